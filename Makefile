@@ -1,0 +1,67 @@
+# The daily commands. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format up down status env build bootstrap plan apply destroy locks
+
+ENV ?= dev
+PYTHON := .venv/bin/python
+# One sentence says where Terraform works: nothing but the endpoint and the credentials of the caller decide it.
+TERRAFORM := $(PYTHON) scripts/terraform.py
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what the others need, in this folder only
+	@scripts/setup.sh
+
+demo: setup ## the whole lake on this machine, on real input
+	@$(PYTHON) -m scripts.demo
+
+test: ## everything that CI runs
+	@scripts/setup.sh checks
+	@scripts/check.sh
+	@$(PYTHON) -m pytest tests
+
+check: ## format, lint, types, Terraform, contracts, security
+	@scripts/setup.sh checks
+	@scripts/check.sh
+
+format: setup ## rewrite Python and Terraform in the house's format
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+	@terraform fmt -recursive terraform
+
+up: setup ## start AWS on this machine
+	@$(PYTHON) -m localaws up
+
+down: ## stop it and forget all that it held
+	@$(PYTHON) -m localaws down
+
+status: ## does it run
+	@$(PYTHON) -m localaws status
+
+env: ## shell commands that point the AWS CLI at this machine: eval "$(make -s env)"
+	@$(PYTHON) -m localaws env
+	@printf 'export PATH=%q:"$$PATH"\n' "$(CURDIR)/.venv/bin"
+
+build: setup ## the packages of the functions and the lake wheel
+	@$(PYTHON) scripts/build.py
+
+bootstrap: setup ## state bucket and lock table, once for each account
+	@bash terraform/bootstrap.sh
+
+plan: build ## what apply would change; ends with 2 when there is something
+	@$(TERRAFORM) plan --env $(ENV)
+
+apply: build ## deploy ENV (dev unless said otherwise) to where the credentials point
+	@$(TERRAFORM) apply --env $(ENV)
+
+destroy: build ## remove ENV; needs allow_destroy in its tfvars, applied, and CONFIRM=$(ENV)
+	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV)
+
+locks: ## resolve requirements/*.in anew into the locks
+	@for lock in uv:3.11 lambda:3.13 local:3.11 checks:3.11; do \
+	  .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
+	done

@@ -1,0 +1,36 @@
+"""What commands print: a table on a terminal, plain lines elsewhere, JSON on request."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str = "") -> None:
+    """Print rows that share their keys. Without a terminal: one line a row, values separated by tabs, names first."""
+    if as_json:
+        print(json.dumps(list(rows), indent=2, default=str))
+    elif not rows:
+        print(f"{title or 'result'}: nothing")
+    elif sys.stdout.isatty():
+        Console().print(_table(rows, title))
+    else:
+        print("\t".join(rows[0]))
+        for row in rows:
+            print("\t".join(_text(value) for value in row.values()))
+
+
+def _table(rows: Sequence[dict[str, Any]], title: str) -> Table:
+    table = Table(title=title or None, title_justify="left")
+    for name, value in rows[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    return table
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

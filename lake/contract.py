@@ -1,0 +1,207 @@
+"""A dataset is one contract: the only place where its columns, key, rules, unit and tolerance are written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lake import grammar
+from lake.errors import ContractError
+
+QUARANTINE_TEMPLATE = "quarantine"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the contract has it; ``encrypted_name`` is the name under which its token is stored."""
+
+    name: str
+    physical_type: str
+    description: str
+    required: bool = False
+    key_position: int | None = None
+    partition_position: int | None = None
+    encrypted_name: str | None = None
+    options: Mapping[str, Any] | None = None
+    valid_values: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def stored_name(self) -> str:
+        """The column's name in the table."""
+        return self.encrypted_name or self.name
+
+    @property
+    def stored_type(self) -> str:
+        """The column's type in the table; a token is always a string."""
+        return "string" if self.encrypted_name else self.physical_type
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A sentence over whole rows: ``condition`` is Spark SQL that holds for a good row."""
+
+    id: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One dataset. ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
+
+    A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
+    """
+
+    name: str
+    version: str
+    domain: str
+    purpose: str
+    owner: str
+    path: str
+    format: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    retention_days: int
+    tolerance: float
+    tolerated_records: int
+    source: str | None
+    unit: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[Column, ...]:
+        """The columns that identify a record, in order."""
+        keyed = [column for column in self.columns if column.key_position is not None]
+        return tuple(sorted(keyed, key=lambda column: column.key_position or 0))
+
+    @property
+    def partitions(self) -> tuple[Column, ...]:
+        """The columns that are folders, in order."""
+        folders = [column for column in self.columns if column.partition_position is not None]
+        return tuple(sorted(folders, key=lambda column: column.partition_position or 0))
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns inside the files."""
+        return tuple(column for column in self.columns if column.partition_position is None)
+
+    @property
+    def encrypted(self) -> tuple[Column, ...]:
+        """The columns that are replaced by a token."""
+        return tuple(column for column in self.columns if column.encrypted_name)
+
+    @property
+    def ddl(self) -> str:
+        """The stored columns as Spark's schema string."""
+        return ", ".join(f"`{column.stored_name}` {column.stored_type}" for column in self.stored)
+
+    def tolerates(self, quarantined: int, received: int) -> bool:
+        """Whether a run with these counts may publish."""
+        return quarantined <= max(self.tolerated_records, self.tolerance * received)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; raises ContractError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(f"{self.name} has no column '{name}'")
+
+    def quarantine(self) -> "Contract":
+        """The twin that keeps what this dataset rejected."""
+        folder = f"quarantine/{self.path.rsplit('/', 1)[-1]}"
+        template = load(QUARANTINE_TEMPLATE)
+        return replace(template, name=f"quarantine_{self.name}", path=folder, source=self.source)
+
+
+def folder() -> Path:
+    """Where the contracts are: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "contracts"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "contracts"
+
+
+@cache
+def load(name: str) -> Contract:
+    """The contract of the dataset ``name``; raises ContractError with file, place and likely word."""
+    found = [path for path in files() if path.stem == name]
+    if len(found) != 1:
+        raise ContractError(f"{len(found)} contracts are named '{name}'; there are {[path.stem for path in files()]}")
+    return read(found[0])
+
+
+def files() -> list[Path]:
+    """All contract files, sorted."""
+    return sorted(folder().glob("*/*.yaml"))
+
+
+def read(path: Path) -> Contract:
+    """The contract in one YAML file; raises ContractError."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise ContractError(f"{path.name}: a contract is a mapping")
+    grammar.check(document, path.name)
+    try:
+        contract = _contract(document)
+    except (KeyError, IndexError) as missing:
+        raise ContractError(f"{path.name}: {missing} is missing") from missing
+    _check_meaning(contract, path.name)
+    return contract
+
+
+def _contract(document: Mapping[str, Any]) -> Contract:
+    dataset = document["schema"][0]
+    service = {entry["property"]: entry["value"] for entry in document.get("slaProperties", [])}
+    custom = {entry["property"]: entry["value"] for entry in document.get("customProperties", [])}
+    return Contract(
+        name=dataset["name"],
+        version=document["version"],
+        domain=document["domain"],
+        purpose=document["description"]["purpose"],
+        owner=document["team"]["name"],
+        path=dataset["physicalName"],
+        format=dataset["physicalType"],
+        columns=tuple(_column(column) for column in dataset["properties"]),
+        rules=tuple(_rules(dataset)),
+        retention_days=int(service["retention"]),
+        tolerance=float(service.get("tolerance", 0)),
+        tolerated_records=int(service.get("toleratedRecords", 0)),
+        source=custom.get("source"),
+        unit=custom.get("unit", {}),
+    )
+
+
+def _column(entry: Mapping[str, Any]) -> Column:
+    values = [rule["arguments"]["validValues"] for rule in entry.get("quality", []) if rule["type"] == "library"]
+    return Column(
+        name=entry["name"],
+        physical_type=entry["physicalType"],
+        description=entry["description"],
+        required=bool(entry.get("required", False)),
+        key_position=entry["primaryKeyPosition"] if entry.get("primaryKey") else None,
+        partition_position=entry["partitionKeyPosition"] if entry.get("partitioned") else None,
+        encrypted_name=entry.get("encryptedName"),
+        options=entry.get("logicalTypeOptions", {}),
+        valid_values=tuple(value for listed in values for value in listed),
+        tags=tuple(entry.get("tags", ())),
+    )
+
+
+def _rules(dataset: Mapping[str, Any]) -> Iterator[Rule]:
+    for rule in dataset.get("quality", []):
+        yield Rule(rule["id"], rule["implementation"])
+
+
+def _check_meaning(contract: Contract, file: str) -> None:
+    """What the grammar cannot say; a unit must follow from the key, or a corrected record would show twice."""
+    names = [column.stored_name for column in contract.columns]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ContractError(f"{file}: schema[0].properties: {', '.join(doubled)} stands there twice")
+    key = {column.name for column in contract.key}
+    for part, column in contract.unit.items():
+        if column not in key:
+            raise ContractError(f"{file}: unit.{part}: '{column}' is not in the key ({', '.join(sorted(key))})")
+    for encrypted in contract.encrypted:
+        if encrypted.physical_type != "string":
+            raise ContractError(f"{file}: {encrypted.name}: only a string can have an encryptedName")

@@ -1,0 +1,117 @@
+"""A Glue job of the lake: arguments to datasets, one refresh for each dataset that it writes."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import boto3
+from pyspark.sql import SparkSession
+
+from lake import contract, privacy
+from lake.catalog import Catalog
+from lake.ledger import Ledger
+from lake.refresh import Lake, Transformation, refresh
+from lake.storage import Location, Storage
+
+logger = logging.getLogger(__name__)
+_SPARK_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]key|pseudonym",
+}
+
+
+class JobFailed(Exception):
+    """At least one dataset could not be brought up to date; the message names each with its reason."""
+
+
+class Job:
+    """One run of a Glue job. A dataset that fails does not keep the others from their data."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self._failures: dict[str, Exception] = {}
+
+    @staticmethod
+    def from_arguments(arguments: Sequence[str]) -> "Job":
+        """The job that Glue's arguments describe; arguments that Glue adds for itself are passed over."""
+        options, _ = _parser().parse_known_args(arguments)
+        logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("lake").setLevel(logging.INFO)
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=options.pseudonym_key)["SecretString"]
+        uris = {**json.loads(options.reads), **json.loads(options.writes)}
+        lake = Lake(
+            spark=spark_session(),
+            storage=Storage(boto3.client("s3")),
+            ledger=Ledger(boto3.client("dynamodb"), options.ledger, _now),
+            catalog=Catalog(boto3.client("glue"), options.database),
+            locations={name: Location.parse(uri) for name, uri in uris.items()},
+            staging=Location.parse(options.staging),
+            manifests=Location.parse(options.manifests),
+            keys=privacy.key_versions(secret),
+            code_version=options.code_version,
+            now=_now,
+        )
+        return Job(lake)
+
+    def refresh(self, dataset: str, transformation: Transformation) -> None:
+        """Bring one dataset up to what its source holds."""
+        target = contract.load(dataset)
+        source = contract.load(target.source or "")
+        try:
+            counts = refresh(self.lake, target, source, transformation)
+        except Exception as error:  # whatever it is, it is raised again by finish()
+            logger.exception("%s FAILED", dataset)
+            self._failures[dataset] = error
+            return
+        logger.info("%s: %s", dataset, counts)
+
+    def finish(self) -> None:
+        """Raise JobFailed when any dataset failed."""
+        if self._failures:
+            reasons = [
+                f"{name}: {type(error).__name__}: {_first_line(error)}" for name, error in self._failures.items()
+            ]
+            raise JobFailed(" | ".join(reasons))
+
+
+def spark_session() -> SparkSession:
+    """The session of the job; inside Glue the one that GlueContext prepares, because its metrics hang on it."""
+    builder = SparkSession.builder
+    for name, value in _SPARK_SETTINGS.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    try:
+        from awsglue.context import GlueContext
+    except ModuleNotFoundError:
+        return session
+    glue_session: SparkSession = GlueContext(session.sparkContext).spark_session
+    return glue_session
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--reads", required=True, help='JSON: dataset to location, {"raw_weather": "s3://bucket/raw/weather/"}'
+    )
+    parser.add_argument(
+        "--writes", required=True, help="JSON: dataset to location, quarantine twins and pipeline_runs included"
+    )
+    parser.add_argument("--staging", required=True, help="location for what is not published yet")
+    parser.add_argument("--manifests", required=True, help="location of the runs' manifests")
+    parser.add_argument("--database", required=True, help="database of the Glue Data Catalog")
+    parser.add_argument("--ledger", required=True, help="DynamoDB table of the ledger")
+    parser.add_argument("--pseudonym_key", required=True, help="ARN of the secret with the pseudonym key")
+    parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")
+    return parser
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,225 @@
+"""The ledger: one DynamoDB table that says what was processed, by whom, and who may publish.
+
+Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, epoch, unfinished run),
+``run#<id>`` or ``object#<key>#<etag>``. The lease only decides when to try; the epoch decides who may prepare.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from lake.errors import LeaseLost
+from lake.storage import StoredObject
+
+LEASE = timedelta(minutes=15)
+_TRANSACTION_ITEMS = 100
+_CONDITION_FAILED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A dataset locked by one run; ``unfinished`` is the run that was prepared and never committed."""
+
+    dataset: str
+    owner: str
+    epoch: int
+    unfinished: str | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Somebody else's lock."""
+
+    owner: str
+    until: datetime
+
+
+class Ledger:
+    """The ledger table; ``client`` is a boto3 DynamoDB client, ``now`` the clock (UTC)."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._table = table
+        self._now = now
+
+    def lock(self, dataset: str, owner: str) -> Lock | Held:
+        """Lock the dataset for one run, with the next epoch; Held when another run's lease is alive."""
+        now = self._now()
+        try:
+            answer = self._update(
+                dataset,
+                "lock",
+                "SET #owner = :owner, lease_until = :until ADD epoch :one",
+                "attribute_not_exists(lease_until) OR lease_until < :now",
+                {":owner": owner, ":until": (now + LEASE).isoformat(), ":now": now.isoformat(), ":one": 1},
+            )
+        except ClientError as error:
+            if not _condition_failed(error):
+                raise
+            return self._holder(dataset)
+        return Lock(dataset, owner, int(answer["epoch"]), answer.get("unfinished"))
+
+    def renew(self, lock: Lock) -> None:
+        """Prolong the lease; raises LeaseLost when another run has taken the dataset over."""
+        until = (self._now() + LEASE).isoformat()
+        self._guarded_update(lock, "SET lease_until = :until", {":until": until})
+
+    def release(self, lock: Lock) -> None:
+        """Give the dataset back; no matter when it is no longer ours."""
+        try:
+            self._guarded_update(lock, "REMOVE lease_until", {})
+        except LeaseLost:
+            return
+
+    def objects(self, dataset: str) -> set[tuple[str, str]]:
+        """(key, etag) of every raw object that a committed run has processed."""
+        items = self._query(dataset, "object#")
+        return {(item["key"], item["etag"]) for item in items}
+
+    def run(self, dataset: str, run_id: str) -> dict[str, Any]:
+        """The run's record; raises KeyError when there is none."""
+        return self._get(dataset, f"run#{run_id}")
+
+    def runs(self, dataset: str) -> list[dict[str, Any]]:
+        """All run records of the dataset, oldest first."""
+        return sorted(self._query(dataset, "run#"), key=lambda item: str(item["started_at"]))
+
+    def prepare(self, lock: Lock, run_id: str, record: Mapping[str, Any]) -> None:
+        """Write the run as PREPARED, if the lock still has our epoch; from here on it will be finished by somebody."""
+        run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
+        mine = self._check(
+            lock, "SET unfinished = :run, lease_until = :until", {":run": run_id, ":until": self._lease_end()}
+        )
+        try:
+            self._client.transact_write_items(
+                TransactItems=[{"Put": {"TableName": self._table, "Item": _typed(run)}}, {"Update": mine}]
+            )
+        except ClientError as error:
+            raise self._lost(lock, error) from error
+
+    def commit(self, dataset: str, run_id: str, objects: Iterable[StoredObject]) -> None:
+        """Close the run's objects, then the run. Safe to repeat, also by a run that wakes up late."""
+        items = [_object_item(dataset, run_id, stored) for stored in objects]
+        for start in range(0, len(items), _TRANSACTION_ITEMS):
+            chunk = items[start : start + _TRANSACTION_ITEMS]
+            puts = [{"Put": {"TableName": self._table, "Item": _typed(item)}} for item in chunk]
+            self._client.transact_write_items(TransactItems=puts)
+        self._close(dataset, run_id)
+
+    def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
+        """Write a run that failed before it was prepared."""
+        item = {**_key(dataset, f"run#{run_id}"), **record, "status": "FAILED"}
+        self._client.put_item(TableName=self._table, Item=_typed(item))
+
+    def _close(self, dataset: str, run_id: str) -> None:
+        committed = {
+            "TableName": self._table,
+            "Key": _typed(_key(dataset, f"run#{run_id}")),
+            "UpdateExpression": "SET #status = :committed",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": _typed({":committed": "COMMITTED"}),
+        }
+        finished = {
+            "TableName": self._table,
+            "Key": _typed(_key(dataset, "lock")),
+            "UpdateExpression": "REMOVE unfinished",
+            "ConditionExpression": "unfinished = :run",
+            "ExpressionAttributeValues": _typed({":run": run_id}),
+        }
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": committed}, {"Update": finished}])
+        except ClientError as error:
+            if not _condition_failed(error) or self.run(dataset, run_id)["status"] != "COMMITTED":
+                raise
+
+    def _lease_end(self) -> str:
+        return (self._now() + LEASE).isoformat()
+
+    def _holder(self, dataset: str) -> Held:
+        item = self._get(dataset, "lock")
+        until = item.get("lease_until")
+        return Held(str(item["owner"]), datetime.fromisoformat(until) if until else self._now())
+
+    def _guarded_update(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> None:
+        try:
+            self._client.update_item(**self._check(lock, expression, values))
+        except ClientError as error:
+            raise self._lost(lock, error) from error
+
+    def _check(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """An update of the lock item that works only while its epoch is ours."""
+        return {
+            "TableName": self._table,
+            "Key": _typed(_key(lock.dataset, "lock")),
+            "UpdateExpression": expression,
+            "ConditionExpression": "epoch = :epoch",
+            "ExpressionAttributeValues": _typed({**values, ":epoch": lock.epoch}),
+        }
+
+    def _lost(self, lock: Lock, error: ClientError) -> Exception:
+        if not _condition_failed(error):
+            return error
+        return LeaseLost(f"{lock.dataset}: run {lock.owner} was taken over (its epoch {lock.epoch} is over)")
+
+    def _update(
+        self, dataset: str, sort: str, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key=_typed(_key(dataset, sort)),
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues=_typed(values),
+            ReturnValues="ALL_NEW",
+        )
+        return _plain(answer["Attributes"])
+
+    def _get(self, dataset: str, sort: str) -> dict[str, Any]:
+        answer = self._client.get_item(TableName=self._table, Key=_typed(_key(dataset, sort)), ConsistentRead=True)
+        return _plain(answer["Item"])
+
+    def _query(self, dataset: str, prefix: str) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=_typed({":pk": f"dataset#{dataset}", ":prefix": prefix}),
+        )
+        return [_plain(item) for page in pages for item in page["Items"]]
+
+
+def _condition_failed(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in _CONDITION_FAILED
+
+
+def _key(dataset: str, sort: str) -> dict[str, str]:
+    return {"pk": f"dataset#{dataset}", "sk": sort}
+
+
+def _object_item(dataset: str, run_id: str, stored: StoredObject) -> dict[str, Any]:
+    identity = {"key": stored.key, "etag": stored.etag, "size": stored.size, "run_id": run_id}
+    return {**_key(dataset, f"object#{stored.key}#{stored.etag}"), **identity}
+
+
+def _typed(item: Mapping[str, Any]) -> dict[str, Any]:
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(value) for name, value in item.items()}
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    deserializer = TypeDeserializer()
+    return {name: _number(deserializer.deserialize(value)) for name, value in item.items()}
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _number(inner) for name, inner in value.items()}
+    return value

@@ -1,0 +1,179 @@
+"""The raw door: bytes of a raw object become records whose values have the contract's types, or reasons why not.
+
+Strict on purpose. Spark's own JSON reader drops a second object on a line, accepts NaN, keeps the last of two equal
+keys and returns half a record when a number is text; all of that in silence.
+"""
+
+import gzip
+import io
+import json
+import math
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lake.contract import Column
+
+MAXIMUM_LINE_BYTES = 1024 * 1024
+MAXIMUM_OBJECT_BYTES = 512 * 1024 * 1024
+MAXIMUM_RATIO = 200
+_CHUNK = 1024 * 1024
+_GZIP = b"\x1f\x8b"
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class RawRecord(NamedTuple):
+    """One line of a raw object. ``values`` follows the contract's columns; None when ``reasons`` is not empty.
+
+    ``line`` counts from 1; 0 is the object as a whole, whose ``payload`` is empty: the raw object is there.
+    """
+
+    line: int
+    payload: bytes
+    values: tuple[Any, ...] | None
+    reasons: list[str]
+
+
+class _Broken(Exception):
+    """A line or object that cannot be read; the argument is the reason id."""
+
+
+def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
+    """Every record of one raw object, in order; blank lines are none. Never raises for bad content."""
+    try:
+        text = _unpacked(body, key)
+    except _Broken as broken:
+        yield RawRecord(0, b"", None, [str(broken)])
+        return
+    for number, line in enumerate(text.split(b"\n"), start=1):
+        if line.strip():
+            yield _record(number, line.rstrip(b"\r"), columns)
+
+
+def _unpacked(body: bytes, key: str) -> bytes:
+    """The object's text; a gzip that lies about itself, is cut short or is a bomb is one broken object."""
+    packed = body.startswith(_GZIP)
+    if packed != key.endswith(".gz") and body:
+        raise _Broken("encoding:object")
+    text = _gunzipped(body) if packed else body
+    if text.startswith(_UTF16_MARKS):
+        raise _Broken("encoding:object")
+    return text.removeprefix(_UTF8_MARK)
+
+
+def _gunzipped(body: bytes) -> bytes:
+    limit = min(MAXIMUM_OBJECT_BYTES, max(_CHUNK, MAXIMUM_RATIO * len(body)))
+    unpacked = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+            while chunk := stream.read(_CHUNK):
+                unpacked += chunk
+                if len(unpacked) > limit:
+                    raise _Broken("too_large:object")
+    except (EOFError, OSError, zlib.error) as error:
+        raise _Broken("gzip:object") from error
+    return bytes(unpacked)
+
+
+def _record(number: int, line: bytes, columns: tuple[Column, ...]) -> RawRecord:
+    if len(line) > MAXIMUM_LINE_BYTES:
+        return RawRecord(number, b"", None, ["too_large:line"])
+    try:
+        record = _parsed(line)
+    except _Broken as broken:
+        return RawRecord(number, line, None, [str(broken)])
+    values = [_value(record.get(column.name), column) for column in columns]
+    reasons = [str(value) for value in values if isinstance(value, _Broken)]
+    return RawRecord(number, line, None if reasons else tuple(values), reasons)
+
+
+def _parsed(line: bytes) -> Mapping[str, Any]:
+    try:
+        text = line.decode("utf-8")
+        record = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise _Broken("encoding:line") from error
+    except RecursionError as error:
+        raise _Broken("depth:line") from error
+    except ValueError as error:
+        raise _Broken("malformed:line") from error
+    if not isinstance(record, dict):
+        raise _Broken("not_an_object:line")
+    return record
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise _Broken("duplicate_key:line")
+    return record
+
+
+def _no_constant(_token: str) -> None:
+    raise _Broken("not_finite:line")
+
+
+def _value(value: Any, column: Column) -> Any:
+    """The value in the column's type, None for null or missing, or a _Broken to collect."""
+    if value is None:
+        return None
+    try:
+        return _READERS[column.physical_type](value)
+    except KeyError:
+        return _Broken(f"unsupported_type:{column.name}")
+    except _Broken as broken:
+        return _Broken(f"{broken}:{column.name}")
+
+
+def _text(value: Any) -> str:
+    """Unicode in composed form, or one identifier would have two tokens."""
+    if not isinstance(value, str):
+        raise _Broken("type")
+    if value.isascii():
+        return value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _Broken("encoding") from error
+    return unicodedata.normalize("NFC", value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Broken("type")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise _Broken("not_finite") from error
+    if not math.isfinite(number):
+        raise _Broken("not_finite")
+    return number
+
+
+def _integer_of(bits: int) -> Callable[[Any], int]:
+    def integer(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            raise _Broken("type")
+        return value
+
+    return integer
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Broken("type")
+    return value
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "string": _text,
+    "double": _number,
+    "float": _number,
+    "boolean": _boolean,
+    "tinyint": _integer_of(8),
+    "smallint": _integer_of(16),
+    "int": _integer_of(32),
+    "bigint": _integer_of(64),
+}

@@ -1,0 +1,52 @@
+"""The rules of a contract as Spark conditions. One that comes out null holds: only ``required`` speaks of nulls."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract import Column as ContractColumn
+from lake.contract import Contract
+
+_OPTIONS: dict[str, tuple[str, Callable[[Column, Any], Column]]] = {
+    "minimum": ("range", lambda value, limit: value >= F.lit(limit)),
+    "maximum": ("range", lambda value, limit: value <= F.lit(limit)),
+    "exclusiveMinimum": ("range", lambda value, limit: value > F.lit(limit)),
+    "exclusiveMaximum": ("range", lambda value, limit: value < F.lit(limit)),
+    "minLength": ("length", lambda value, limit: F.length(value) >= F.lit(limit)),
+    "maxLength": ("length", lambda value, limit: F.length(value) <= F.lit(limit)),
+    "pattern": ("pattern", lambda value, pattern: value.rlike(pattern)),
+}
+
+
+def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:
+    """Fill ``reasons`` (array of string) with the id ``rule:column`` of each rule that the row breaks.
+
+    A row that already has reasons could not be read as what it should be; its values are not judged further.
+    """
+    broken = [
+        F.when(~F.coalesce(holds, F.lit(True)), F.lit(reason)) for reason, holds in conditions(contract, frame.columns)
+    ]
+    found = F.array_distinct(F.array_compact(F.array(*broken)))
+    return frame.withColumn("reasons", F.when(F.size("reasons") > 0, F.col("reasons")).otherwise(found))
+
+
+def conditions(contract: Contract, present: list[str]) -> Iterator[tuple[str, Column]]:
+    """Yield (reason id, condition of a good row) for the columns that are ``present`` and for whole rows."""
+    for column in contract.columns:
+        if column.name in present:
+            yield from _column_conditions(column)
+    for rule in contract.rules:
+        yield rule.id, F.expr(rule.condition)
+
+
+def _column_conditions(column: ContractColumn) -> Iterator[tuple[str, Column]]:
+    value = F.col(column.name)
+    if column.required:
+        yield f"required:{column.name}", value.isNotNull()
+    for word, setting in (column.options or {}).items():
+        reason, condition = _OPTIONS[word]
+        yield f"{reason}:{column.name}", condition(value, setting)
+    if column.valid_values:
+        yield f"enum:{column.name}", value.isin(*column.valid_values)

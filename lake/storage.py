@@ -1,0 +1,115 @@
+"""The S3 calls of the data path. Every replacement of a unit is conditional on what was there before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+RUN_METADATA = "run-id"
+_ATTEMPTS_AT_A_CONFLICT = 5
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object as a listing shows it; ``etag`` without its quotes, ``size`` in bytes."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in S3: bucket, and a prefix that ends with a slash."""
+
+    bucket: str
+    prefix: str
+
+    @staticmethod
+    def parse(uri: str) -> "Location":
+        """``s3://bucket/prefix/``; raises ValueError for anything else."""
+        parts = urlsplit(uri)
+        if parts.scheme != "s3" or not parts.netloc or not uri.endswith("/"):
+            raise ValueError(f"'{uri}' is not a location: expected s3://bucket/prefix/")
+        return Location(parts.netloc, parts.path.lstrip("/"))
+
+    @property
+    def uri(self) -> str:
+        """The location as ``s3://bucket/prefix/``."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+class PreconditionFailed(Exception):
+    """The object is not what the condition of the write said."""
+
+
+class Storage:
+    """S3 as the data path uses it; ``client`` is a boto3 S3 client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def list(self, location: Location) -> Iterator[StoredObject]:
+        """All objects below the location, by key; folder markers (empty keys that end with a slash) are none."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.prefix)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                if not entry["Key"].endswith("/"):
+                    yield StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """The object's bytes."""
+        body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        """Store an object whose key and content belong together, so that a repetition changes nothing."""
+        self._client.put_object(Bucket=bucket, Key=key, Body=body)
+
+    def etag(self, bucket: str, key: str) -> str | None:
+        """The object's ETag; None when there is no object."""
+        head = self._head(bucket, key)
+        return None if head is None else str(head["ETag"]).strip('"')
+
+    def written_by(self, bucket: str, key: str) -> str | None:
+        """The run that wrote the object, from its metadata."""
+        head = self._head(bucket, key)
+        return None if head is None else head["Metadata"].get(RUN_METADATA)
+
+    def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
+        """Copy ``source`` over ``key`` if that has the ETag ``before`` (None: no object); else PreconditionFailed.
+
+        In parts, because only CompleteMultipartUpload honours the condition of a server-side copy in every place.
+        """
+        for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
+            try:
+                self._copy(bucket, source, key, before, run_id)
+                return
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == 412 or error.response["Error"]["Code"] == "NoSuchUpload":
+                    raise PreconditionFailed(key) from error
+                # A concurrent conditional write won: the same write again meets its outcome.
+                if status != 409 or attempt == _ATTEMPTS_AT_A_CONFLICT:
+                    raise
+
+    def _copy(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
+        upload = self._client.create_multipart_upload(Bucket=bucket, Key=key, Metadata={RUN_METADATA: run_id})
+        named = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
+        copied = self._client.upload_part_copy(**named, PartNumber=1, CopySource={"Bucket": bucket, "Key": source})
+        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
+        parts = [{"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}]
+        self._client.complete_multipart_upload(**named, **condition, MultipartUpload={"Parts": parts})
+
+    def _head(self, bucket: str, key: str) -> dict[str, Any] | None:
+        try:
+            head: dict[str, Any] = self._client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                return None
+            raise
+        return head

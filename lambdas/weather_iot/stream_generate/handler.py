@@ -1,0 +1,100 @@
+"""Send one reading of every sensor to the delivery stream: stands where a fleet of devices would be.
+
+Temperature and humidity are real measurements (readings.json); air quality and battery are drawn. All follow from
+sensor and scheduled time alone, so that an event that is delivered twice sends the same readings twice.
+"""
+
+import hashlib
+import json
+import os
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+# Limits of PutRecordBatch.
+_RECORDS_PER_CALL = 500
+_BYTES_PER_CALL = 4 * 1024 * 1024
+_ATTEMPTS = 5
+_SLOTS_PER_DAY = 288
+logger = Logger(service="stream_generate")
+
+
+class DeliveryFailed(Exception):
+    """The stream did not take some records after several attempts."""
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    """One invocation; ``event["time"]`` is the scheduled time (ISO 8601), else now. Raises DeliveryFailed."""
+    cities = [city["name"] for city in json.loads(os.environ["CITIES"])]
+    moment = datetime.fromisoformat(event["time"]) if event.get("time") else datetime.now(UTC)
+    sent = [reading(city, number, moment) for city in cities for number in range(int(os.environ["SENSORS_PER_CITY"]))]
+    send(boto3.client("firehose"), os.environ["FIREHOSE_NAME"], [json.dumps(entry).encode() + b"\n" for entry in sent])
+    logger.info("sent", extra={"records": len(sent)})
+    return {"records_sent": len(sent), "environment": os.environ["ENVIRONMENT"], "time": moment.isoformat()}
+
+
+def reading(city: str, number: int, moment: datetime) -> dict[str, Any]:
+    """The reading of one sensor at one moment."""
+    sensor = sensor_id(city, number)
+    draw = random.Random(f"{sensor} {moment.isoformat()}")  # noqa: S311 - a simulation, not a secret
+    low, high = draw.choices([(0, 50), (51, 100), (101, 200)], weights=[70, 20, 10])[0]
+    temperature, humidity = _measured(number, moment)
+    return {
+        "sensor_id": sensor,
+        "city": city,
+        "timestamp": moment.isoformat(),
+        "temperature_c": temperature,
+        "humidity_pct": humidity,
+        "aqi": draw.randint(low, high),
+        "battery_level": round(draw.uniform(15, 100), 1),
+    }
+
+
+def sensor_id(city: str, number: int) -> str:
+    """``sensor-`` and 12 hexadecimal digits, the same for ever for the number-th sensor of a city."""
+    return f"sensor-{hashlib.sha256(f'{city}_{number:03d}'.encode()).hexdigest()[:12]}"
+
+
+def send(client: Any, stream: str, records: list[bytes]) -> None:
+    """Put all records; only those that the stream refused are sent again. Raises DeliveryFailed when some remain."""
+    waiting = records
+    for attempt in range(_ATTEMPTS):
+        refused = [record for batch in _batches(waiting) for record in _refused(client, stream, batch)]
+        if not refused:
+            return
+        logger.warning("refused", extra={"records": len(refused), "attempt": attempt + 1})
+        waiting = refused
+        time.sleep(2**attempt * random.uniform(0.05, 0.1))  # noqa: S311 - spreads load
+    raise DeliveryFailed(f"{len(waiting)} of {len(records)} records were refused by {stream} {_ATTEMPTS} times")
+
+
+def _refused(client: Any, stream: str, batch: list[bytes]) -> list[bytes]:
+    answer = client.put_record_batch(DeliveryStreamName=stream, Records=[{"Data": record} for record in batch])
+    results = zip(batch, answer["RequestResponses"], strict=True)
+    return [record for record, result in results if result.get("ErrorCode")]
+
+
+def _batches(records: list[bytes]) -> list[list[bytes]]:
+    batches: list[list[bytes]] = []
+    size = 0
+    for record in records:
+        if not batches or len(batches[-1]) == _RECORDS_PER_CALL or size + len(record) > _BYTES_PER_CALL:
+            batches.append([])
+            size = 0
+        batches[-1].append(record)
+        size += len(record)
+    return batches
+
+
+def _measured(number: int, moment: datetime) -> tuple[float, float]:
+    """Temperature (°C) and humidity (%) that a real device measured at this time of day."""
+    devices = json.loads((Path(__file__).parent / "readings.json").read_text(encoding="utf-8"))["devices"]
+    slot = (moment.hour * 60 + moment.minute) // 5 % _SLOTS_PER_DAY
+    temperature, humidity = devices[number % len(devices)][slot]
+    return temperature, humidity

@@ -1,0 +1,163 @@
+"""Open-Meteo's forecast API, replayed from recorded answers over HTTP (which ones, and whose: recordings/SOURCE.md).
+
+Faults on request: POST /_faults with a list replaces the faults in force, GET shows what is left of them.
+"""
+
+import functools
+import json
+import threading
+import time
+import urllib.parse
+from dataclasses import asdict, dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from localaws.open_meteo_answers import BadRequest, answer
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+@dataclass
+class Fault:
+    """What happens to requests instead of, or before, the recorded answer.
+
+    `times` requests are hit (0 is without end) whose path has `match` in it, such as `latitude=-37.8`.
+    First `delay_seconds` pass. With a `status` the answer is that, with `headers` and `body`; without one it is the
+    recording. `close_mid_body` sends half of it and closes the connection; `close` closes it before a byte is sent.
+    """
+
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    delay_seconds: float = 0
+    close_mid_body: bool = False
+    close: bool = False
+    times: int = 1
+    match: str = ""
+
+
+class Faults:
+    """The faults in force."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def set(self, faults: list[dict[str, Any]]) -> None:
+        """Replace all faults; an unknown word raises TypeError."""
+        with self._lock:
+            self._faults = [Fault(**fault) for fault in faults]
+
+    def left(self) -> list[dict[str, Any]]:
+        """The faults that can still hit a request."""
+        with self._lock:
+            return [asdict(fault) for fault in self._faults]
+
+    def hit(self, path: str) -> Fault | None:
+        """The first fault for this request, one time less of it."""
+        with self._lock:
+            fault = next((f for f in self._faults if f.match in path), None)
+            if fault is not None and fault.times:
+                fault.times -= 1
+                if not fault.times:
+                    self._faults.remove(fault)
+            return fault
+
+
+faults = Faults()
+_server: ThreadingHTTPServer | None = None
+
+
+def install() -> None:
+    """Start to serve, on a free port of this machine only."""
+    start(RECORDINGS)
+
+
+def start(recordings: Path) -> str:
+    """Serve the recordings of a folder until `stop`; where."""
+    global _server
+    _server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, _read(recordings)))
+    _server.daemon_threads = True
+    threading.Thread(target=_server.serve_forever, name="open-meteo", daemon=True).start()
+    return url()
+
+
+def stop() -> None:
+    """Stop to serve."""
+    if _server is not None:
+        _server.shutdown()
+        _server.server_close()
+
+
+def url() -> str:
+    """Where the replay answers."""
+    if _server is None:
+        raise RuntimeError("the replay of Open-Meteo has not been started")
+    return f"http://127.0.0.1:{_server.server_address[1]}"
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, recordings: list[dict[str, Any]], *arguments: Any) -> None:
+        self._recordings = recordings
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        address = urllib.parse.urlsplit(self.path)
+        if address.path == "/_faults":
+            self._send(200, json.dumps(faults.left()))
+            return
+        fault = faults.hit(self.path) or Fault()
+        time.sleep(fault.delay_seconds)
+        if fault.close:
+            self.close_connection = True
+            return
+        status, body = self._forecast(address) if fault.status is None else (fault.status, "")
+        self._send(status, fault.body if fault.body is not None else body, fault)
+
+    def do_POST(self) -> None:
+        given = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path != "/_faults":
+            self._send(404, _error("Not Found"))
+            return
+        try:
+            faults.set(json.loads(given))
+        except (TypeError, ValueError) as error:
+            self._send(400, _error(str(error)))
+        else:
+            self._send(200, json.dumps(faults.left()))
+
+    def log_message(self, *_arguments: Any) -> None:
+        """The functions that ask keep logs of their own."""
+
+    def _forecast(self, address: urllib.parse.SplitResult) -> tuple[int, str]:
+        if address.path != "/v1/forecast":
+            return 404, _error("Not Found")
+        given = urllib.parse.parse_qs(address.query)
+        parameters = {name: ",".join(values) for name, values in given.items()}
+        try:
+            return 200, json.dumps(answer(self._recordings, parameters), ensure_ascii=False)
+        except BadRequest as error:
+            return 400, _error(str(error))
+
+    def _send(self, status: int, text: str, fault: Fault | None = None) -> None:
+        body, more = text.encode(), fault.headers if fault else {}
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json; charset=utf-8", **more}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if fault and fault.close_mid_body:
+            self.close_connection = True
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+
+
+def _error(reason: str) -> str:
+    return json.dumps({"error": True, "reason": reason})

@@ -1,0 +1,106 @@
+"""What Open-Meteo's forecast API answers to a request, from recorded answers.
+
+The recorded answer of the nearest place within a quarter of a degree comes back as it was recorded, with its own dates,
+units and UTC offset, whatever the request says about those; a place or a variable that the API knows and nobody
+recorded is an error or nulls, never an invented value.
+"""
+
+from typing import Any
+
+NEAR_DEGREES = 0.25
+DEFAULT_DAYS, MOST_DAYS = 7, 16
+
+# Hourly variables of the API and the unit that it gives when the request names none.
+UNITS = {
+    "temperature_2m": "°C",
+    "relative_humidity_2m": "%",
+    "dew_point_2m": "°C",
+    "apparent_temperature": "°C",
+    "precipitation_probability": "%",
+    "precipitation": "mm",
+    "rain": "mm",
+    "showers": "mm",
+    "snowfall": "cm",
+    "snow_depth": "m",
+    "weather_code": "wmo code",
+    "pressure_msl": "hPa",
+    "surface_pressure": "hPa",
+    "cloud_cover": "%",
+    "visibility": "m",
+    "evapotranspiration": "mm",
+    "et0_fao_evapotranspiration": "mm",
+    "vapour_pressure_deficit": "kPa",
+    "wind_speed_10m": "km/h",
+    "wind_direction_10m": "°",
+    "wind_gusts_10m": "km/h",
+    "uv_index": "",
+    "is_day": "",
+    "sunshine_duration": "s",
+    "wet_bulb_temperature_2m": "°C",
+    "shortwave_radiation": "W/m²",
+}
+# Values that the API accepts for its other parameters.
+CHOICES = {
+    "temperature_unit": ("TemperatureUnit", ("celsius", "fahrenheit")),
+    "wind_speed_unit": ("WindspeedUnit", ("kmh", "ms", "mph", "kn")),
+    "precipitation_unit": ("PrecipitationUnit", ("mm", "inch")),
+    "timeformat": ("Timeformat", ("iso8601",)),
+}
+
+
+class BadRequest(Exception):
+    """The reason in the API's answer with status 400."""
+
+
+def answer(recordings: list[dict[str, Any]], parameters: dict[str, str]) -> dict[str, Any]:
+    """The answer to /v1/forecast; raises BadRequest in the API's words."""
+    recording = _nearest(recordings, _number(parameters, "latitude", 90), _number(parameters, "longitude", 180))
+    for name, (kind, values) in CHOICES.items():
+        if name in parameters and parameters[name] not in values:
+            raise BadRequest(f"Cannot initialize {kind} from invalid String value {parameters[name]} for key {name}")
+    hours = 24 * _days(parameters)
+    variables = [name for name in parameters.get("hourly", "").split(",") if name]
+    recorded, units = recording["hourly"], recording["hourly_units"]
+    length = len(recorded["time"][:hours])
+    for name in variables:
+        if name not in UNITS:
+            kind = "SurfaceAndPressureVariable<ForecastSurfaceVariable, ForecastPressureVariable>"
+            raise BadRequest(f"Cannot initialize {kind} from invalid String value {name} for key ")
+    kept = {name: value for name, value in recording.items() if not isinstance(value, dict)}
+    if not variables:
+        return kept
+    shown = ["time", *variables]
+    return {
+        **kept,
+        "hourly_units": {name: units.get(name, UNITS.get(name)) for name in shown},
+        "hourly": {name: recorded[name][:hours] if name in recorded else [None] * length for name in shown},
+    }
+
+
+def _nearest(recordings: list[dict[str, Any]], latitude: float, longitude: float) -> dict[str, Any]:
+    def distance(recording: dict[str, Any]) -> float:
+        return float(max(abs(recording["latitude"] - latitude), abs(recording["longitude"] - longitude)))
+
+    found = min(recordings, key=distance)
+    if distance(found) > NEAR_DEGREES:
+        raise BadRequest(f"localaws has no recording within {NEAR_DEGREES} degrees of {latitude}, {longitude}")
+    return found
+
+
+def _number(parameters: dict[str, str], name: str, limit: int) -> float:
+    try:
+        value = float(parameters[name])
+    except KeyError as error:
+        raise BadRequest(f"Parameter '{name}' is required") from error
+    except ValueError as error:
+        raise BadRequest(f"Value '{parameters[name]}' of parameter '{name}' is no number") from error
+    if abs(value) > limit:
+        raise BadRequest(f"{name.capitalize()} must be in range of -{limit} to {limit}°. Given: {value}.")
+    return value
+
+
+def _days(parameters: dict[str, str]) -> int:
+    text = parameters.get("forecast_days", str(DEFAULT_DAYS))
+    if not text.isdigit() or int(text) > MOST_DAYS:
+        raise BadRequest(f"Forecast days is invalid. Allowed range 0 to {MOST_DAYS}. Given {text}.")
+    return int(text)

@@ -1,0 +1,146 @@
+"""Build what Terraform deploys: a package for each function and the wheel of `lake`. Same input, same bytes.
+
+Writes build/artifacts/<function>.zip for each lambdas/<pipeline>/<function>/, and lake-<version>-py3-none-any.whl.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+REQUIREMENTS = REPOSITORY / "requirements/lambda.txt"
+# The runtime of the functions: Terraform says python3.13, and x86_64 is Lambda's default.
+TARGET = ("--python-platform", "x86_64-manylinux2014", "--python-version", "3.13")
+# Zip files cannot hold an earlier moment. It is also what hatchling takes when it is told 315532800.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+SOURCE_DATE_EPOCH = "315532800"
+# Differs from machine to machine, or is of no use inside a package.
+UNWANTED_FOLDERS = frozenset({"__pycache__", "bin"})
+UNWANTED_NAMES = frozenset({".lock", "INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"})
+
+
+class BuildError(Exception):
+    """Something that the person who builds can mend; the message says what."""
+
+
+def uv() -> str:
+    """Path of uv: the one of the set-up or the one on the PATH."""
+    found = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        raise BuildError("uv is missing; run 'make setup' first")
+    return found
+
+
+def run(command: list[str], *, extra_environment: dict[str, str] | None = None) -> None:
+    """Run quietly; show everything the command said when it fails."""
+    environment = os.environ | (extra_environment or {})
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
+
+
+def dependencies(cache: Path) -> Path:
+    """Folder with the installed requirements of the functions; made once for each lock."""
+    identity = hashlib.sha256(REQUIREMENTS.read_bytes() + " ".join(TARGET).encode()).hexdigest()[:16]
+    folder = cache / f"lambda-{identity}"
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        fresh = Path(scratch) / "site"
+        options = ("--only-binary", ":all:", "--require-hashes", "--no-compile-bytecode", "--no-deps")
+        run([uv(), "pip", "install", "--quiet", "--target", str(fresh), *TARGET, *options, "-r", str(REQUIREMENTS)])
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # otherwise another build was faster, with the same result
+                raise
+    return folder
+
+
+def functions(lambdas: Path) -> dict[str, Path]:
+    """Name => folder of each function. A name may occur once: it is the name of the package."""
+    found: dict[str, Path] = {}
+    for handler in sorted(lambdas.glob("*/*/handler.py")):
+        folder = handler.parent
+        if folder.name in found:
+            raise BuildError(f"two functions are called {folder.name}: {found[folder.name]} and {folder}")
+        found[folder.name] = folder
+    if not found:
+        raise BuildError(f"no function under {lambdas}: expected <pipeline>/<function>/handler.py")
+    return found
+
+
+def wanted(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Name in the package and path of each file of a folder."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if path.is_file() and not UNWANTED_FOLDERS & set(name.parts[:-1]) and name.name not in UNWANTED_NAMES:
+            yield name.as_posix(), path
+
+
+def write_package(package: Path, folders: list[Path]) -> None:
+    """One zip file of all folders; sorted, without times, owners and modes. Stored, because compressors differ."""
+    files: dict[str, Path] = {}
+    for name, path in (item for folder in folders for item in wanted(folder)):
+        if name in files:
+            raise BuildError(f"{package.name}: {name} comes from {files[name]} and from {path}")
+        files[name] = path
+    partial = package.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for name, path in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, ZIP_EPOCH)
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes())
+    partial.replace(package)
+
+
+def write_wheel(artifacts: Path) -> Path:
+    """The wheel of `lake`, contracts inside. Older versions are removed: Terraform takes the only one."""
+    with tempfile.TemporaryDirectory(dir=artifacts) as scratch:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
+        run(command, extra_environment={"SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH})
+        (fresh,) = Path(scratch).glob("*.whl")
+        for old in artifacts.glob("lake-*.whl"):
+            if old.name != fresh.name:
+                old.unlink()
+        return fresh.replace(artifacts / fresh.name)
+
+
+def build(artifacts: Path, cache: Path) -> list[Path]:
+    """All artefacts."""
+    artifacts.mkdir(parents=True, exist_ok=True)
+    installed = dependencies(cache)
+    built = [write_wheel(artifacts)]
+    for name, folder in functions(REPOSITORY / "lambdas").items():
+        package = artifacts / f"{name}.zip"
+        write_package(package, [installed, folder])
+        built.append(package)
+    return built
+
+
+def main() -> int:
+    """Command line; 0 when everything is built."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifacts", type=Path, default=REPOSITORY / "build/artifacts", help="where to put them")
+    parser.add_argument("--cache", type=Path, default=REPOSITORY / ".cache", help="where requirements are kept")
+    arguments = parser.parse_args()
+    try:
+        for path in build(arguments.artifacts.resolve(), arguments.cache.resolve()):
+            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.name}")
+    except BuildError as error:
+        print(f"build failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The demo: the whole lake on this machine."""

@@ -1,0 +1,140 @@
+"""The whole lake on this machine: start AWS, deploy dev, run the pipeline on recorded input, ask, and show the numbers.
+
+Runs again without harm and without change. Leaves AWS running; `make down` stops it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from lake import platform, watch
+from lake.command.output import show
+from lake.errors import LakeError
+from scripts.demo import flow, page
+
+REPOSITORY = Path(__file__).parents[2]
+BUILD = REPOSITORY / "build" / "demo"
+_Result = TypeVar("_Result")
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """Command line; 0 when everything worked and the numbers add up."""
+    argparse.ArgumentParser(prog="make demo", description=__doc__).parse_args()
+    BUILD.mkdir(parents=True, exist_ok=True)
+    try:
+        deploy()
+        show_result(run_pipeline())
+    except (flow.DemoFailed, LakeError, BotoCoreError, ClientError) as error:
+        print(f"\ndemo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def deploy() -> None:
+    """AWS on this machine, with the platform in it."""
+    _step("Start AWS on this machine", lambda: _command("up", [sys.executable, "-m", "localaws", "up"]))
+    os.environ.update(_environment())
+    _step("Build functions and wheel", lambda: _command("build", [sys.executable, "scripts/build.py"]))
+    _step("Make the Terraform state", lambda: _command("bootstrap", ["bash", "terraform/bootstrap.sh"]))
+    apply = [sys.executable, "scripts/terraform.py", "apply", "--env", "dev"]
+    _step("terraform apply (dev)", lambda: _command("apply", apply))
+
+
+def run_pipeline() -> dict[str, Any]:
+    """Everything from the sources to the analysts; returns the summary."""
+    lake = platform.load("dev")
+    weather = _step("Ingest weather (recorded Open-Meteo answers)", lambda: flow.ingest(lake))
+    messages = _step("Send an hour of sensor messages", lambda: flow.generate(lake))
+    _step("Write a broken file by hand", lambda: flow.put_broken_record(lake))
+    _step(
+        "Deliver what the stream has buffered", lambda: _command("flush", [sys.executable, "-m", "localaws", "flush"])
+    )
+    seconds = _step("Transform (PySpark)", lambda: flow.transform(lake, lambda _state: None))
+    answers = _step("Ask Athena", lambda: flow.answers(lake))
+    return {
+        "environment": "dev",
+        "ingested": weather,
+        "messages_sent": messages,
+        "transform_seconds": seconds,
+        "hops": _step("Count every hop", lambda: flow.hops(lake)),
+        "counts": flow.counts(lake),
+        "content": flow.content(lake),
+        "alarms": watch.alarms(lake),
+        "answers": {
+            question: {"columns": answer.columns, "rows": answer.rows, "bytes_scanned": answer.bytes_scanned}
+            for question, answer in answers.items()
+        },
+    }
+
+
+def show_result(summary: dict[str, Any]) -> None:
+    """The tables on the terminal, the same in build/demo."""
+    (BUILD / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (BUILD / "report.html").write_text(page.rendered(summary), encoding="utf-8")
+    console.print()
+    show(summary["hops"], as_json=False, title="Objects and records")
+    show(summary["counts"], as_json=False, title="received = new + replaced + duplicate + quarantined")
+    for question, answer in summary["answers"].items():
+        rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+        title = f"{question}: {len(rows)} rows, {answer['bytes_scanned']:,} bytes scanned"
+        show(rows[:8], as_json=False, title=title)
+    show(summary["alarms"], as_json=False, title="Alarms")
+    console.print(_NEXT, markup=False)
+
+
+_NEXT = """
+The page with all of this: build/demo/report.html        The numbers: build/demo/summary.json
+AWS runs on this machine until 'make down'. What to try next:
+  eval "$(make -s env)"
+  lake status
+  lake query "SELECT * FROM pipeline_runs"
+  lake quarantine list curated_weather
+  aws s3 ls --recursive s3://aws-datalake-platform-dev-datalake/curated/
+  lake local advance 1h        the schedules of an hour run now"""
+
+
+def _step(name: str, work: Callable[[], _Result]) -> _Result:
+    """Run one step and say how long it took; on a terminal it moves while it works."""
+    started = time.monotonic()
+    if console.is_terminal:
+        with console.status(name):
+            result = work()
+    else:
+        print(f"{name} …", flush=True)
+        result = work()
+    console.print(f"[green]✓[/green] {name}  [dim]{time.monotonic() - started:.1f} s[/dim]")
+    return result
+
+
+def _command(name: str, command: list[str]) -> None:
+    """Run a command of the project; its output goes to build/demo/<name>.log and is shown when it fails."""
+    log = BUILD / f"{name}.log"
+    with log.open("w", encoding="utf-8") as output:
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
+        raise flow.DemoFailed(
+            f"'{name}' ended with {done.returncode}; the end of {log.relative_to(REPOSITORY)}:\n{tail}"
+        )
+
+
+def _environment() -> dict[str, str]:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    from localaws import authentication
+
+    return authentication.credentials()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

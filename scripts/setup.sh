@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Everything that make demo and make test need, in .venv and .cache of this folder. Running it again costs a second.
+#   scripts/setup.sh           to run the lake
+#   scripts/setup.sh checks    the checkers too, in .venv-checks
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "setup: $*"; exit 1; }
+
+python=""
+for candidate in python3.11 python3 python3.12 python3.13 python3.14; do
+  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$(command -v "$candidate")
+    break
+  fi
+done
+[ -n "$python" ] || fail "Python 3.11 or later is needed: https://www.python.org/downloads/"
+command -v terraform >/dev/null || fail "Terraform 1.11 or later is needed: https://developer.hashicorp.com/terraform/install"
+
+# The lock holds for this uv; another one may read it differently.
+uv=.cache/uv/bin/uv
+if ! cmp -s requirements/uv.txt .cache/uv/requirements.txt; then
+  say "setup: uv …"
+  "$python" -m venv --clear .cache/uv || fail "python3 cannot make virtual environments (on Debian: apt-get install python3-venv)"
+  .cache/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+  cp requirements/uv.txt .cache/uv/requirements.txt
+fi
+
+# Glue 5.1 is Python 3.11, and Spark 3.5 does not run on much later ones.
+install() { # folder, lock
+  if cmp -s "$2" "$1/requirements.txt"; then return; fi
+  say "setup: Python packages of $2 …"
+  "$uv" venv --quiet --clear --python 3.11 "$1" || fail "Python 3.11 is needed beside $("$python" --version) and could not be fetched"
+  "$uv" pip sync --quiet --require-hashes --python "$1/bin/python" "$2"
+  if [ "$1" = .venv ]; then
+    "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable . --editable localaws
+  fi
+  cp "$2" "$1/requirements.txt"
+}
+
+install .venv requirements/local.txt
+if [ "${1:-}" = checks ]; then install .venv-checks requirements/checks.txt; fi
+[ -f .cache/spark-jars/complete ] || .venv/bin/python scripts/spark_jars.py >&2

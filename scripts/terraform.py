@@ -1,0 +1,164 @@
+"""Run Terraform for one environment: finds the provider, initialises, then validates, plans, applies or destroys.
+
+Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` ends with 0 for no changes, else 2.
+`destroy` needs allow_destroy = true in the environment's terraform.tfvars, applied before, and CONFIRM=<environment>.
+ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
+registry.terraform.io.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+ENVIRONMENTS = REPOSITORY / "terraform/envs"
+CACHE = REPOSITORY / ".cache"
+OLDEST_TERRAFORM = (1, 11)
+REGISTRY = "registry.terraform.io"
+PROVIDER = f"{REGISTRY}/hashicorp/aws"
+USUAL_PLACES = (
+    "~/.terraform.d/plugins",
+    "~/.local/share/terraform/plugins",
+    "/usr/local/share",
+    "/usr/share",
+    "/usr/local/lib",
+    "/opt",
+    "/var/lib",
+)
+MISSING_TERRAFORM = "Terraform 1.11 or later is needed: https://developer.hashicorp.com/terraform/install"
+
+
+class TerraformError(Exception):
+    """Something that the person at the keyboard can mend; the message says what."""
+
+
+def mirrors(environment: Mapping[str, str]) -> Iterator[Path]:
+    """Folders that hold the provider on this machine."""
+    named = environment.get("TF_PLUGIN_MIRROR")
+    if named:
+        if not (Path(named) / PROVIDER).is_dir():
+            raise TerraformError(f"TF_PLUGIN_MIRROR is {named}, but there is no {PROVIDER} in it")
+        yield Path(named)
+    for place in map(Path.expanduser, map(Path, USUAL_PLACES)):
+        # At most two folders deep: usual places can be large.
+        for pattern in (REGISTRY, f"*/{REGISTRY}", f"*/*/{REGISTRY}"):
+            yield from (found.parent for found in sorted(place.glob(pattern)) if (found / "hashicorp/aws").is_dir())
+
+
+def configuration_file(environment: Mapping[str, str], cache: Path) -> Path | None:
+    """CLI configuration: the given one if it exists, else one for a mirror, else none, which means the registry."""
+    given = environment.get("TF_CLI_CONFIG_FILE")
+    if given and Path(given).is_file():
+        return Path(given)
+    mirror = next(mirrors(environment), None)
+    if mirror is None:
+        return None
+    written = cache / "terraform.tfrc"
+    cache.mkdir(parents=True, exist_ok=True)
+    # Direct installation must not know the provider, or Terraform asks the registry for newer versions of it.
+    written.write_text(
+        "provider_installation {\n"
+        f'  filesystem_mirror {{\n    path    = {json.dumps(str(mirror))}\n    include = ["{PROVIDER}"]\n  }}\n'
+        f'  direct {{\n    exclude = ["{PROVIDER}"]\n  }}\n'
+        "}\n"
+    )
+    return written
+
+
+def terraform_environment(environment: Mapping[str, str], cache: Path) -> dict[str, str]:
+    """The environment of every Terraform command."""
+    # A shared plugin cache holds one platform only and would ask for a change of the lock file.
+    without = {"TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR"}
+    kept = {name: value for name, value in environment.items() if name not in without}
+    configuration = configuration_file(environment, cache)
+    ours = {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    return kept | ours | ({"TF_CLI_CONFIG_FILE": str(configuration)} if configuration else {})
+
+
+def check_version(executable: str, environment: Mapping[str, str]) -> None:
+    """Refuse a Terraform that is too old for write-only values and the lock in S3."""
+    command = [executable, "version", "-json"]
+    answer = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=True)
+    version = json.loads(answer.stdout)["terraform_version"]
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_TERRAFORM:
+        raise TerraformError(f"{MISSING_TERRAFORM} (found {version})")
+
+
+class Terraform:
+    """Terraform in the folder of one environment."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], cache: Path = CACHE) -> None:
+        executable = shutil.which("terraform", path=environment.get("PATH"))
+        if executable is None:
+            raise TerraformError(MISSING_TERRAFORM)
+        self.name = name
+        self.cache = cache
+        self.environment = terraform_environment(environment, cache)
+        self.command = [executable, f"-chdir={ENVIRONMENTS / name}"]
+        check_version(executable, self.environment)
+
+    def run(self, action: str, *options: str) -> int:
+        """Run with its output on the terminal, and return its exit code."""
+        plain = () if sys.stdout.isatty() else ("-no-color",)
+        return subprocess.run([*self.command, action, *options, *plain], env=self.environment, check=False).returncode
+
+    def initialise(self, *options: str) -> None:
+        """Install the provider and connect the state. Says nothing unless it fails."""
+        command = [*self.command, "init", "-input=false", "-no-color", "-lockfile=readonly", *options]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            output = f"{done.stdout}{done.stderr}".strip()
+            hint = "\nThe state bucket is made by: bash terraform/bootstrap.sh" if "NoSuchBucket" in output else ""
+            raise TerraformError(f"terraform init failed\n{output}{hint}")
+
+    def validate(self) -> int:
+        """Check the configuration; needs neither state nor account."""
+        self.environment["TF_DATA_DIR"] = str((self.cache / f"terraform-validate-{self.name}").resolve())
+        self.initialise("-backend=false")
+        return self.run("validate")
+
+    def check_switches(self) -> None:
+        """Refuse what destroy_guard of main.tf would refuse, but earlier: by then Terraform has dropped the outputs."""
+        command = [*self.command, "output", "-json"]
+        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        if json.loads(answer.stdout).get("allow_destroy", {"value": "true"})["value"] != "true":
+            raise TerraformError("set allow_destroy = true in its terraform.tfvars and apply that first.")
+        if self.environment.get("CONFIRM") != self.name:
+            raise TerraformError(f"all its data would be lost. If that is meant, give CONFIRM={self.name}.")
+
+    def act(self, action: str) -> int:
+        """Plan, apply, destroy or show the outputs."""
+        # Always anew: the same folder may have been used with another account or another localaws.
+        self.initialise("-reconfigure")
+        if action == "destroy":
+            self.check_switches()
+        if action == "output":
+            return self.run("output", "-json")
+        address = self.environment.get("ALERT_EMAIL")
+        settings = (f"-var=alert_email={address}",) if address else ()
+        extra = {"plan": ("-detailed-exitcode",), "apply": ("-auto-approve",), "destroy": ("-auto-approve",)}
+        return self.run(action, "-input=false", "-compact-warnings", "-lock-timeout=60s", *extra[action], *settings)
+
+
+def main() -> int:
+    """Command line; ends with Terraform's exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("validate", "plan", "apply", "destroy", "output"))
+    names = sorted(folder.name for folder in ENVIRONMENTS.iterdir() if folder.is_dir())
+    parser.add_argument("--env", choices=names, default="dev", help="environment (default: dev)")
+    arguments = parser.parse_args()
+    try:
+        terraform = Terraform(arguments.env, os.environ)
+        return terraform.validate() if arguments.action == "validate" else terraform.act(arguments.action)
+    except TerraformError as error:
+        print(f"{arguments.action} {arguments.env}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

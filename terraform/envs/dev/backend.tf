@@ -1,0 +1,12 @@
+terraform {
+  backend "s3" {
+    bucket  = "aws-datalake-platform-tf-state"
+    key     = "dev/terraform.tfstate"
+    region  = "us-east-1"
+    encrypt = true
+
+    # The lock is the object next to the state. The table is kept because operators look there first.
+    use_lockfile   = true
+    dynamodb_table = "aws-datalake-platform-tf-locks"
+  }
+}

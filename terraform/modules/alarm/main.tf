@@ -1,0 +1,25 @@
+# An alarm that tells the topic when it fires and when it is over.
+
+locals {
+  name = format(var.lake.naming, var.name)
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  alarm_name        = local.name
+  alarm_description = "${var.meaning} What to do: RUNBOOK.md#${var.name}"
+
+  namespace   = var.metric.namespace
+  metric_name = var.metric.name
+  dimensions  = var.metric.dimensions
+  statistic   = var.metric.statistic
+  period      = 300
+
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.metric.above
+  evaluation_periods  = 1
+  datapoints_to_alarm = 1
+  treat_missing_data  = var.metric.missing
+
+  alarm_actions = [var.lake.topic_arn]
+  ok_actions    = [var.lake.topic_arn]
+}

@@ -1,0 +1,51 @@
+locals {
+  arn       = "arn:aws:s3:::${var.name}"
+  _with_key = var.key != null
+
+  _tls_only = {
+    Sid       = "TlsOnly"
+    Effect    = "Deny"
+    Principal = "*"
+    Action    = "s3:*"
+    Resource  = [local.arn, "${local.arn}/*"]
+    Condition = { Bool = { "aws:SecureTransport" = "false" } }
+  }
+
+  # A put without the header gets the bucket's key by default. Without the Null test it would be refused as well.
+  _kms_only = {
+    Sid       = "KmsOnly"
+    Effect    = "Deny"
+    Principal = "*"
+    Action    = "s3:PutObject"
+    Resource  = ["${local.arn}/*"]
+    Condition = {
+      Null            = { "s3:x-amz-server-side-encryption" = "false" }
+      StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+    }
+  }
+
+  _access_logs = {
+    Sid       = "AccessLogs"
+    Effect    = "Allow"
+    Principal = { Service = "logging.s3.amazonaws.com" }
+    Action    = "s3:PutObject"
+    Resource  = ["${local.arn}/s3-access-logs/*"]
+    Condition = {
+      ArnLike      = { "aws:SourceArn" = [for name in var.logs_of.buckets : "arn:aws:s3:::${name}"] }
+      StringEquals = { "aws:SourceAccount" = var.logs_of.account_id }
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  bucket = aws_s3_bucket.this.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [local._tls_only],
+      [for statement in [local._kms_only] : statement if local._with_key],
+      [for statement in [local._access_logs] : statement if length(var.logs_of.buckets) > 0],
+    )
+  })
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}

@@ -1,0 +1,40 @@
+variable "name" {
+  description = "Name of the bucket."
+  type        = string
+}
+
+variable "key" {
+  description = "KMS key of the bucket. Null means AES256, which a target of access logs must use."
+  type        = object({ arn = string })
+  default     = null
+}
+
+variable "log_bucket" {
+  description = "Bucket that receives this bucket's access logs; empty for the log bucket itself."
+  type        = string
+  default     = ""
+}
+
+variable "log_prefix" {
+  description = "Last part of the prefix of this bucket's access logs."
+  type        = string
+  default     = ""
+}
+
+variable "logs_of" {
+  description = "Buckets of one account that write their access logs here."
+  type        = object({ account_id = string, buckets = list(string) })
+  default     = { account_id = "", buckets = [] }
+}
+
+variable "retention" {
+  description = "Prefix => days until its objects expire and, if wanted, until they move to Infrequent Access."
+  type        = map(object({ expire_days = number, infrequent_access_days = optional(number) }))
+  default     = {}
+}
+
+variable "allow_destroy" {
+  description = "Whether the bucket may be destroyed while it holds objects."
+  type        = bool
+  default     = false
+}

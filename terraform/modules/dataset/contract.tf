@@ -1,0 +1,40 @@
+# A contract (Open Data Contract Standard 3.1) as the values that the tables need.
+
+locals {
+  _schema = yamldecode(file(var.contract)).schema[0]
+  _twin   = yamldecode(file(var.quarantine_contract)).schema[0]
+
+  name   = local._schema.name
+  prefix = "${local._schema.physicalName}/"
+
+  # Only curated datasets reject records: raw ones keep what arrived.
+  _has_twin         = startswith(local.name, "curated_")
+  quarantine_name   = "quarantine_${local.name}"
+  quarantine_prefix = "${local._twin.physicalName}/${basename(local._schema.physicalName)}/"
+
+  _tables = {
+    (local.name)            = { schema = local._schema, prefix = local.prefix }
+    (local.quarantine_name) = { schema = local._twin, prefix = local.quarantine_prefix }
+  }
+
+  tables = { for name, table in local._tables : name => {
+    description = table.schema.description
+    format      = local._formats[table.schema.physicalType]
+    kind        = table.schema.physicalType
+    location    = "s3://${var.lake.bucket}/${table.prefix}"
+    columns = [for property in table.schema.properties : {
+      # A column that is stored encrypted is stored as text, under its encrypted name.
+      name    = try(property.encryptedName, property.name)
+      type    = can(property.encryptedName) ? "string" : property.physicalType
+      comment = property.description
+    } if !try(property.partitioned, false)]
+    # The position is a string of fixed width because Terraform sorts map keys as text.
+    partitions = values({ for property in table.schema.properties :
+      format("%03d", property.partitionKeyPosition) => {
+        name    = property.name
+        type    = property.physicalType
+        comment = property.description
+      } if try(property.partitioned, false)
+    })
+  } if name == local.name || local._has_twin }
+}

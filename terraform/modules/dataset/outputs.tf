@@ -1,0 +1,19 @@
+locals {
+  _places = { for name, prefix in { (local.name) = local.prefix, (local.quarantine_name) = local.quarantine_prefix } :
+    name => {
+      name     = name
+      database = var.lake.database
+      bucket   = var.lake.bucket
+      prefix   = prefix
+      uri      = "s3://${var.lake.bucket}/${prefix}"
+    }
+  }
+}
+
+output "dataset" {
+  description = "The dataset as jobs, functions and streams take it; `quarantine` is its twin, null where there is none."
+  value = merge(local._places[local.name], {
+    quarantine = local._has_twin ? local._places[local.quarantine_name] : null
+  })
+  depends_on = [aws_glue_catalog_table.this]
+}

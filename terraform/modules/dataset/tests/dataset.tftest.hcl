@@ -1,0 +1,56 @@
+mock_provider "aws" {}
+
+variables {
+  lake                = { account_id = "123456789012", bucket = "lake-bucket", database = "lake_test" }
+  quarantine_contract = "../../../contracts/platform/quarantine.yaml"
+}
+
+run "a_raw_dataset_is_json_without_a_twin" {
+  command = plan
+  variables {
+    contract = "../../../contracts/weather_iot/raw_iot_sensors.yaml"
+  }
+  assert {
+    condition     = keys(aws_glue_catalog_table.this) == ["raw_iot_sensors"] && output.dataset.quarantine == null
+    error_message = "Raw data is kept as it arrived: nothing is rejected."
+  }
+  assert {
+    condition     = aws_glue_catalog_table.this["raw_iot_sensors"].storage_descriptor[0].ser_de_info[0].serialization_library == "org.openx.data.jsonserde.JsonSerDe"
+    error_message = "JSON is read by the OpenX serde."
+  }
+  assert {
+    condition     = aws_glue_catalog_table.this["raw_iot_sensors"].partition_keys[*].name == tolist(["year", "month", "day"])
+    error_message = "Partition keys stand in the order of their positions."
+  }
+  assert {
+    condition     = output.dataset.uri == "s3://lake-bucket/raw/iot-sensors/"
+    error_message = "The location follows from physicalName."
+  }
+}
+
+run "a_curated_dataset_is_parquet_with_a_twin" {
+  command = plan
+  variables {
+    contract = "../../../contracts/weather_iot/curated_sensor_readings.yaml"
+  }
+  assert {
+    condition     = keys(aws_glue_catalog_table.this) == ["curated_sensor_readings", "quarantine_curated_sensor_readings"]
+    error_message = "A curated dataset has a quarantine."
+  }
+  assert {
+    condition     = slice(aws_glue_catalog_table.this["curated_sensor_readings"].storage_descriptor[0].columns[*].name, 0, 4) == tolist(["sensor_id_hash", "city", "timestamp", "temperature_c"])
+    error_message = "Columns stand in the order of the contract; a pseudonymised one has its encrypted name."
+  }
+  assert {
+    condition     = aws_glue_catalog_table.this["curated_sensor_readings"].storage_descriptor[0].columns[2].type == "timestamp"
+    error_message = "Types are spelled as in the contract."
+  }
+  assert {
+    condition     = output.dataset.quarantine.uri == "s3://lake-bucket/quarantine/sensor-readings/"
+    error_message = "The twin lies under quarantine/ and the last part of the dataset's own folder."
+  }
+  assert {
+    condition     = aws_glue_catalog_table.this["quarantine_curated_sensor_readings"].storage_descriptor[0].columns[0].name == "source_object"
+    error_message = "The twin's columns are those of the quarantine contract."
+  }
+}

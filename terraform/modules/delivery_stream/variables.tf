@@ -1,0 +1,20 @@
+variable "name" {
+  description = "Short name, for example iot-firehose."
+  type        = string
+}
+
+variable "dataset" {
+  description = "Dataset that receives the objects."
+  type        = object({ prefix = string })
+}
+
+variable "lake" {
+  description = "What the platform gives."
+  type = object({
+    naming     = string
+    region     = string
+    account_id = string
+    bucket_arn = string
+    key_arn    = string
+  })
+}

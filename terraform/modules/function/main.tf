@@ -1,0 +1,55 @@
+# A Lambda function that lands data. What it may touch follows from `writes` and `streams`.
+
+locals {
+  name    = format(var.lake.naming, var.name)
+  arn     = "arn:aws:lambda:${var.lake.region}:${var.lake.account_id}:function:${local.name}"
+  package = "${var.lake.artifacts}/${replace(var.name, "-", "_")}.zip"
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${local.name}"
+  retention_in_days = 14
+  kms_key_id        = var.lake.key_arn
+}
+
+resource "aws_lambda_function" "this" {
+  function_name = local.name
+  role          = module.role.role.arn
+  runtime       = "python3.13"
+  handler       = "handler.handler"
+  timeout       = var.limits.timeout_seconds
+  memory_size   = var.limits.memory_mb
+  kms_key_arn   = var.lake.key_arn
+
+  filename         = local.package
+  source_code_hash = filebase64sha256(local.package)
+
+  # Enough for an overlap of schedule and operator, too little for a runaway.
+  reserved_concurrent_executions = var.limits.concurrency
+
+  environment {
+    variables = merge(
+      { ENVIRONMENT = var.lake.environment },
+      { for key, value in { WRITES = jsonencode({ for name, dataset in var.writes : name => dataset.uri }) } :
+      key => value if length(var.writes) > 0 },
+      var.variables,
+    )
+  }
+
+  logging_config {
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+}
+
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name                = aws_lambda_function.this.function_name
+  maximum_event_age_in_seconds = 3600
+  maximum_retry_attempts       = 2
+
+  destination_config {
+    on_failure {
+      destination = var.lake.dead_letters_arn
+    }
+  }
+}

@@ -1,0 +1,75 @@
+locals {
+  _objects = "${var.lake.bucket_arn}/"
+  _catalog = "arn:aws:glue:${var.lake.region}:${var.lake.account_id}"
+  _logs    = "arn:aws:logs:${var.lake.region}:${var.lake.account_id}:log-group:/aws-glue"
+
+  _read    = [for dataset in var.reads : dataset.prefix]
+  _written = [for dataset in var.writes : dataset.prefix]
+  _scratch = ["staging/", "glue-temp/"]
+  _code    = ["glue-scripts/"]
+  _records = ["ops/manifests/"]
+  _tables = [for dataset in merge(var.reads, var.writes) :
+  "${local._catalog}:table/${var.lake.database}/${dataset.name}"]
+
+  _on_objects = {
+    ReadObjects = {
+      Action   = ["s3:GetObject"]
+      Resource = [for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : "${local._objects}${prefix}*"]
+    }
+    WriteObjects = {
+      Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+      Resource = [for prefix in concat(local._written, local._scratch, local._records) : "${local._objects}${prefix}*"]
+    }
+    # Only what the job itself put aside. Data is replaced, never deleted.
+    DeleteScratch = {
+      Action   = ["s3:DeleteObject"]
+      Resource = [for prefix in local._scratch : "${local._objects}${prefix}*"]
+    }
+    ListObjects = {
+      Action   = ["s3:ListBucket"]
+      Resource = [var.lake.bucket_arn]
+      # With and without the slash: Spark asks for the folder both ways.
+      Condition = { StringLike = { "s3:prefix" = flatten([
+        for prefix in concat(local._read, local._written, local._scratch, local._code) : [trimsuffix(prefix, "/"), "${prefix}*"]
+      ]) } }
+    }
+    LocateBucket = { Action = ["s3:GetBucketLocation"], Resource = [var.lake.bucket_arn] }
+  }
+
+  _on_services = {
+    Partitions = {
+      Action = [
+        "glue:BatchCreatePartition", "glue:BatchGetPartition", "glue:CreatePartition", "glue:GetDatabase",
+        "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:UpdatePartition",
+      ]
+      Resource = concat(["${local._catalog}:catalog", "${local._catalog}:database/${var.lake.database}"], local._tables)
+    }
+    Ledger = {
+      Action = [
+        "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem",
+        "dynamodb:Query", "dynamodb:UpdateItem",
+      ]
+      Resource = ["arn:aws:dynamodb:${var.lake.region}:${var.lake.account_id}:table/${var.lake.ledger}"]
+    }
+    PseudonymKey = { Action = ["secretsmanager:GetSecretValue"], Resource = [var.lake.pseudonym_key_arn] }
+    UseKey       = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.lake.key_arn] }
+    Log = {
+      Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = ["${local._logs}/*"]
+    }
+    # Metrics have no ARN, so the namespace is the only fence there is.
+    Metrics = {
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", var.lake.project] } }
+    }
+  }
+}
+
+module "role" {
+  source     = "../role"
+  name       = local.name
+  service    = "glue.amazonaws.com"
+  account_id = var.lake.account_id
+  statements = merge(local._on_objects, local._on_services)
+}

@@ -1,0 +1,42 @@
+variable "name" {
+  description = "Short name, for example transform."
+  type        = string
+}
+
+variable "script" {
+  description = "Path of the script below glue_jobs/, for example weather_iot/transform.py."
+  type        = string
+}
+
+variable "lake" {
+  description = "What the platform gives."
+  type = object({
+    project           = string
+    naming            = string
+    region            = string
+    account_id        = string
+    bucket            = string
+    bucket_arn        = string
+    key_arn           = string
+    database          = string
+    ledger            = string
+    pseudonym_key_arn = string
+    jobs              = string
+    wheel             = object({ uri = string, sha256 = string })
+  })
+}
+
+variable "reads" {
+  description = "Name => dataset that the job reads."
+  type        = map(object({ name = string, prefix = string, uri = string }))
+}
+
+variable "writes" {
+  description = "Name => dataset that the job writes, and reads to merge with."
+  type        = map(object({ name = string, prefix = string, uri = string }))
+}
+
+variable "timeout_minutes" {
+  description = "Minutes after which a run is stopped."
+  type        = number
+}

@@ -1,0 +1,31 @@
+# Open-Meteo -> raw_weather, sensors -> raw_iot_sensors.
+
+module "batch_ingest" {
+  source = "../../modules/function"
+  name   = "batch-ingest"
+  lake   = var.lake
+  writes = { raw_weather = module.dataset["raw_weather"].dataset }
+  variables = {
+    CITIES        = jsonencode(var.settings.cities)
+    FORECAST_DAYS = var.settings.forecast_days
+  }
+}
+
+module "stream_generate" {
+  source  = "../../modules/function"
+  name    = "stream-generate"
+  lake    = var.lake
+  streams = { iot_firehose = module.iot_firehose.stream }
+  variables = {
+    CITIES           = jsonencode(var.settings.cities)
+    FIREHOSE_NAME    = module.iot_firehose.stream.name
+    SENSORS_PER_CITY = var.settings.sensors_per_city
+  }
+}
+
+module "iot_firehose" {
+  source  = "../../modules/delivery_stream"
+  name    = "iot-firehose"
+  lake    = var.lake
+  dataset = module.dataset["raw_iot_sensors"].dataset
+}

@@ -1,0 +1,10 @@
+output "pipeline" {
+  description = "Names of the pipeline's parts."
+  value = {
+    functions = { batch_ingest = module.batch_ingest.function.name, stream_generate = module.stream_generate.function.name }
+    streams   = { iot_firehose = module.iot_firehose.stream.name }
+    jobs      = { transform = module.transform.job.name }
+    datasets  = { for name, dataset in module.dataset : name => dataset.dataset.uri }
+    alarms    = [for alarm in module.alarm : alarm.alarm.name]
+  }
+}

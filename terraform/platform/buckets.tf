@@ -1,0 +1,43 @@
+locals {
+  _contracts = [for file in fileset(local.contracts, "*/*.yaml") : yamldecode(file("${local.contracts}/${file}"))]
+
+  # How long data is kept is said by its contract.
+  _data_retention = { for contract in local._contracts : "${contract.schema[0].physicalName}/" => {
+    expire_days            = one([for rule in contract.slaProperties : rule.value if rule.property == "retention"])
+    infrequent_access_days = startswith(contract.schema[0].physicalName, "raw/") ? 30 : null
+  } }
+  _scratch_retention = {
+    "staging/"         = { expire_days = 7 }
+    "glue-temp/"       = { expire_days = 7 }
+    "firehose-errors/" = { expire_days = 90 }
+  }
+}
+
+module "lake_bucket" {
+  source        = "../modules/bucket"
+  name          = format(local._bucket, "datalake")
+  key           = aws_kms_key.lake
+  log_bucket    = module.logs_bucket.bucket.name
+  log_prefix    = "datalake"
+  retention     = merge(local._data_retention, local._scratch_retention)
+  allow_destroy = var.allow_destroy
+}
+
+module "results_bucket" {
+  source        = "../modules/bucket"
+  name          = format(local._bucket, "athena-results")
+  key           = aws_kms_key.lake
+  log_bucket    = module.logs_bucket.bucket.name
+  log_prefix    = "athena-results"
+  retention     = { "query-results/" = { expire_days = 7 } }
+  allow_destroy = var.allow_destroy
+}
+
+# Without a key: S3 delivers access logs only to a bucket that encrypts with AES256.
+module "logs_bucket" {
+  source        = "../modules/bucket"
+  name          = format(local._bucket, "logs")
+  logs_of       = { account_id = var.account_id, buckets = [for thing in ["datalake", "athena-results"] : format(local._bucket, thing)] }
+  retention     = { "s3-access-logs/" = { expire_days = 365 } }
+  allow_destroy = var.allow_destroy
+}

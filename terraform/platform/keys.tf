@@ -1,0 +1,59 @@
+locals {
+  _key_arn_owner = "arn:aws:iam::${var.account_id}:root"
+  _use_key       = ["kms:Decrypt", "kms:GenerateDataKey*"]
+}
+
+resource "aws_kms_key" "lake" {
+  description             = "Data, messages and logs of ${var.project} ${var.environment}"
+  enable_key_rotation     = true
+  deletion_window_in_days = var.allow_destroy ? 7 : 30
+  policy                  = local._key_policy
+}
+
+resource "aws_kms_alias" "lake" {
+  name          = "alias/${format(local.naming, "datalake")}"
+  target_key_id = aws_kms_key.lake.key_id
+}
+
+locals {
+  # Lambda, Glue and S3 use the key with the rights of a role, so the role's policy decides; it is the services that use it
+  # in their own name that must be listed here.
+  _key_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "PoliciesOfTheAccountDecide"
+        Effect    = "Allow"
+        Principal = { AWS = local._key_arn_owner }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "Logs"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${var.region}.amazonaws.com" }
+        Action    = ["kms:Decrypt*", "kms:DescribeKey", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+        Resource  = "*"
+        Condition = { ArnLike = {
+          "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${var.account_id}:log-group:*"
+        } }
+      },
+      {
+        Sid       = "Firehose"
+        Effect    = "Allow"
+        Principal = { Service = "firehose.amazonaws.com" }
+        Action    = local._use_key
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      },
+      {
+        # To publish to the encrypted topic. EventBridge sends no source keys here: a condition would lose the messages.
+        Sid       = "Alerts"
+        Effect    = "Allow"
+        Principal = { Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com"] }
+        Action    = local._use_key
+        Resource  = "*"
+      },
+    ]
+  })
+}

@@ -1,0 +1,4 @@
+output "platform" {
+  description = "What people and scripts need to know."
+  value       = local.platform
+}

@@ -1,0 +1,39 @@
+"""What all tests share: one localaws, one Spark session."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from localaws import spark as local_spark
+from tests import local_aws
+from tests.local_aws import LocalAws
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """One localaws for the session. Tests name what they create after themselves, or clean up."""
+    with local_aws.running(tmp_path_factory.mktemp("localaws")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One session for all tests of frames, with the settings of a local Glue job; it acts as the administrator."""
+    configuration = tmp_path_factory.mktemp("spark")
+    local_spark.write_configuration(configuration, aws.endpoint, aws.environment["AWS_REGION"], "")
+    added = {
+        **aws.environment,
+        "SPARK_CONF_DIR": str(configuration),
+        "JAVA_HOME": str(local_spark.java_home()),
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in added.items():
+            patch.setenv(name, value)
+        session = SparkSession.builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+        yield session
+        session.stop()
+    os.environ.pop("SPARK_CONF_DIR", None)

@@ -1,0 +1,108 @@
+"""Merging: the latest version of a key wins, whatever the order, and every incoming record is counted once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake import contract, frames
+
+WEATHER = contract.load("curated_weather")
+HOUR = datetime(2026, 11, 20, 13, tzinfo=UTC)
+
+
+def record(
+    temperature: float, arrived: int, city: str = "Paris", source: str = "raw/a", line: int = 1
+) -> dict[str, Any]:
+    """One row of curated_weather that arrived so many minutes after the hour."""
+    return {
+        "city": city, "latitude": 48.8, "longitude": 2.3, "timestamp": HOUR, "temperature_c": float(temperature),
+        "temperature_f": 0.0, "humidity_pct": None, "windspeed_kmh": None, "precipitation_mm": None,
+        "ingestion_id": "i",
+        "arrived_at": HOUR + timedelta(minutes=arrived), "source_object": source, "source_line": line, "run_id": "r",
+    }  # fmt: skip
+
+
+def rows(spark: SparkSession, records: list[dict[str, Any]]) -> DataFrame:
+    frame = spark.createDataFrame([tuple(entry.values()) for entry in records], WEATHER.ddl)
+    return frames.stored_rows(frame, WEATHER)
+
+
+@pytest.mark.parametrize(
+    ("existing", "incoming", "temperature", "counts"),
+    [
+        ([], [record(1, 1)], 1, (True, 1, 0, 0)),
+        ([], [record(1, 1), record(1, 1, line=2), record(2, 1, line=3)], 2, (True, 1, 0, 2)),
+        ([record(1, 1)], [record(2, 2)], 2, (True, 0, 1, 0)),
+        ([record(1, 1)], [record(1, 2, source="raw/b")], 1, (True, 0, 0, 1)),
+        ([record(1, 2)], [record(2, 1)], 1, (False, 0, 0, 1)),
+        ([record(1, 1)], [record(1, 1)], 1, (False, 0, 0, 1)),
+        ([record(1, 1)], [record(2, 2), record(3, 3), record(1, 0)], 3, (True, 0, 1, 2)),
+        ([record(1, 1, source="raw/a")], [record(2, 1, source="raw/b")], 2, (True, 0, 1, 0)),
+    ],
+    ids=[
+        "a first record is new",
+        "of several first records the last line is new and the others are duplicates",
+        "a later version replaces",
+        "the same content delivered later is a duplicate",
+        "an older version that comes late is a duplicate",
+        "the very same record again changes nothing",
+        "of several later versions the latest replaces once",
+        "at the same moment the object's key decides",
+    ],
+)
+def test_the_latest_version_wins_and_counts_add_up(
+    spark: SparkSession,
+    existing: list[dict[str, Any]],
+    incoming: list[dict[str, Any]],
+    temperature: float,
+    counts: tuple[bool, int, int, int],
+) -> None:
+    for order in (incoming, incoming[::-1]):
+        merged = frames.merged(rows(spark, existing), rows(spark, order), WEATHER).collect()
+        assert [row["temperature_c"] for row in merged] == [temperature]
+        assert [(row["changed"], row["new"], row["replaced"], row["duplicate"]) for row in merged] == [counts]
+        assert sum(counts[1:]) == len(incoming)
+
+
+def test_keys_do_not_touch_each_other(spark: SparkSession) -> None:
+    merged = frames.merged(rows(spark, [record(1, 1)]), rows(spark, [record(2, 2, city="Tokyo")]), WEATHER)
+    assert {(row["city"], row["changed"]) for row in merged.collect()} == {("Paris", False), ("Tokyo", True)}
+
+
+def test_the_unit_is_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
+    assert [row["unit"] for row in rows(spark, [record(1, 90)]).collect()] == ["2026-11-20_day"]
+    twin = contract.load("curated_sensor_readings").quarantine()
+    frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "sealed", 1, "r")], twin.ddl)
+    assert [row["unit"] for row in frames.stored_rows(frame, twin).collect()] == ["2026-11-20_h13"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-20T13:00", HOUR),
+        ("2026-11-20T13:00:00Z", HOUR),
+        ("2026-11-20T18:45:00+05:45", HOUR),
+        ("2026-11-20T13:00:00.250000+00:00", HOUR + timedelta(milliseconds=250)),
+        (None, None),
+        ("2026-02-30T13:00", "type:timestamp"),
+        ("20 November 2026", "type:timestamp"),
+        ("1763643600", "type:timestamp"),
+        ("2026-11-20", "type:timestamp"),
+    ],
+)
+def test_text_becomes_an_instant_or_a_reason(spark: SparkSession, text: str | None, expected: Any) -> None:
+    source = contract.load("raw_weather")
+    frame = spark.createDataFrame([(text, [])], "timestamp string, reasons array<string>")
+    for column in source.stored:
+        if column.name != "timestamp":
+            frame = frame.withColumn(column.name, F.lit(None).cast(column.physical_type))
+    typed = frames.with_types(frame, source, WEATHER)
+    row = typed.select(F.unix_micros("timestamp").alias("micros"), "reasons").collect()[0]
+    if isinstance(expected, str):
+        assert (row["micros"], row["reasons"]) == (None, [expected])
+    else:
+        assert row["reasons"] == []
+        assert row["micros"] == (expected and int(expected.timestamp() * 1_000_000))

@@ -1,0 +1,101 @@
+"""Pseudonyms: keyed, versioned by event time, the same in Spark and in Python, never in a plan."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pyspark.sql import DataFrame, SparkSession
+
+from lake import contract, privacy
+
+READINGS = contract.load("curated_sensor_readings")
+OLD, NEW = "first master key of the tests", "second master key of the tests"
+SECRET = json.dumps(
+    {
+        "versions": [
+            {"version": 2, "valid_from": "2026-11-20T12:00:00Z", "key": NEW},
+            {"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": OLD},
+        ]
+    }
+)
+VERSIONS = privacy.key_versions(SECRET)
+
+
+def messages(spark: SparkSession) -> DataFrame:
+    rows = [
+        ("sensor-a", datetime(2026, 11, 20, 11, 59, tzinfo=UTC)),
+        ("sensor-a", datetime(2026, 11, 20, 12, 0, tzinfo=UTC)),
+        ("caf\u00e9" * 30, datetime(2026, 11, 20, 12, 0, tzinfo=UTC)),
+        (None, datetime(2026, 11, 20, 12, 0, tzinfo=UTC)),
+    ]
+    return spark.createDataFrame(rows, "sensor_id string, timestamp timestamp")
+
+
+def test_subkeys_are_hkdf_as_the_library_computes_it() -> None:
+    expected = HKDF(hashes.SHA256(), 32, None, b"dataset/column/1").derive(b"master")
+    assert privacy.subkey(b"master", "dataset/column/1") == expected
+
+
+def test_a_token_is_the_hmac_under_the_subkey_of_its_column() -> None:
+    key = privacy.subkey(OLD.encode(), "readings/sensor_id/1")
+    expected = hmac.new(key, b"sensor-a", hashlib.sha256).hexdigest()
+    assert privacy.token(VERSIONS[0], "readings", "sensor_id", "sensor-a") == f"v1:{expected}"
+
+
+def test_one_value_has_unrelated_tokens_in_two_columns() -> None:
+    tokens = {privacy.token(VERSIONS[0], "readings", column, "sensor-a") for column in ("sensor_id", "owner_id")}
+    assert len(tokens) == 2
+
+
+def test_spark_computes_the_same_tokens_and_takes_the_version_of_the_event_time(spark: SparkSession) -> None:
+    rows = privacy.with_tokens(messages(spark), READINGS, VERSIONS, "timestamp").orderBy("timestamp", "sensor_id_hash")
+    old, new = VERSIONS
+    assert {row["sensor_id_hash"] for row in rows.collect()} == {
+        privacy.token(old, READINGS.name, "sensor_id", "sensor-a"),
+        privacy.token(new, READINGS.name, "sensor_id", "sensor-a"),
+        privacy.token(new, READINGS.name, "sensor_id", "caf\u00e9" * 30),
+        None,
+    }
+    assert "sensor_id" not in rows.columns
+
+
+def test_no_key_is_in_the_plan(spark: SparkSession, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = privacy.with_tokens(messages(spark), READINGS, VERSIONS, "timestamp")
+    sealed = privacy.with_sealed_payload(
+        messages(spark).withColumnRenamed("sensor_id", "payload"), READINGS, VERSIONS, "timestamp"
+    )
+    subkeys = [privacy.subkey(key.key, f"{READINGS.name}/sensor_id/{key.version}").hex() for key in VERSIONS]
+    for frame in (rows, sealed):
+        frame.explain(mode="extended")
+        plan = capfd.readouterr().out.lower()
+        assert "scan existingrdd" in plan
+        assert not [secret for secret in (OLD, NEW, *subkeys) if secret.lower() in plan]
+
+
+def test_a_sealed_payload_opens_with_the_key_of_its_version_only(spark: SparkSession) -> None:
+    rows = [(bytearray(b'{"sensor_id": "sensor-a"}'), datetime(2026, 11, 20, 13, tzinfo=UTC))]
+    frame = spark.createDataFrame(rows, "payload binary, arrived_at timestamp")
+    row = privacy.with_sealed_payload(frame, READINGS, VERSIONS, "arrived_at").collect()[0]
+    sealed = base64.b64decode(row["sealed_payload"])
+    key = privacy.subkey(NEW.encode(), f"{READINGS.name}/seal/2")
+    assert row["key_version"] == 2
+    assert AESGCM(key).decrypt(sealed[:12], sealed[12:], None) == b'{"sensor_id": "sensor-a"}'
+
+
+def test_versions_follow_each_other_without_a_gap() -> None:
+    assert (VERSIONS[0].version, VERSIONS[0].valid_until) == (1, VERSIONS[1].valid_from)
+
+
+def test_a_key_does_not_show_when_it_is_printed() -> None:
+    assert OLD not in repr(VERSIONS)
+
+
+def test_a_secret_without_versions_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no version"):
+        privacy.key_versions('{"versions": []}')

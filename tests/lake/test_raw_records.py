@@ -1,0 +1,108 @@
+"""The raw door: every kind of broken line becomes a reason; good lines become typed values."""
+
+import gzip
+
+import pytest
+
+from lake import contract, raw_records
+from lake.contract import Column
+
+COLUMNS = (
+    Column("id", "string", "An identifier."),
+    Column("value", "double", "A measure."),
+    Column("count", "int", "A whole number."),
+)
+GOOD = b'{"id": "a", "value": 1.5, "count": 2}'
+
+
+def read(body: bytes, key: str = "raw/x.json") -> list[raw_records.RawRecord]:
+    return list(raw_records.read(body, key, COLUMNS))
+
+
+def test_a_good_line_becomes_values_in_the_order_of_the_contract() -> None:
+    assert read(GOOD) == [raw_records.RawRecord(1, GOOD, ("a", 1.5, 2), [])]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"id": "a"', "malformed:line"),
+        (b'{"id": "a"}{"id": "b"}', "malformed:line"),
+        (b'[{"id": "a"}]', "not_an_object:line"),
+        (b"null", "not_an_object:line"),
+        (b"7", "not_an_object:line"),
+        (b'{"id": "a", "id": "b"}', "duplicate_key:line"),
+        (b'{"value": NaN}', "not_finite:line"),
+        (b'{"value": -Infinity}', "not_finite:line"),
+        (b'{"value": 1e400}', "not_finite:value"),
+        (b'{"value": "1.5"}', "type:value"),
+        (b'{"value": true}', "type:value"),
+        (b'{"value": 1' + b"0" * 400 + b"}", "not_finite:value"),
+        (b'{"count": 1.5}', "type:count"),
+        (b'{"count": 2147483648}', "type:count"),
+        (b'{"id": 7}', "type:id"),
+        (b'{"id": "\\ud800"}', "encoding:id"),
+        (b'{"id": "caf\xe9"}', "encoding:line"),
+        (b'{"id": "a", "other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "depth:line"),
+        (b'{"id": "' + b"a" * raw_records.MAXIMUM_LINE_BYTES + b'"}', "too_large:line"),
+    ],
+)
+def test_a_broken_line_has_a_reason_and_does_not_touch_its_neighbours(line: bytes, reason: str) -> None:
+    before, broken, after = read(b"\n".join([GOOD, line, GOOD]))
+    assert (broken.line, broken.values, broken.reasons) == (2, None, [reason])
+    assert (before.values, after.values) == (("a", 1.5, 2), ("a", 1.5, 2))
+
+
+def test_all_wrong_types_of_a_line_are_named() -> None:
+    assert read(b'{"id": 1, "value": "x", "count": 2}')[0].reasons == ["type:id", "type:value"]
+
+
+@pytest.mark.parametrize("line", [b"{}", b'{"id": null, "value": null, "count": null, "new": 1}'])
+def test_missing_and_null_are_null_and_unknown_fields_are_passed_over(line: bytes) -> None:
+    assert read(line)[0].values == (None, None, None)
+
+
+def test_a_whole_number_is_a_double_too() -> None:
+    assert read(b'{"value": 12}')[0].values == (None, 12.0, None)
+
+
+def test_blank_lines_and_carriage_returns_are_no_records() -> None:
+    assert [record.line for record in read(b"\r\n" + GOOD + b"\r\n\n  \n" + GOOD)] == [2, 5]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert read(b"\xef\xbb\xbf" + GOOD)[0].values == ("a", 1.5, 2)
+
+
+def test_text_is_composed_so_that_one_identifier_has_one_token() -> None:
+    assert read('{"id": "cafe\u0301"}'.encode())[0].values == ("caf\u00e9", None, None)
+
+
+def test_gzip_of_several_members_is_read_whole() -> None:
+    body = gzip.compress(GOOD + b"\n") + gzip.compress(GOOD + b"\n")
+    assert [record.line for record in read(body, "raw/x.gz")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "reason"),
+    [
+        (gzip.compress(GOOD * 1000)[:-20], "raw/cut.gz", "gzip:object"),
+        (gzip.compress(GOOD)[:-8] + b"\0" * 8, "raw/checksum.gz", "gzip:object"),
+        (GOOD, "raw/plain.gz", "encoding:object"),
+        (gzip.compress(GOOD), "raw/packed.json", "encoding:object"),
+        ('{"id": "a"}'.encode("utf-16"), "raw/wide.json", "encoding:object"),
+        (gzip.compress(b" " * (64 * 1024 * 1024)), "raw/bomb.gz", "too_large:object"),
+    ],
+)
+def test_a_broken_object_is_one_record_at_line_0(body: bytes, key: str, reason: str) -> None:
+    assert read(body, key) == [raw_records.RawRecord(0, b"", None, [reason])]
+
+
+def test_an_empty_object_has_no_records() -> None:
+    assert read(b"") == []
+
+
+def test_the_door_can_read_every_type_of_the_raw_contracts() -> None:
+    for name in ("raw_weather", "raw_iot_sensors"):
+        for column in contract.load(name).stored:
+            assert column.physical_type in raw_records._READERS

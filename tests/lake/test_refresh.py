@@ -1,0 +1,306 @@
+"""A run of the data path on local S3, DynamoDB and Glue catalog: counted, repeatable, safe to kill at any publish."""
+
+import json
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake import contract, privacy
+from lake.catalog import Catalog
+from lake.contract import Contract
+from lake.errors import LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
+from lake.ledger import LEASE, Ledger, Lock
+from lake.manifest import Counts
+from lake.refresh import Lake, finish, refresh
+from lake.storage import Location, Storage
+from tests.local_aws import LocalAws
+
+SOURCE, TARGET = contract.load("raw_weather"), contract.load("curated_weather")
+TWIN, RUNS = TARGET.quarantine(), contract.load("pipeline_runs")
+SECRET = json.dumps({"versions": [{"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "a key of the tests"}]})
+
+
+def weather(raw: DataFrame) -> DataFrame:
+    return raw.withColumn("temperature_f", F.col("temperature_c") * 9 / 5 + 32)
+
+
+def line(hour: int, temperature: float, city: str = "Paris", day: int = 20) -> str:
+    """One raw record."""
+    return json.dumps(
+        {
+            "ingestion_id": "i", "city": city, "latitude": 48.8, "longitude": 2.3, "temperature_c": temperature,
+            "timestamp": f"2026-11-{day}T{hour:02d}:00", "ingested_at": "2026-11-20T00:00:00+00:00",
+        }
+    )  # fmt: skip
+
+
+class Clock:
+    """Real time, plus what a test adds."""
+
+    shift = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lake of its own for one test."""
+
+    lake: Lake
+    aws: LocalAws
+    clock: Clock
+
+    @property
+    def bucket(self) -> str:
+        return self.lake.staging.bucket
+
+    def put(self, name: str, *lines: str) -> None:
+        body = "\n".join(lines).encode()
+        self.aws.client("s3").put_object(Bucket=self.bucket, Key=f"raw/weather/date=2026-11-20/{name}", Body=body)
+
+    def run(self) -> Counts:
+        return refresh(self.lake, TARGET, SOURCE, weather)
+
+    def rows(self, dataset: Contract) -> list[dict[str, Any]]:
+        keys = [entry.key for entry in self.lake.storage.list(self.lake.locations[dataset.name])]
+        if not keys:
+            return []
+        uris = [f"s3://{self.bucket}/{key}" for key in keys]
+        return [row.asDict() for row in self.lake.spark.read.schema(dataset.ddl).parquet(*uris).collect()]
+
+    def temperatures(self) -> dict[tuple[str, str], float]:
+        rows = self.rows(TARGET)
+        assert len({(row["city"], row["timestamp"]) for row in rows}) == len(rows), "a key is there twice"
+        return {(row["city"], f"{row['timestamp']:%dT%H}"): row["temperature_c"] for row in rows}
+
+    def runs(self) -> list[dict[str, Any]]:
+        location = self.lake.locations["pipeline_runs"]
+        bodies = [self.lake.storage.read(self.bucket, entry.key) for entry in self.lake.storage.list(location)]
+        return sorted((json.loads(body) for body in bodies), key=lambda run: str(run["started_at"]))
+
+
+@pytest.fixture
+def place(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
+    name = f"test-refresh-{uuid.uuid4().hex[:12]}"
+    aws.client("s3").create_bucket(Bucket=name)
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": name})
+    for dataset in (SOURCE, TARGET, TWIN, RUNS):
+        glue.create_table(DatabaseName=name, TableInput=table(dataset, name))
+    clock = Clock()
+    locations = {dataset.name: Location(name, f"{dataset.path}/") for dataset in (SOURCE, TARGET, TWIN, RUNS)}
+    lake = Lake(
+        spark=spark,
+        storage=Storage(aws.client("s3")),
+        ledger=Ledger(aws.client("dynamodb"), name, clock),
+        catalog=Catalog(glue, name),
+        locations=locations,
+        staging=Location(name, "staging/"),
+        manifests=Location(name, "ops/manifests/"),
+        keys=privacy.key_versions(SECRET),
+        code_version="test",
+        now=clock,
+    )
+    yield Place(lake, aws, clock)
+    for dataset in (SOURCE, TARGET, TWIN, RUNS):
+        glue.delete_table(DatabaseName=name, Name=dataset.name)
+    glue.delete_database(Name=name)
+
+
+def table(dataset: Contract, bucket: str) -> dict[str, Any]:
+    columns = [{"Name": column.stored_name, "Type": column.stored_type} for column in dataset.stored]
+    folders = [{"Name": column.name, "Type": column.physical_type} for column in dataset.partitions]
+    storage = {"Columns": columns, "Location": f"s3://{bucket}/{dataset.path}/"}
+    return {"Name": dataset.name, "StorageDescriptor": storage, "PartitionKeys": folders}
+
+
+def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: Place) -> None:
+    place.put("a.json", line(1, 10.0), line(2, 999.0), line(1, 10.0), "not json", line(23, 5.0, day=19))
+    counts = place.run()
+    assert counts == Counts(5, 2, 0, 1, 2, {"malformed:line": 1, "range:temperature_c": 1})
+    assert place.temperatures() == {("Paris", "20T01"): 10.0, ("Paris", "19T23"): 5.0}
+    bad = {row["source_line"]: row["reasons"] for row in place.rows(TWIN)}
+    assert bad == {2: ["range:temperature_c"], 4: ["malformed:line"]}
+    run = place.runs()[0]
+    assert (run["status"], run["received"], run["new"], run["duplicate"], run["quarantined"]) == (
+        "COMMITTED",
+        5,
+        2,
+        1,
+        2,
+    )
+    assert set(run) == {column.name for column in RUNS.stored}
+
+
+def test_units_are_single_objects_with_fixed_keys_and_partitions_are_registered(place: Place) -> None:
+    place.put("a.json", line(1, 10.0), line(2, 11.0), line(1, 9.0, day=19))
+    place.run()
+    keys = [entry.key for entry in place.lake.storage.list(place.lake.locations[TARGET.name])]
+    assert keys == ["curated/weather/date=2026-11-19/day.parquet", "curated/weather/date=2026-11-20/day.parquet"]
+    for dataset, expected in ((TARGET, ["2026-11-19", "2026-11-20"]), (SOURCE, ["2026-11-20"])):
+        answer = place.aws.client("glue").get_partitions(DatabaseName=place.bucket, TableName=dataset.name)
+        assert sorted(partition["Values"][0] for partition in answer["Partitions"]) == expected
+
+
+def test_a_run_without_new_objects_changes_nothing(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+    place.run()
+    before = list(place.lake.storage.list(place.lake.locations[TARGET.name]))
+    for _ in range(2):
+        assert place.run().received == 0
+    assert list(place.lake.storage.list(place.lake.locations[TARGET.name])) == before
+    assert len(place.runs()) == 1
+
+
+def test_a_later_object_replaces_only_what_it_corrects(place: Place) -> None:
+    place.put("a.json", line(1, 10.0), line(2, 11.0), line(1, 9.0, day=19))
+    place.run()
+    untouched = place.lake.storage.etag(place.bucket, "curated/weather/date=2026-11-19/day.parquet")
+    place.put("b.json", line(1, 12.0), line(2, 11.0))
+    assert place.run() == Counts(2, 0, 1, 1, 0, {})
+    assert place.temperatures() == {("Paris", "20T01"): 12.0, ("Paris", "20T02"): 11.0, ("Paris", "19T01"): 9.0}
+    assert place.lake.storage.etag(place.bucket, "curated/weather/date=2026-11-19/day.parquet") == untouched
+
+
+def test_no_raw_data_ever_fails_and_says_so(place: Place) -> None:
+    with pytest.raises(NoRawData, match="no raw data has ever arrived in s3://"):
+        place.run()
+    assert [(run["status"], run["received"]) for run in place.runs()] == [("FAILED", 0)]
+
+
+def test_too_many_bad_records_publish_nothing_and_name_the_rules(place: Place) -> None:
+    place.put("a.json", *(line(hour, 999.0) for hour in range(11)), line(12, 5.0))
+    with pytest.raises(ToleranceExceeded, match=r"validation FAILED: 11 of 12 .*range:temperature_c 11.*nothing was"):
+        place.run()
+    assert (place.rows(TARGET), place.rows(TWIN)) == ([], [])
+    assert [(run["status"], run["quarantined"]) for run in place.runs()] == [("FAILED", 11)]
+
+
+def test_a_table_that_is_not_the_contract_fails_and_names_the_columns(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+    other = table(TARGET, place.bucket)
+    other["StorageDescriptor"]["Columns"][4]["Name"] = "temperature"
+    place.aws.client("glue").update_table(DatabaseName=place.bucket, TableInput=other)
+    with pytest.raises(SchemaMismatch, match=r"schema mismatch.*temperature double, temperature_c double"):
+        place.run()
+    assert place.rows(TARGET) == []
+
+
+def test_two_runs_at_once_one_works_the_other_ends_cleanly(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+    place.lake.ledger.lock(TARGET.name, "another run")
+    assert place.run().received == 0
+    assert place.rows(TARGET) == []
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    assert place.run().new == 1
+
+
+def test_a_run_that_was_frozen_past_its_lease_cannot_publish(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+
+    def frozen(raw: DataFrame) -> DataFrame:
+        place.clock.shift += LEASE + timedelta(seconds=1)
+        assert place.run().new == 1
+        return weather(raw)
+
+    with pytest.raises(LeaseLost):
+        refresh(place.lake, TARGET, SOURCE, frozen)
+    assert place.temperatures() == {("Paris", "20T01"): 10.0}
+    assert [run["status"] for run in place.runs()] == ["COMMITTED"]
+
+
+def test_a_unit_that_a_stranger_has_changed_is_never_overwritten(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+
+    def meddling(raw: DataFrame) -> DataFrame:
+        return weather(raw)
+
+    storage = StrangerBeforePublish(place)
+    with pytest.raises(OutsideWriter, match=r"curated/weather/date=2026-11-20/day.parquet was changed by a writer"):
+        refresh(replace(place.lake, storage=storage), TARGET, SOURCE, meddling)
+    assert place.lake.storage.read(place.bucket, "curated/weather/date=2026-11-20/day.parquet") == b"a stranger's"
+
+
+class StrangerBeforePublish(Storage):
+    """Somebody writes to a unit between its being read and its being replaced."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place.aws.client("s3"))
+
+    def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
+        self.put(bucket, key, b"a stranger's")
+        super().replace(bucket, source, key, before, run_id)
+
+
+class Killed(Storage):
+    """Kills its own process at the n-th publish, before or after the unit was put."""
+
+    def __init__(self, client: Any, publish: int, after: bool) -> None:
+        super().__init__(client)
+        self._left, self._after = publish, after
+
+    def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().replace(bucket, source, key, before, run_id)
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Prepared(Exception):
+    """Ends a run between prepare and publish."""
+
+
+class StopsBeforePublish(Storage):
+    """Ends the run where its first unit would be put."""
+
+    def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
+        raise Prepared
+
+
+def publish_in_a_process_that_is_killed(place: Place, storage: Killed) -> int:
+    """Prepare a run here, publish it in a child process; returns the signal that ended the child."""
+    with pytest.raises(Prepared):
+        refresh(replace(place.lake, storage=StopsBeforePublish(place.aws.client("s3"))), TARGET, SOURCE, weather)
+    child = os.fork()
+    if child == 0:
+        ledger = Ledger(place.aws.client("dynamodb"), place.bucket, place.clock)
+        lock = ledger.lock(TARGET.name, "doomed")
+        assert isinstance(lock, Lock)
+        assert lock.unfinished
+        finish(replace(place.lake, storage=storage, ledger=ledger), lock, TARGET, lock.unfinished)
+        os._exit(1)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize(("publish", "after"), [(1, False), (1, True), (2, False), (2, True), (3, True)])
+def test_kill_at_the_publish_step_and_the_next_run_converges(place: Place, publish: int, after: bool) -> None:
+    place.put("a.json", line(1, 10.0), line(1, 9.0, day=19), line(3, 999.0))
+    assert publish_in_a_process_that_is_killed(place, Killed(place.aws.client("s3"), publish, after)) == signal.SIGKILL
+    assert place.run().received == 0, "the dead run's lease is alive"
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    place.put("b.json", line(1, 12.0))
+    assert place.run() == Counts(1, 0, 1, 0, 0, {})
+    assert place.temperatures() == {("Paris", "20T01"): 12.0, ("Paris", "19T01"): 9.0}
+    assert [row["reasons"] for row in place.rows(TWIN)] == [["range:temperature_c"]]
+    assert [(run["status"], run["received"], run["new"], run["quarantined"]) for run in place.runs()] == [
+        ("COMMITTED", 3, 2, 1),
+        ("COMMITTED", 1, 0, 0),
+    ]
+    assert place.run().received == 0

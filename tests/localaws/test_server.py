@@ -1,0 +1,79 @@
+import importlib.metadata
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from localaws import alarms, patching, server
+from tests.local_aws import REPOSITORY
+from tests.localaws.conftest import LocalAws
+
+
+def command(words: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    arguments = [sys.executable, "-m", "localaws", *words.split()]
+    return subprocess.run(
+        arguments, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_up_again_is_no_harm_and_status_says_so(aws: LocalAws) -> None:
+    again = command("up", aws.process_environment())
+    assert (again.returncode, again.stderr) == (0, "")
+    assert command("status", aws.process_environment()).stdout.startswith(f"localaws is up at {aws.endpoint}")
+
+
+def test_the_keys_are_for_their_owner_only(aws: LocalAws) -> None:
+    assert stat.S_IMODE((aws.home / "credentials.json").stat().st_mode) == 0o600
+
+
+def test_env_leads_other_programs_here(aws: LocalAws) -> None:
+    lines = command("env", aws.process_environment()).stdout.splitlines()
+    assert f"export AWS_ENDPOINT_URL={aws.endpoint}" in lines
+    assert f"export AWS_ACCESS_KEY_ID={aws.environment['AWS_ACCESS_KEY_ID']}" in lines
+
+
+def test_the_clock_is_advanced_by_command(aws: LocalAws) -> None:
+    done = command("advance 2m", aws.process_environment())
+    assert done.stdout.startswith("it is 20")
+    wrong = command("advance soon", aws.process_environment())
+    assert (wrong.returncode, wrong.stderr) == (1, "localaws: 'soon' is not a duration like 90s, 15m, 2h or 1d\n")
+
+
+def test_only_this_machine_is_answered(aws: LocalAws) -> None:
+    others = {entry[4][0] for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    for address in others - {"127.0.0.1"}:
+        with pytest.raises(OSError), socket.create_connection((str(address), aws.port), timeout=1):
+            pass
+
+
+def test_all_that_is_written_is_in_the_state_folder(aws: LocalAws) -> None:
+    opened = {str(link.readlink()) for link in Path(f"/proc/{pid(aws)}/fd").iterdir() if link.is_symlink()}
+    files = {path for path in opened if path.startswith("/") and not path.startswith(("/dev", "/proc", sys.prefix))}
+    assert [path for path in files if not path.startswith(str(aws.home)) and os.access(path, os.W_OK)] == []
+
+
+def pid(aws: LocalAws) -> int:
+    return int((aws.home / "localaws.pid").read_text())
+
+
+def test_a_taken_port_is_said_in_one_sentence(aws: LocalAws, tmp_path: Path) -> None:
+    environment = {**aws.process_environment(), "LOCALAWS_HOME": str(tmp_path)}
+    failed = command("up", environment)
+    assert failed.returncode == 1
+    assert f"Port {aws.port} is taken by another program" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _name: "1.5.34")
+    with pytest.raises(server.CannotStart, match=r"installed is 1\.5\.34"):
+        server.run()
+
+
+def test_a_missing_patch_target_is_refused() -> None:
+    with pytest.raises(patching.PatchTargetMissing, match="no_such_name"):
+        patching.replace(alarms, "no_such_name", lambda original: original)

@@ -1,0 +1,134 @@
+"""What an operator relies on: alarms that arrive, failures that are kept, limits that hold."""
+
+import json
+from typing import Any
+
+from tests.terraform.conftest import Resources
+
+ALARMS = {
+    "lake-batch-ingest-errors-test": ("AWS/Lambda", "Errors", {"FunctionName": "lake-batch-ingest-test"}),
+    "lake-stream-generate-errors-test": ("AWS/Lambda", "Errors", {"FunctionName": "lake-stream-generate-test"}),
+    "lake-glue-transform-failures-test": (
+        "AWS/Events",
+        "TriggeredRules",
+        {"RuleName": "lake-glue-transform-failures-test"},
+    ),
+    "lake-firehose-freshness-test": (
+        "AWS/Firehose",
+        "DeliveryToS3.DataFreshness",
+        {"DeliveryStreamName": "lake-iot-firehose-test"},
+    ),
+}
+
+
+def of_type(platform: Resources, kind: str) -> list[dict[str, Any]]:
+    return [values for values in platform.values() if values["resource_type"] == kind]
+
+
+def test_every_alarm_watches_a_metric_that_exists_and_tells_the_topic(platform: Resources) -> None:
+    alarms = {alarm["alarm_name"]: alarm for alarm in of_type(platform, "aws_cloudwatch_metric_alarm")}
+    watched = {name: (a["namespace"], a["metric_name"], a["dimensions"]) for name, a in alarms.items()}
+    assert watched == ALARMS
+    topic = [platform["aws_sns_topic.alerts"]["arn"]]
+    for name, alarm in alarms.items():
+        assert (alarm["alarm_actions"], alarm["ok_actions"]) == (topic, topic), name
+        assert alarm["treat_missing_data"] == "notBreaching", name
+        section = name.removeprefix("lake-").removesuffix("-test")
+        assert alarm["alarm_description"].endswith(f"RUNBOOK.md#{section}"), name
+
+
+def test_what_could_not_be_started_or_finished_is_kept(platform: Resources) -> None:
+    queue = platform["aws_sqs_queue.dead_letters"]["arn"]
+    for schedule in of_type(platform, "aws_scheduler_schedule"):
+        (target,) = schedule["target"]
+        assert target["dead_letter_config"] == [{"arn": queue}]
+        assert target["retry_policy"][0]["maximum_retry_attempts"] > 0
+    for target in of_type(platform, "aws_cloudwatch_event_target"):
+        assert target["dead_letter_config"] == [{"arn": queue}]
+        assert target["retry_policy"][0]["maximum_retry_attempts"] > 0
+    invocations = of_type(platform, "aws_lambda_function_event_invoke_config")
+    assert len(invocations) == len(of_type(platform, "aws_lambda_function")) == 2
+    for invocation in invocations:
+        assert invocation["destination_config"][0]["on_failure"] == [{"destination": queue}]
+
+
+def test_schedules_start_the_right_things_at_the_planned_time(platform: Resources) -> None:
+    schedules = {values["name"]: values for values in of_type(platform, "aws_scheduler_schedule")}
+    expressions = {name: values["schedule_expression"] for name, values in schedules.items()}
+    assert expressions == {
+        "lake-batch-ingest-test": "cron(15 0 * * ? *)",
+        "lake-stream-generate-test": "rate(5 minutes)",
+        "lake-transform-test": "rate(1 hour)",
+    }
+    assert schedules["lake-batch-ingest-test"]["target"][0]["input"] == '{"time":"<aws.scheduler.scheduled-time>"}'
+    transform = schedules["lake-transform-test"]["target"][0]
+    assert transform["arn"] == "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
+    assert json.loads(transform["input"]) == {"JobName": "lake-transform-test"}
+
+
+def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
+    (job,) = of_type(platform, "aws_glue_job")
+    arguments = job["default_arguments"]
+    assert json.loads(arguments["--reads"]).keys() == {"raw_weather", "raw_iot_sensors"}
+    assert json.loads(arguments["--writes"]) == {
+        "curated_weather": "s3://lake-test-datalake/curated/weather/",
+        "curated_sensor_readings": "s3://lake-test-datalake/curated/sensor-readings/",
+        "quarantine_curated_weather": "s3://lake-test-datalake/quarantine/weather/",
+        "quarantine_curated_sensor_readings": "s3://lake-test-datalake/quarantine/sensor-readings/",
+        "pipeline_runs": "s3://lake-test-datalake/ops/runs/",
+    }
+    assert job["execution_property"] == [{"max_concurrent_runs": 1}]
+    assert job["timeout"] == 30
+    assert arguments["--enable-observability-metrics"] == "true"
+
+
+def test_a_failed_run_of_any_kind_is_an_event_for_the_topic(platform: Resources) -> None:
+    (rule,) = of_type(platform, "aws_cloudwatch_event_rule")
+    pattern = json.loads(rule["event_pattern"])
+    assert pattern["detail"] == {"jobName": ["lake-transform-test"], "state": ["ERROR", "FAILED", "STOPPED", "TIMEOUT"]}
+    (target,) = of_type(platform, "aws_cloudwatch_event_target")
+    assert target["arn"] == platform["aws_sns_topic.alerts"]["arn"]
+
+
+def test_retention_follows_the_contracts(platform: Resources) -> None:
+    rules = {
+        rule["filter"][0]["prefix"]: rule
+        for rule in platform["module.lake_bucket.aws_s3_bucket_lifecycle_configuration.this"]["rule"]
+        if rule["id"] != "housekeeping"
+    }
+    days = {prefix: rule["expiration"][0]["days"] for prefix, rule in rules.items()}
+    assert days == {
+        "raw/weather/": 365,
+        "raw/iot-sensors/": 365,
+        "curated/weather/": 3650,
+        "curated/sensor-readings/": 3650,
+        "quarantine/": 365,
+        "ops/runs/": 3650,
+        "staging/": 7,
+        "glue-temp/": 7,
+        "firehose-errors/": 90,
+    }
+    moved = {prefix for prefix, rule in rules.items() if rule["transition"]}
+    assert moved == {"raw/weather/", "raw/iot-sensors/"}
+
+
+def test_functions_have_limits_and_no_secret(platform: Resources) -> None:
+    for function in of_type(platform, "aws_lambda_function"):
+        assert (function["timeout"], function["runtime"]) == (120, "python3.13")
+        assert function["reserved_concurrent_executions"] > 0
+        assert function["logging_config"][0]["log_format"] == "JSON"
+        variables = function["environment"][0]["variables"]
+        assert not [name for name in variables if any(word in name for word in ("KEY", "SECRET", "PASSWORD", "TOKEN"))]
+    for group in of_type(platform, "aws_cloudwatch_log_group"):
+        assert group["retention_in_days"] == 14
+        assert group["kms_key_id"] == platform["aws_kms_key.lake"]["arn"]
+
+
+def test_the_workgroup_enforces_place_encryption_and_a_limit(platform: Resources) -> None:
+    (workgroup,) = of_type(platform, "aws_athena_workgroup")
+    (configuration,) = workgroup["configuration"]
+    assert configuration["enforce_workgroup_configuration"]
+    assert configuration["bytes_scanned_cutoff_per_query"] == 10 * 1024**3
+    (result,) = configuration["result_configuration"]
+    assert result["output_location"] == "s3://lake-test-athena-results/query-results/"
+    assert result["encryption_configuration"][0]["encryption_option"] == "SSE_KMS"

@@ -1,0 +1,169 @@
+"""Who may do what, read from the policies of a mocked apply of the whole platform."""
+
+import fnmatch
+import json
+from typing import Any
+
+import pytest
+
+from tests.terraform.conftest import Resources
+
+LAKE = "arn:aws:s3:::lake-test-datalake"
+# Action => why it cannot be limited to a resource.
+ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
+
+
+def statements(platform: Resources, role: str) -> list[dict[str, Any]]:
+    """Statements of the policy of one role."""
+    (policy,) = (
+        values["policy"]
+        for values in platform.values()
+        if values["resource_type"] == "aws_iam_role_policy" and values["role"] == role
+    )
+    found: list[dict[str, Any]] = json.loads(policy)["Statement"]
+    return found
+
+
+def allowed(platform: Resources, role: str, action: str, resource: str) -> bool:
+    """Whether a statement allows the action on the resource, its condition aside."""
+    return any(
+        action in statement["Action"]
+        and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+        for statement in statements(platform, role)
+    )
+
+
+def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]:
+    """Address => statements of all resources of one kind that have a policy."""
+    return {
+        address: json.loads(values["policy"])["Statement"]
+        for address, values in platform.items()
+        if values["resource_type"] == kind
+    }
+
+
+TRANSFORM, BATCH, STREAM, FIREHOSE = (
+    f"lake-{thing}-test" for thing in ("transform", "batch-ingest", "stream-generate", "iot-firehose")
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource", "expected"),
+    [
+        (TRANSFORM, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
+        (TRANSFORM, "s3:GetObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", True),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", True),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/quarantine/sensor-readings/date=2026-11-20/h13.parquet", True),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/ops/runs/date=2026-11-20/run.json", True),
+        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/run/part.parquet", True),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", False),
+        (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/staging/run/part.parquet", False),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
+        (TRANSFORM, "s3:GetObject", "arn:aws:s3:::lake-test-athena-results/query-results/a.csv", False),
+        (
+            TRANSFORM,
+            "secretsmanager:PutSecretValue",
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked",
+            False,
+        ),
+        (TRANSFORM, "dynamodb:DeleteItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test", False),
+        (
+            TRANSFORM,
+            "glue:BatchCreatePartition",
+            "arn:aws:glue:eu-west-1:123456789012:table/lake_test/curated_weather",
+            True,
+        ),
+        (TRANSFORM, "glue:GetTable", "arn:aws:glue:eu-west-1:123456789012:table/lake_test/another", False),
+        (TRANSFORM, "glue:DeleteTable", "arn:aws:glue:eu-west-1:123456789012:table/lake_test/curated_weather", False),
+        (BATCH, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
+        (BATCH, "s3:PutObject", f"{LAKE}/raw/iot-sensors/a.json", False),
+        (BATCH, "s3:GetObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", False),
+        (BATCH, "s3:DeleteObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (
+            BATCH,
+            "firehose:PutRecordBatch",
+            "arn:aws:firehose:eu-west-1:123456789012:deliverystream/lake-iot-firehose-test",
+            False,
+        ),
+        (
+            STREAM,
+            "firehose:PutRecordBatch",
+            "arn:aws:firehose:eu-west-1:123456789012:deliverystream/lake-iot-firehose-test",
+            True,
+        ),
+        (STREAM, "s3:PutObject", f"{LAKE}/raw/iot-sensors/a.json", False),
+        (FIREHOSE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
+        (FIREHOSE, "s3:PutObject", f"{LAKE}/firehose-errors/a", True),
+        (FIREHOSE, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (
+            "lake-transform-test-schedule",
+            "glue:StartJobRun",
+            "arn:aws:glue:eu-west-1:123456789012:job/lake-transform-test",
+            True,
+        ),
+        ("lake-transform-test-schedule", "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/another", False),
+    ],
+)
+def test_a_role_may_do_what_its_reads_and_writes_say(
+    platform: Resources, role: str, action: str, resource: str, expected: bool
+) -> None:
+    assert allowed(platform, role, action, resource) is expected
+
+
+def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
+    roles = documents(platform, "aws_iam_role_policy")
+    assert len(roles) == 7
+    for address, granted in roles.items():
+        for statement in granted:
+            assert not [action for action in statement["Action"] if "*" in action], address
+            if "*" in statement["Resource"]:
+                assert set(statement["Action"]) <= ANY_RESOURCE.keys(), address
+                assert "Condition" in statement, address
+
+
+def test_listing_is_limited_to_the_declared_prefixes(platform: Resources) -> None:
+    for role in (TRANSFORM, BATCH):
+        (listing,) = (granted for granted in statements(platform, role) if "s3:ListBucket" in granted["Action"])
+        prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
+        assert "raw/weather/*" in prefixes
+        assert "*" not in prefixes
+
+
+def test_a_role_is_assumed_by_one_service_only(platform: Resources) -> None:
+    for address, values in platform.items():
+        if values["resource_type"] == "aws_iam_role":
+            (trust,) = json.loads(values["assume_role_policy"])["Statement"]
+            assert list(trust["Principal"]) == ["Service"], address
+            assert trust["Action"] == "sts:AssumeRole", address
+
+
+def test_every_bucket_denies_what_is_not_tls(platform: Resources) -> None:
+    policies = documents(platform, "aws_s3_bucket_policy")
+    assert len(policies) == 3
+    for granted in policies.values():
+        (deny,) = (statement for statement in granted if statement["Sid"] == "TlsOnly")
+        assert (deny["Effect"], deny["Action"], len(deny["Resource"])) == ("Deny", "s3:*", 2)
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_put_with_another_encryption_is_denied_but_a_plain_put_is_not(platform: Resources) -> None:
+    granted = documents(platform, "aws_s3_bucket_policy")["module.lake_bucket.aws_s3_bucket_policy.this"]
+    (deny,) = (statement for statement in granted if statement["Sid"] == "KmsOnly")
+    header = "s3:x-amz-server-side-encryption"
+    assert deny["Condition"] == {"Null": {header: "false"}, "StringNotEquals": {header: "aws:kms"}}
+
+
+def test_the_key_lets_alarms_and_events_reach_the_encrypted_topic(platform: Resources) -> None:
+    (granted,) = documents(platform, "aws_kms_key").values()
+    (alerts,) = (statement for statement in granted if statement["Sid"] == "Alerts")
+    assert alerts["Principal"]["Service"] == ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+    assert set(alerts["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert "Condition" not in alerts
+
+
+def test_the_pseudonym_key_is_in_no_state(platform: Resources, platform_test: str) -> None:
+    secret = platform["aws_secretsmanager_secret_version.pseudonym_key"]
+    assert (secret["secret_string_wo_version"], secret["secret_string_wo"]) == (1, None)
+    assert "planted-key-that-must-not-be-seen" not in platform_test
