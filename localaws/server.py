@@ -15,7 +15,7 @@ import signal
 import socket
 from typing import Any
 
-from localaws import clock, firehose, functions, glue_jobs, notifications, services, settings
+from localaws import clock, firehose, functions, glue_jobs, notifications, open_meteo, services, settings
 from localaws.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
@@ -192,7 +192,8 @@ def _without_cross_origin_headers(send: Any) -> Any:
 async def _administer(scope: Any, receive: Any, send: Any) -> None:
     request = (scope["method"], scope["path"].removeprefix("/_localaws/"))
     if request == ("GET", "health"):
-        await _answer(send, 200, {"status": "ready", "pid": os.getpid(), "ministack": MINISTACK_VERSION})
+        here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "open_meteo": open_meteo.url()}
+        await _answer(send, 200, {"status": "ready", **here})
     elif request == ("GET", "clock"):
         await _answer(send, 200, {"now": clock.now().isoformat()})
     elif request == ("POST", "clock"):

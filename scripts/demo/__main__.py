@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.markup import escape
 
 from lake import platform, watch
 from lake.command.output import show
@@ -25,6 +26,8 @@ REPOSITORY = Path(__file__).parents[2]
 BUILD = REPOSITORY / "build" / "demo"
 _Result = TypeVar("_Result")
 console = Console(highlight=False)
+# Where the step that runs now shows what it does; empty without a terminal.
+_progress: list[Callable[[str], None]] = []
 
 
 def main() -> int:
@@ -59,7 +62,7 @@ def run_pipeline() -> dict[str, Any]:
     _step(
         "Deliver what the stream has buffered", lambda: _command("flush", [sys.executable, "-m", "localaws", "flush"])
     )
-    seconds = _step("Transform (PySpark)", lambda: flow.transform(lake, lambda _state: None))
+    seconds = _step("Transform (PySpark)", lambda: flow.transform(lake, lambda state: _show_progress([state])))
     answers = _step("Ask Athena", lambda: flow.answers(lake))
     return {
         "environment": "dev",
@@ -89,11 +92,13 @@ def show_result(summary: dict[str, Any]) -> None:
         title = f"{question}: {len(rows)} rows, {answer['bytes_scanned']:,} bytes scanned"
         show(rows[:8], as_json=False, title=title)
     show(summary["alarms"], as_json=False, title="Alarms")
-    console.print(_NEXT, markup=False)
+    print(_NEXT)
 
 
 _NEXT = """
-The page with all of this: build/demo/report.html        The numbers: build/demo/summary.json
+The page with all of this: build/demo/report.html
+The numbers:               build/demo/summary.json
+
 AWS runs on this machine until 'make down'. What to try next:
   eval "$(make -s env)"
   lake status
@@ -107,8 +112,10 @@ def _step(name: str, work: Callable[[], _Result]) -> _Result:
     """Run one step and say how long it took; on a terminal it moves while it works."""
     started = time.monotonic()
     if console.is_terminal:
-        with console.status(name):
+        with console.status(name) as status:
+            _progress.append(lambda text: status.update(f"{name}  [dim]{text[: console.width - len(name) - 8]}[/dim]"))
             result = work()
+            _progress.pop()
     else:
         print(f"{name} …", flush=True)
         result = work()
@@ -120,12 +127,31 @@ def _command(name: str, command: list[str]) -> None:
     """Run a command of the project; its output goes to build/demo/<name>.log and is shown when it fails."""
     log = BUILD / f"{name}.log"
     with log.open("w", encoding="utf-8") as output:
-        done = subprocess.run(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
-        raise flow.DemoFailed(
-            f"'{name}' ended with {done.returncode}; the end of {log.relative_to(REPOSITORY)}:\n{tail}"
-        )
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
+        while _runs(process):
+            _show_progress(_lines(log)[-1:])
+    if process.returncode:
+        tail = "\n".join(_lines(log)[-25:])
+        where = log.relative_to(REPOSITORY)
+        raise flow.DemoFailed(f"'{name}' ended with {process.returncode}; the end of {where}:\n{tail}")
+
+
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    """Wait a moment; whether the process still runs."""
+    try:
+        process.wait(timeout=0.5)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _show_progress(lines: list[str]) -> None:
+    for show_line in _progress[-1:]:
+        show_line(escape("".join(lines)))
 
 
 def _environment() -> dict[str, str]:

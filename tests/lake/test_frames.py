@@ -40,7 +40,7 @@ def rows(spark: SparkSession, records: list[dict[str, Any]]) -> DataFrame:
         ([record(1, 2)], [record(2, 1)], 1, (False, 0, 0, 1)),
         ([record(1, 1)], [record(1, 1)], 1, (False, 0, 0, 1)),
         ([record(1, 1)], [record(2, 2), record(3, 3), record(1, 0)], 3, (True, 0, 1, 2)),
-        ([record(1, 1, source="raw/a")], [record(2, 1, source="raw/b")], 2, (True, 0, 1, 0)),
+        ([record(1, 1, source="raw/a", line=9)], [record(2, 1, source="raw/b")], 2, (True, 0, 1, 0)),
     ],
     ids=[
         "a first record is new",

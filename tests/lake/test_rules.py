@@ -31,6 +31,7 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"temperature_c": 999.0}, ["range:temperature_c"]),
     ({"temperature_c": -50.1}, ["range:temperature_c"]),
     ({"temperature_c": 60.0}, []),
+    ({"temperature_c": -50.0}, []),
     ({"humidity_pct": -0.1}, ["range:humidity_pct"]),
     ({"aqi": 501}, ["range:aqi"]),
     ({"battery_level": 100.5}, ["range:battery_level"]),

@@ -1,0 +1,65 @@
+"""Terraform: what it says twice, what it keeps, what bootstrapping again does."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.deployment import Deployed
+
+STATE_BUCKET, STATE_KEY = "aws-datalake-platform-tf-state", "dev/terraform.tfstate"
+
+
+@pytest.fixture(scope="module")
+def second_plan(deployed: Deployed, canary: str) -> subprocess.CompletedProcess[str]:
+    return deployed.terraform("plan")
+
+
+def test_a_second_plan_finds_nothing_to_do(second_plan: subprocess.CompletedProcess[str]) -> None:
+    assert second_plan.returncode == 0, second_plan.stdout + second_plan.stderr
+    assert "No changes. Your infrastructure matches the configuration." in second_plan.stdout
+
+
+def test_the_apply_made_what_the_environment_says(deployed: Deployed) -> None:
+    buckets = {bucket["Name"] for bucket in deployed.client("s3").list_buckets()["Buckets"]}
+    assert {deployed.bucket, deployed.names["results_bucket"], deployed.names["logs_bucket"]} < buckets
+    tables = deployed.client("glue").get_tables(DatabaseName=deployed.names["database"])["TableList"]
+    assert {table["Name"] for table in tables} == {
+        "raw_weather", "raw_iot_sensors", "curated_weather", "curated_sensor_readings", "quarantine_curated_weather",
+        "quarantine_curated_sensor_readings", "pipeline_runs",
+    }  # fmt: skip
+
+
+def test_no_version_of_the_pseudonym_key_is_in_the_state(
+    deployed: Deployed, canary: str, second_plan: subprocess.CompletedProcess[str]
+) -> None:
+    secret = deployed.client("secretsmanager").get_secret_value(SecretId=deployed.names["pseudonym_key"])
+    keys = [version["key"] for version in json.loads(secret["SecretString"])["versions"]]
+    assert (len(keys), len(keys[0]), keys[1]) == (2, 64, canary)
+    state = deployed.read(STATE_KEY, STATE_BUCKET).decode()
+    assert "aws_secretsmanager_secret_version" in state
+    assert [key for key in keys if key in state or key in "".join(deployed.said)] == []
+
+
+def test_bootstrapping_again_changes_nothing(deployed: Deployed) -> None:
+    before = bootstrapped(deployed)
+    again = deployed.command("bash", "terraform/bootstrap.sh")
+    assert (again.returncode, again.stdout.count("was there")) == (0, 2), again.stderr
+    assert bootstrapped(deployed) == before
+
+
+def bootstrapped(deployed: Deployed) -> list[Any]:
+    """What bootstrapping makes, and the versions of the state in it."""
+    s3 = deployed.client("s3")
+    versions = s3.list_object_versions(Bucket=STATE_BUCKET)["Versions"]
+    table = deployed.client("dynamodb").describe_table(TableName="aws-datalake-platform-tf-locks")["Table"]
+    return [
+        s3.get_bucket_versioning(Bucket=STATE_BUCKET)["Status"],
+        s3.get_bucket_encryption(Bucket=STATE_BUCKET)["ServerSideEncryptionConfiguration"],
+        s3.get_public_access_block(Bucket=STATE_BUCKET)["PublicAccessBlockConfiguration"],
+        s3.get_bucket_policy(Bucket=STATE_BUCKET)["Policy"],
+        s3.get_bucket_lifecycle_configuration(Bucket=STATE_BUCKET)["Rules"],
+        [(version["Key"], version["VersionId"], version["ETag"]) for version in versions],
+        (table["TableArn"], table["KeySchema"], table["CreationDateTime"]),
+    ]
