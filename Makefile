@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format up down status env build bootstrap plan apply destroy locks
+.PHONY: help setup demo test check format up down status env build bootstrap plan apply destroy locks docs
 
 ENV ?= dev
 PYTHON := .venv/bin/python
@@ -65,3 +65,6 @@ locks: ## resolve requirements/*.in anew into the locks
 	  .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done
+
+docs: setup ## write the pages of the datasets from their contracts
+	@$(PYTHON) -m lake.docs

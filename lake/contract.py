@@ -46,11 +46,14 @@ class Rule:
 
     id: str
     condition: str
+    description: str
 
 
 @dataclass(frozen=True)
 class Contract:
-    """One dataset. ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
+    """One dataset; ``example`` is a query that answers something about it.
+
+    ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
 
     A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
     """
@@ -59,6 +62,8 @@ class Contract:
     version: str
     domain: str
     purpose: str
+    usage: str
+    limitations: str
     owner: str
     path: str
     format: str
@@ -69,6 +74,7 @@ class Contract:
     tolerated_records: int
     source: str | None
     unit: Mapping[str, str]
+    example: str
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -158,6 +164,8 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         version=document["version"],
         domain=document["domain"],
         purpose=document["description"]["purpose"],
+        usage=document["description"].get("usage", ""),
+        limitations=document["description"].get("limitations", ""),
         owner=document["team"]["name"],
         path=dataset["physicalName"],
         format=dataset["physicalType"],
@@ -168,6 +176,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         tolerated_records=int(service.get("toleratedRecords", 0)),
         source=custom.get("source"),
         unit=custom.get("unit", {}),
+        example=custom["example"],
     )
 
 
@@ -189,7 +198,7 @@ def _column(entry: Mapping[str, Any]) -> Column:
 
 def _rules(dataset: Mapping[str, Any]) -> Iterator[Rule]:
     for rule in dataset.get("quality", []):
-        yield Rule(rule["id"], rule["implementation"])
+        yield Rule(rule["id"], rule["implementation"], rule["description"])
 
 
 def _check_meaning(contract: Contract, file: str) -> None:

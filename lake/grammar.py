@@ -24,7 +24,7 @@ _CONTRACT = {
 }  # fmt: skip
 _SLA = {"property", "value", "unit"}
 _SLA_NAMES = {"retention", "tolerance", "toleratedRecords"}
-_CUSTOM_NAMES = {"source", "unit"}
+_CUSTOM_NAMES = {"source", "unit", "example"}
 _UNIT_PARTS = {"date", "hour"}
 
 

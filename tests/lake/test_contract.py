@@ -79,7 +79,7 @@ def test_an_unknown_rule_word_is_refused(tmp_path: Path, place: str) -> None:
 
 
 def test_a_unit_that_does_not_follow_from_the_key_is_refused(tmp_path: Path) -> None:
-    wrong = [{"property": "source", "value": "raw_weather"}, {"property": "unit", "value": {"date": "arrived_at"}}]
+    wrong = [{"property": "example", "value": "SELECT 1"}, {"property": "unit", "value": {"date": "arrived_at"}}]
     with pytest.raises(ContractError, match=r"unit.date: 'arrived_at' is not in the key"):
         contract.read(written(tmp_path, customProperties=wrong))
 

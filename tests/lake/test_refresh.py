@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from lake import contract, privacy
 from lake.catalog import Catalog
 from lake.contract import Contract
-from lake.errors import LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
+from lake.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.ledger import LEASE, Ledger, Lock
 from lake.manifest import Counts
 from lake.refresh import Lake, finish, refresh
@@ -261,6 +261,18 @@ class Killed(Storage):
         super().replace(bucket, source, key, before, run_id)
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("a.json", line(1, 10.0))
+
+    def loses_everything(_folder: Location) -> Any:
+        return lambda batches: iter([batch for batch in batches if False])
+
+    monkeypatch.setattr("lake.staging.parquet.writer", loses_everything)
+    with pytest.raises(CountsDoNotAdd, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"):
+        place.run()
+    assert place.rows(TARGET) == []
 
 
 class Prepared(Exception):

@@ -1,0 +1,20 @@
+"""The pages of the datasets follow from the contracts."""
+
+import subprocess
+import sys
+
+from lake import contract, docs
+
+
+def test_the_pages_are_current() -> None:
+    done = subprocess.run([sys.executable, "-m", "lake.docs", "--check"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_page_says_what_a_row_is_and_names_every_column_as_it_is_stored() -> None:
+    readings = contract.load("curated_sensor_readings")
+    page = docs.page(readings)
+    assert readings.purpose in page
+    assert [column.stored_name for column in readings.columns if f"| `{column.stored_name}` |" not in page] == []
+    assert "| `sensor_id` |" not in page
+    assert "≥ -50, ≤ 60" in page
