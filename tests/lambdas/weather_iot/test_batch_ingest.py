@@ -1,10 +1,12 @@
 """batch_ingest against an HTTP server that plays the API, and S3 in memory."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import moto
 import pytest
+import tenacity
 
 BUCKET = "lake"
 CITIES = [
@@ -103,7 +106,8 @@ def ingest(function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatc
     """One invocation whose pauses are counted instead of slept."""
     module = function("batch_ingest")
     pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    # Not time.sleep itself: threads of other tests sleep too.
+    monkeypatch.setattr(sys.modules["open_meteo"], "Retrying", partial(tenacity.Retrying, sleep=pauses.append))
     settings = module.Settings.load(
         {
             "WRITES": json.dumps({"raw_weather": f"s3://{BUCKET}/raw/weather/"}),
@@ -184,7 +188,7 @@ def test_one_failed_city_does_not_lose_the_others(api: Api, s3: Any, ingest: Any
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_passing_fault_is_tried_again_with_growing_pauses(api: Api, s3: Any, ingest: Any, status: int) -> None:
-    fault = (status, {}, b"")
+    fault: tuple[int, dict[str, str], bytes] = (status, {}, b"")
     api.script = [fault, fault, (200, {}, answer(CITIES[0])), (200, {}, answer(CITIES[1]))]
     summary = ingest(s3)
     assert summary["cities_failed"] == 0
