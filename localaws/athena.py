@@ -39,9 +39,9 @@ def install() -> None:
     athena_caller.check()
     # It warns of each statement that it does not know; those are ours.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
-    replace(athena, "_start_query_execution", lambda _original: _start_query_execution)
-    replace(athena, "_get_query_results", lambda _original: _get_query_results)
-    replace(athena, "_stop_query_execution", lambda _original: _stop_query_execution)
+    replace(athena, "_start_query_execution", _start_query_execution)
+    replace(athena, "_get_query_results", _get_query_results)
+    replace(athena, "_stop_query_execution", _stop_query_execution)
 
 
 def running() -> list[str]:

@@ -16,7 +16,7 @@ import threading
 import time
 from typing import Any
 
-from localaws import clock, glue_process, schedules
+from localaws import clock, events, glue_process
 from localaws.patching import replace
 
 # An advance of the clock lets jobs finish that started on the way, but waits no longer than this for one that hangs.
@@ -43,13 +43,13 @@ def install() -> None:
     """Replace the four actions of job runs; at the end of this process no job of it goes on."""
     from ministack.services import glue
 
-    replace(glue, "_start_job_run", lambda _original: _start_job_run)
-    replace(glue, "_get_job_run", lambda _original: _get_job_run)
-    replace(glue, "_get_job_runs", lambda _original: _get_job_runs)
-    replace(glue, "_batch_stop_job_run", lambda _original: _batch_stop_job_run)
+    replace(glue, "_start_job_run", _start_job_run)
+    replace(glue, "_get_job_run", _get_job_run)
+    replace(glue, "_get_job_runs", _get_job_runs)
+    replace(glue, "_batch_stop_job_run", _batch_stop_job_run)
     shutil.rmtree(glue_process.runs_folder(), ignore_errors=True)  # of a process that was killed
     atexit.register(stop_all)
-    clock.wait_in_advance(_wait_until_finished)
+    clock.subscribe(_wait_until_finished)
 
 
 def running() -> list[str]:
@@ -63,8 +63,8 @@ def stop_all() -> None:
         process.kill()
 
 
-def _wait_until_finished() -> None:
-    for process in list(_processes.values()):
+def _wait_until_finished(_now: Any) -> None:
+    for process in list(_processes.values()) if clock.advancing() else []:
         patience = PATIENCE_SECONDS - (clock.real_now() - process.created).total_seconds()
         process.ended.wait(max(patience, 0))
 
@@ -147,7 +147,7 @@ def _finish(run: dict[str, Any], state: str, message: str) -> None:
     run["JobRunState"] = state
     severity, text = EVENTS[state]
     detail = {"jobName": run["JobName"], "severity": severity, "state": state, "jobRunId": run["Id"]}
-    schedules.emit("aws.glue", "Glue Job State Change", {**detail, "message": message or text}, [])
+    events.emit("aws.glue", "Glue Job State Change", {**detail, "message": message or text})
 
 
 def _get_job_run(data: dict[str, Any]) -> Any:

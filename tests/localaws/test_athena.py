@@ -36,15 +36,15 @@ class Answer:
 
     @property
     def state(self) -> str:
-        return self.execution["Status"]["State"]
+        return str(self.execution["Status"]["State"])
 
     @property
     def reason(self) -> str:
-        return self.execution["Status"].get("StateChangeReason", "")
+        return str(self.execution["Status"].get("StateChangeReason", ""))
 
     @property
     def scanned(self) -> int:
-        return self.execution["Statistics"]["DataScannedInBytes"]
+        return int(self.execution["Statistics"]["DataScannedInBytes"])
 
 
 class Lake:
@@ -98,12 +98,12 @@ class Lake:
 
     def start(self, sql: str, athena: Any = None, **more: Any) -> str:
         given = {"WorkGroup": self.workgroup, "QueryExecutionContext": {"Database": self.database}, **more}
-        return (athena or self.athena).start_query_execution(QueryString=sql, **given)["QueryExecutionId"]
+        return str((athena or self.athena).start_query_execution(QueryString=sql, **given)["QueryExecutionId"])
 
     def finished(self, execution_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while time.monotonic() < deadline:
-            execution = self.athena.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
+            execution = dict(self.athena.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"])
             if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
                 return execution
         raise TimeoutError(execution_id)
@@ -180,7 +180,7 @@ def test_partitions_and_tables_are_listed(lake: Lake) -> None:
     assert lake.ask("SHOW TABLES 'r*'").rows == [["readings"], ["runs"]]
     assert lake.ask(f'SELECT count(*) FROM "AwsDataCatalog".{lake.database}.runs').rows == [["1"]]  # noqa: S608
     assert [lake.database] in lake.ask("SHOW DATABASES").rows
-    assert [line[0].split() for line in lake.ask("DESCRIBE runs").rows] == [["id", "string"], ["rows", "bigint"]]
+    assert [str(line[0]).split() for line in lake.ask("DESCRIBE runs").rows] == [["id", "string"], ["rows", "bigint"]]
 
 
 def test_a_partition_can_be_dropped_and_added(lake: Lake) -> None:

@@ -103,7 +103,7 @@ def test_a_bad_request_is_answered_in_the_words_of_the_api(address: str, wrong: 
 def post_faults(address: str, given: Any) -> int:
     request = urllib.request.Request(f"{address}/_faults", json.dumps(given).encode())
     try:
-        return urllib.request.urlopen(request).status
+        return int(urllib.request.urlopen(request).status)
     except urllib.error.HTTPError as error:
         return error.code
 

@@ -184,7 +184,7 @@ def test_one_failed_city_does_not_lose_the_others(api: Api, s3: Any, ingest: Any
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_passing_fault_is_tried_again_with_growing_pauses(api: Api, s3: Any, ingest: Any, status: int) -> None:
-    fault = (status, {}, b"")
+    fault: tuple[int, dict[str, str], bytes] = (status, {}, b"")
     api.script = [fault, fault, (200, {}, answer(CITIES[0])), (200, {}, answer(CITIES[1]))]
     summary = ingest(s3)
     assert summary["cities_failed"] == 0
