@@ -1,4 +1,8 @@
-"""The engine: DuckDB over Arrow data, locked so that SQL reaches no file, no network and no setting."""
+"""The engine behind Athena: DuckDB over Arrow data.
+
+AWS: Trino. MiniStack: DuckDB with all files of this machine, with no partitions, and 5 / 2 = 2.5. Added: only the
+partitions that a query needs; DuckDB locked, so that SQL reaches no file, no network and no setting; Athena's words for
+its errors."""
 
 import re
 import threading
@@ -9,7 +13,7 @@ from sqlglot import exp
 
 from localaws import athena_sql, athena_types, clock
 from localaws.athena_catalog import Catalog, Partition
-from localaws.athena_errors import QueryCancelled, QueryFailed
+from localaws.athena_results import QueryCancelled, QueryFailed
 from localaws.athena_storage import Storage
 
 _LOCKED: dict[str, str | bool | int | float | list[str]] = {

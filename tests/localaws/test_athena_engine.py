@@ -10,7 +10,7 @@ import pytest
 from localaws import athena_results, athena_sql
 from localaws.athena_catalog import Catalog
 from localaws.athena_engine import Engine
-from localaws.athena_errors import QueryFailed, QueryRefused
+from localaws.athena_results import QueryFailed, QueryRefused
 from localaws.athena_storage import Storage
 
 TEXT = (Path(__file__).parent / "athena_expressions.txt").read_text(encoding="utf-8")
