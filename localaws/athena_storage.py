@@ -47,7 +47,7 @@ class Storage:
                 )
                 for partition, entry in objects
             ]
-            return ds.FileSystemDataset(fragments, table.schema(), parquet)
+            return ds.FileSystemDataset(fragments, _instants(table), parquet)
         batches = [_json_rows(table, partition.values, self._text(entry)) for partition, entry in objects]
         return pa.concat_tables(batches) if batches else table.schema().empty_table()
 
@@ -123,6 +123,15 @@ class _Object(io.RawIOBase):
 
 def _is_hidden(relative_key: str) -> bool:
     return any(part.startswith(("_", ".")) for part in relative_key.split("/"))
+
+
+def _instants(table: Table) -> pa.Schema:
+    """The schema with timestamps as most writers store them, in UTC: Arrow compares no others with a file's."""
+    schema = table.schema()
+    for number, field in enumerate(schema):
+        if pa.types.is_timestamp(field.type) and field.name not in table.keys:
+            schema = schema.set(number, pa.field(field.name, pa.timestamp(field.type.unit, "UTC")))
+    return schema
 
 
 def _keys_equal(table: Table, partition: Partition) -> ds.Expression:

@@ -11,7 +11,7 @@ import os
 import urllib.parse
 from typing import Any
 
-from localaws import clock, firehose, functions, glue_jobs, notifications, services
+from localaws import clock, firehose, functions, glue_jobs, notifications, open_meteo, services
 from localaws.patching import MINISTACK_VERSION
 
 # Doors of MiniStack that need no signature: reset, configuration, stored mails and messages.
@@ -63,7 +63,8 @@ def _as_clients_like_it(headers: dict[str, str], send: Any) -> Any:
 async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, dict[str, Any]]:
     match request:
         case ("GET", "health"):
-            return 200, {"status": "ready", "pid": os.getpid(), "ministack": MINISTACK_VERSION}
+            here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "open_meteo": open_meteo.url()}
+            return 200, {"status": "ready", **here}
         case ("GET", "clock"):
             return 200, {"now": clock.now().isoformat()}
         case ("POST", "clock"):
