@@ -31,6 +31,7 @@ COMPARISONS = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+NOT_EVALUATED = {"Metrics", "ThresholdMetricId", "EvaluateLowSampleCountPercentile"}
 ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 
 # What the message says of the metric.
@@ -76,7 +77,7 @@ def install() -> None:
 def _refuse_unsupported(original: Any, params: Any, asked: Any, is_cbor: bool, is_json: bool = False) -> Any:
     actions = [action for field in ACTIONS.values() for action in asked.get(field) or []]
     reason = None
-    if "Metrics" in asked or asked.get("ComparisonOperator") not in COMPARISONS:
+    if asked.keys() & NOT_EVALUATED or asked.get("ComparisonOperator") not in COMPARISONS:
         reason = "localaws evaluates alarms on one metric against a fixed threshold only"
     elif not all(action.startswith("arn:aws:sns:") for action in actions):
         reason = "localaws runs SNS actions of alarms only"

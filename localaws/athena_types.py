@@ -1,7 +1,8 @@
 """Two places where DuckDB is more generous with types than Athena.
 
-DuckDB compares a date with text by turning the text into a date, and calls a date plus a day a timestamp; Athena
-refuses the one and keeps the other a date. Only what is certain is judged: columns of tables, literals and casts.
+AWS: refuses to compare a date with text, and a date plus a day is a date. MiniStack: has DuckDB, which turns the text
+into a date, and calls the sum a timestamp. Added: Athena's two rules, where the types are certain: columns of tables,
+literals and casts.
 """
 
 from sqlglot import exp

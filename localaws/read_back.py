@@ -15,7 +15,8 @@ from ministack.services import cloudwatch, firehose, glue, secretsmanager
 
 from localaws.patching import wrap
 
-JOB_FIELDS = ("ExecutionProperty", "ExecutionClass", "NotificationProperty", "JobMode", "JobRunQueuingEnabled")
+JOB_FIELDS = {"ExecutionProperty", "ExecutionClass", "NotificationProperty"}
+JOB_FIELDS |= {"JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"}
 
 
 def install() -> None:
