@@ -9,25 +9,36 @@ other than SNS.
 
 import json
 import logging
+import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from localaws import clock, encryption, metrics, settings
-from localaws.patching import replace
+from ministack.services import cloudwatch, sns
+
+from localaws import clock, metrics, settings, targets
+from localaws.patching import replace, wrap
 
 SERVICE = "cloudwatch.amazonaws.com"
 
 # CloudWatch looks at some periods more than it needs, so as to have real data points instead of missing ones.
 EXTRA_PERIODS = 2
 
-COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
-    "GreaterThanThreshold": lambda value, threshold: value > threshold,
-    "LessThanThreshold": lambda value, threshold: value < threshold,
-    "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
+COMPARISONS = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
 }
+NOT_EVALUATED = {"Metrics", "ThresholdMetricId", "EvaluateLowSampleCountPercentile"}
+ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
+
+# What the message says of the metric.
+TRIGGER = """
+    MetricName Namespace Statistic Period EvaluationPeriods DatapointsToAlarm ComparisonOperator Threshold
+    TreatMissingData
+""".split()  # noqa: SIM905 - nine short words
 
 _logger = logging.getLogger("localaws.alarms")
 _evaluated_until: dict[str, float] = {}
@@ -56,62 +67,42 @@ def next_state(breaching: Sequence[bool | None], periods: int, to_alarm: int, mi
 
 def install() -> None:
     """Take evaluation and actions away from MiniStack, and refuse what is not evaluated here."""
-    from ministack.services import cloudwatch
-
-    replace(cloudwatch, "_evaluate_alarm", lambda _original: lambda _alarm: None)
-    replace(cloudwatch, "_evaluate_all_alarms", lambda _original: lambda: None)
-    replace(cloudwatch, "_dispatch_alarm_actions", lambda _original: _act)
-    replace(cloudwatch, "_put_metric_alarm", _refuse_unsupported)
+    replace(cloudwatch, "_evaluate_alarm", lambda _alarm: None)
+    replace(cloudwatch, "_evaluate_all_alarms", lambda: None)
+    replace(cloudwatch, "_dispatch_alarm_actions", _act)
+    wrap(cloudwatch, "_put_metric_alarm", _refuse_unsupported)
     clock.subscribe(_evaluate_due)
 
 
-def _refuse_unsupported(original: Any) -> Any:
-    from ministack.services import cloudwatch
-
-    from localaws.read_back import unflatten
-
-    def put_metric_alarm(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-        asked = cbor_data if is_cbor or is_json else unflatten(params)
-        actions = [
-            a for field in ("AlarmActions", "OKActions", "InsufficientDataActions") for a in asked.get(field) or []
-        ]
-        reason = None
-        if "Metrics" in asked or asked.get("ComparisonOperator") not in COMPARISONS:
-            reason = "localaws evaluates alarms on one metric against a fixed threshold only"
-        elif not all(action.startswith("arn:aws:sns:") for action in actions):
-            reason = "localaws runs SNS actions of alarms only"
-        if reason:
-            return cloudwatch._error("NotImplemented", reason, 501, use_json=is_json, use_cbor=is_cbor)
-        return original(params, cbor_data, is_cbor, is_json)
-
-    return put_metric_alarm
+def _refuse_unsupported(original: Any, params: Any, asked: Any, is_cbor: bool, is_json: bool = False) -> Any:
+    actions = [action for field in ACTIONS.values() for action in asked.get(field) or []]
+    reason = None
+    if asked.keys() & NOT_EVALUATED or asked.get("ComparisonOperator") not in COMPARISONS:
+        reason = "localaws evaluates alarms on one metric against a fixed threshold only"
+    elif not all(action.startswith("arn:aws:sns:") for action in actions):
+        reason = "localaws runs SNS actions of alarms only"
+    if reason:
+        return cloudwatch._error("NotImplemented", reason, 501, use_json=is_json, use_cbor=is_cbor)
+    return original(params, asked, is_cbor, is_json)
 
 
 def _evaluate_due(now: datetime) -> None:
-    from ministack.core.responses import request_scope
-    from ministack.services import cloudwatch
-
-    with request_scope(settings.ACCOUNT, settings.REGION):
-        for alarm in list(cloudwatch._alarms.values()):
-            # AWS looks once a minute at alarms of a minute or more; the period that is still running counts.
-            if now.timestamp() - _evaluated_until.get(alarm["AlarmArn"], 0) >= min(alarm["Period"], 60):
-                _evaluated_until[alarm["AlarmArn"]] = now.timestamp()
-                _evaluate(alarm, now)
+    for alarm in list(cloudwatch._alarms.values()):
+        # AWS looks once a minute at alarms of a minute or more; the period that is still running counts.
+        if now.timestamp() - _evaluated_until.get(alarm["AlarmArn"], 0) >= min(alarm["Period"], 60):
+            _evaluated_until[alarm["AlarmArn"]] = now.timestamp()
+            _evaluate(alarm, now)
 
 
 def _evaluate(alarm: dict[str, Any], now: datetime) -> None:
-    from ministack.services import cloudwatch
-
-    periods, period = alarm["EvaluationPeriods"], alarm["Period"]
+    periods, old = alarm["EvaluationPeriods"], alarm["StateValue"]
     values = _values(alarm, now.timestamp())
     breaches = COMPARISONS[alarm["ComparisonOperator"]]
     breaching = [None if value is None else breaches(value, alarm["Threshold"]) for value in values]
-    to_alarm = alarm.get("DatapointsToAlarm") or periods
-    old = alarm["StateValue"]
-    new = next_state(breaching, periods, to_alarm, alarm["TreatMissingData"], old)
+    new = next_state(breaching, periods, alarm.get("DatapointsToAlarm") or periods, alarm["TreatMissingData"], old)
     if new == old:
         return
-    reason = _reason(alarm, values, new, now.timestamp() - period)
+    reason = _reason(alarm, values, new, now.timestamp() - alarm["Period"])
     alarm |= {"StateValue": new, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
     cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
     _act(alarm, old, new, reason)
@@ -121,13 +112,9 @@ def _values(alarm: dict[str, Any], now: float) -> list[float | None]:
     """The alarm's statistic per whole period of the clock, oldest first. The period that is not over counts once it has
     data: an alarm must not wait for its end, and a quiet beginning says nothing."""
     count, period = alarm["EvaluationPeriods"] + EXTRA_PERIODS, alarm["Period"]
-    current = now // period * period
-    values = [metrics.statistic(alarm, start, start + period) for start in _starts(current, period, count)]
+    starts = [now // period * period - period * back for back in range(count, -1, -1)]
+    values = [metrics.statistic(alarm, start, start + period) for start in starts]
     return values[1:] if values[-1] is not None else values[:-1]
-
-
-def _starts(current: float, period: int, count: int) -> list[float]:
-    return [current - period * back for back in range(count, -1, -1)]
 
 
 def _reason(alarm: dict[str, Any], values: list[float | None], state: str, start: float) -> str:
@@ -144,53 +131,28 @@ def _reason(alarm: dict[str, Any], values: list[float | None], state: str, start
 
 def _act(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> None:
     """Publish the change to the topics named for the new state, as far as their policies and keys let CloudWatch."""
-    from ministack.services import cloudwatch, sns
-
-    field = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}[new_state]
-    for topic_arn in (alarm.get(field) or []) if alarm.get("ActionsEnabled", True) else []:
-        failure = _why_not(topic_arn, alarm["AlarmArn"])
-        outcome = (
-            f"Failed to execute action {topic_arn}: {failure}"
-            if failure
-            else f"Successfully executed action {topic_arn}"
-        )
-        cloudwatch._history_entries().append(_history(alarm, outcome))
+    topics = alarm.get(ACTIONS[new_state]) or []
+    for topic_arn in topics if alarm.get("ActionsEnabled", True) else []:
+        failure = targets.why_not(topic_arn, SERVICE, alarm["AlarmArn"])
+        entry = {
+            "AlarmName": alarm["AlarmName"],
+            "AlarmType": "MetricAlarm",
+            "Timestamp": clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "HistoryItemType": "Action",
+            "HistorySummary": f"Successfully executed action {topic_arn}",
+            "HistoryData": "{}",
+        }
         if failure:
+            entry["HistorySummary"] = f"Failed to execute action {topic_arn}: {failure}"
             _logger.error("alarm %s: %s", alarm["AlarmName"], failure)
-            continue
-        subject = f'{new_state}: "{alarm["AlarmName"]}" in US East (N. Virginia)'[:100]
-        sns.publish_internal(topic_arn, json.dumps(_message(alarm, old_state, new_state, reason)), subject)
-
-
-def _why_not(topic_arn: str, alarm_arn: str) -> str | None:
-    from ministack.services import sns
-
-    if not sns.topic_policy_allows(topic_arn, SERVICE, alarm_arn, settings.ACCOUNT):
-        return f"the policy of {topic_arn} does not let {SERVICE} publish"
-    return encryption.why_service_cannot_use_topic_key(topic_arn, SERVICE, alarm_arn)
-
-
-def _history(alarm: dict[str, Any], summary: str) -> dict[str, Any]:
-    return {
-        "AlarmName": alarm["AlarmName"],
-        "AlarmType": "MetricAlarm",
-        "Timestamp": clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "HistoryItemType": "Action",
-        "HistorySummary": summary,
-        "HistoryData": "{}",
-    }
+        else:
+            subject = f'{new_state}: "{alarm["AlarmName"]}" in US East (N. Virginia)'[:100]
+            sns.publish_internal(topic_arn, json.dumps(_message(alarm, old_state, new_state, reason)), subject)
+        cloudwatch._history_entries().append(entry)
 
 
 def _message(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> dict[str, Any]:
-    trigger = (
-        "MetricName",
-        "Namespace",
-        "Statistic",
-        "Period",
-        "EvaluationPeriods",
-        "DatapointsToAlarm",
-        "ComparisonOperator",
-    )
+    dimensions = [{"name": d["Name"], "value": d["Value"]} for d in alarm.get("Dimensions") or []]
     return {
         "AlarmName": alarm["AlarmName"],
         "AlarmDescription": alarm.get("AlarmDescription") or None,
@@ -202,13 +164,6 @@ def _message(alarm: dict[str, Any], old_state: str, new_state: str, reason: str)
         "Region": "US East (N. Virginia)",
         "AlarmArn": alarm["AlarmArn"],
         "OldStateValue": old_state,
-        "OKActions": alarm.get("OKActions") or [],
-        "AlarmActions": alarm.get("AlarmActions") or [],
-        "InsufficientDataActions": alarm.get("InsufficientDataActions") or [],
-        "Trigger": {
-            **{name: alarm[name] for name in trigger if name in alarm},
-            "Dimensions": [{"name": d["Name"], "value": d["Value"]} for d in alarm.get("Dimensions") or []],
-            "Threshold": alarm["Threshold"],
-            "TreatMissingData": alarm["TreatMissingData"],
-        },
+        **{field: alarm.get(field) or [] for field in ACTIONS.values()},
+        "Trigger": {**{name: alarm[name] for name in TRIGGER if name in alarm}, "Dimensions": dimensions},
     }

@@ -1,4 +1,8 @@
-"""The Glue catalog as Athena sees it: read and changed through the API, with the rights of the query's caller."""
+"""The Glue catalog as Athena sees it: read and changed through the API, with the rights of the query's caller.
+
+AWS: reads tables and partitions with the caller's rights, and decides by the SerDe how objects are read. MiniStack: its
+Athena does not look at the catalog's partitions. Added: both. Failed: SerDes other than Parquet and OpenX JSON.
+"""
 
 import base64
 import datetime
@@ -9,31 +13,28 @@ from typing import Any
 
 import pyarrow as pa
 from botocore.exceptions import ClientError
+from sqlglot import exp
+from sqlglot.errors import ParseError
 
-from localaws.athena_errors import QueryFailed
+from localaws.athena_results import QueryFailed
 
-PARQUET = "parquet"
-JSON = "json"
-
-# Athena decides by the serialisation library; any other is not read here.
-_FORMATS = {
-    "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe": PARQUET,
-    "org.openx.data.jsonserde.JsonSerDe": JSON,
-}
+PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+JSON = "org.openx.data.jsonserde.JsonSerDe"
 
 _SIMPLE_TYPES = {
-    "boolean": pa.bool_(),
-    "tinyint": pa.int8(),
-    "smallint": pa.int16(),
-    "int": pa.int32(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us"),
-    "binary": pa.binary(),
+    "BOOLEAN": pa.bool_(),
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INT": pa.int32(),
+    "BIGINT": pa.int64(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "TEXT": pa.string(),
+    "VARCHAR": pa.string(),
+    "CHAR": pa.string(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "BINARY": pa.binary(),
 }
 
 
@@ -50,16 +51,14 @@ class Table:
     keys: dict[str, str]
     view_sql: str | None
 
-    @property
-    def format(self) -> str:
-        """PARQUET or JSON; raises QueryFailed for what cannot be read here."""
-        if self.serde not in _FORMATS:
-            raise QueryFailed(f"NOT_SUPPORTED: not supported locally: table {self.name} with serde {self.serde!r}")
-        return _FORMATS[self.serde]
-
     def schema(self) -> pa.Schema:
         """Columns and partition keys, in the order of SELECT *."""
         return pa.schema([(name, arrow_type(text)) for name, text in {**self.columns, **self.keys}.items()])
+
+    def partition(self, texts: list[str] | tuple[str, ...], location: str) -> "Partition":
+        """The partition whose values are written so in the catalog or in a folder's name."""
+        kinds = self.keys.values()
+        return Partition(tuple(_value(text, kind) for text, kind in zip(texts, kinds, strict=True)), location)
 
 
 @dataclass(frozen=True)
@@ -96,11 +95,12 @@ class Catalog:
             return [Partition((), table.location)]
         try:
             paginator = self.glue.get_paginator("get_partitions")
-            pages = paginator.paginate(DatabaseName=table.database, TableName=table.name)
-            found = [partition for page in pages for partition in page["Partitions"]]
+            pages = list(paginator.paginate(DatabaseName=table.database, TableName=table.name))
         except ClientError as error:
             raise QueryFailed(f"PERMISSION_DENIED: {error}") from error
-        return [Partition(_values(table, p["Values"]), p["StorageDescriptor"]["Location"]) for p in found]
+        return [
+            table.partition(p["Values"], p["StorageDescriptor"]["Location"]) for q in pages for p in q["Partitions"]
+        ]
 
     def add_partitions(self, table: Table, added: dict[tuple[str, ...], str]) -> None:
         """Register partitions, values as text to location."""
@@ -112,39 +112,15 @@ class Catalog:
 
 def arrow_type(text: str) -> pa.DataType:
     """The Arrow type of a Glue type such as `array<struct<a:int>>`; an unknown one raises QueryFailed."""
-    text = text.strip().lower()
-    if text in _SIMPLE_TYPES:
-        return _SIMPLE_TYPES[text]
-    found = re.fullmatch(r"(\w+)\s*[<(](.*)[>)]", text, re.DOTALL)
-    kind, inside = (found[1], found[2]) if found else (text, "")
-    match kind:
-        case "varchar" | "char":
-            return pa.string()
-        case "decimal":
-            digits = [int(part) for part in inside.split(",")] if inside else [10, 0]
-            return pa.decimal128(digits[0], digits[1] if len(digits) > 1 else 0)
-        case "array":
-            return pa.list_(arrow_type(inside))
-        case "map":
-            key, value = _split(inside)
-            return pa.map_(arrow_type(key), arrow_type(value))
-        case "struct":
-            fields = [part.partition(":") for part in _split(inside)]
-            return pa.struct([(name.strip(), arrow_type(field)) for name, _, field in fields])
-    raise QueryFailed(f"HIVE_INVALID_METADATA: unknown type {text!r}")
-
-
-def partition_value(text: str, glue_type: str) -> Any:
-    """The value of a partition key from its text in the catalog or in a folder's name."""
     try:
-        return _parsed(text, arrow_type(glue_type))
-    except ValueError as error:
-        raise QueryFailed(f"HIVE_INVALID_PARTITION_VALUE: Invalid partition value {text!r} for {glue_type}") from error
+        return _arrow(exp.DataType.build(text.lower(), dialect="hive"))
+    except (ParseError, KeyError) as error:
+        raise QueryFailed(f"HIVE_INVALID_METADATA: unknown type {text!r}") from error
 
 
-def view_text(sql: str, catalog: str, schema: str, columns: list[dict[str, str]]) -> str:
+def view_text(sql: str, schema: str, columns: list[dict[str, str]]) -> str:
     """The form in which Athena stores a view in the Glue catalog."""
-    view = {"originalSql": sql, "catalog": catalog, "schema": schema, "columns": columns}
+    view = {"originalSql": sql, "catalog": "awsdatacatalog", "schema": schema, "columns": columns}
     return f"/* Presto View: {base64.b64encode(json.dumps(view).encode()).decode()} */"
 
 
@@ -159,44 +135,44 @@ def _table(described: dict[str, Any]) -> Table:
         parameters={**(described.get("Parameters") or {}), **(serde.get("Parameters") or {})},
         columns={column["Name"].lower(): column["Type"] for column in storage.get("Columns") or []},
         keys={key["Name"].lower(): key["Type"] for key in described.get("PartitionKeys") or []},
-        view_sql=_view_sql(described),
+        view_sql=_view_sql(described) if described.get("TableType") == "VIRTUAL_VIEW" else None,
     )
 
 
-def _view_sql(described: dict[str, Any]) -> str | None:
-    if described.get("TableType") != "VIRTUAL_VIEW":
-        return None
+def _view_sql(described: dict[str, Any]) -> str:
     found = re.fullmatch(r"/\* Presto View: (.*) \*/", described.get("ViewOriginalText") or "")
     if found is None:
         raise QueryFailed(f"INVALID_VIEW: {described['Name']} is not a view of Athena")
     return str(json.loads(base64.b64decode(found[1]))["originalSql"])
 
 
-def _values(table: Table, values: list[str]) -> tuple[Any, ...]:
-    return tuple(partition_value(text, glue_type) for text, glue_type in zip(values, table.keys.values(), strict=True))
+def _arrow(kind: exp.DataType) -> pa.DataType:
+    inside = kind.expressions
+    match kind.this.name:
+        case "DECIMAL":
+            return pa.decimal128(*([int(digits.name) for digits in inside] or [10, 0]))
+        case "ARRAY":
+            return pa.list_(_arrow(inside[0]))
+        case "MAP":
+            return pa.map_(_arrow(inside[0]), _arrow(inside[1]))
+        case "STRUCT":
+            return pa.struct([(field.name, _arrow(field.args["kind"])) for field in inside])
+    return _SIMPLE_TYPES[kind.this.name]
 
 
-def _parsed(text: str, arrow: pa.DataType) -> Any:
+def _value(text: str, glue_type: str) -> Any:
+    arrow = arrow_type(glue_type)
     if text == "__HIVE_DEFAULT_PARTITION__":
         return None
-    if pa.types.is_date(arrow):
-        return datetime.date.fromisoformat(text)
-    if pa.types.is_timestamp(arrow):
-        return datetime.datetime.fromisoformat(text)
-    if pa.types.is_integer(arrow):
-        return int(text)
+    try:
+        if pa.types.is_date(arrow):
+            return datetime.date.fromisoformat(text)
+        if pa.types.is_timestamp(arrow):
+            return datetime.datetime.fromisoformat(text)
+        if pa.types.is_integer(arrow):
+            return int(text)
+    except ValueError as error:
+        raise QueryFailed(f"HIVE_INVALID_PARTITION_VALUE: Invalid partition value {text!r} for {glue_type}") from error
     if pa.types.is_string(arrow):
         return text
     raise QueryFailed(f"NOT_SUPPORTED: not supported locally: partition key of type {arrow}")
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas that are in no bracket."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character in "<(") - (character in ">)")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts

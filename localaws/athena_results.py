@@ -1,4 +1,8 @@
-"""Rows as Athena shows them: every value as text, types by their Trino names, the result file as CSV."""
+"""How a query ends: with rows as Athena shows them, every value as text and types by their Trino names, or not.
+
+AWS: shows doubles as Java prints them, rows and maps in braces, sums of integers as bigint. DuckDB: has other texts and
+wider types. MiniStack: shows DuckDB's. Added: Athena's.
+"""
 
 import datetime
 import decimal
@@ -8,8 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from localaws.athena_errors import QueryFailed
 
 _TYPE_NAMES = [
     (pa.types.is_boolean, "boolean", 0),
@@ -30,6 +32,18 @@ _TYPE_NAMES = [
 ]
 
 
+class QueryFailed(Exception):
+    """The query is FAILED; the text, in Athena's words where it has some, is the reason that the client reads."""
+
+
+class QueryCancelled(Exception):
+    """The query is CANCELLED, by its user or by the limit of its workgroup."""
+
+
+class QueryRefused(Exception):
+    """The query does not even start: InvalidRequestException."""
+
+
 @dataclass
 class Result:
     """What a statement answers. `header` says whether the column names are the first row, as for queries."""
@@ -37,7 +51,6 @@ class Result:
     columns: list[dict[str, Any]] = field(default_factory=list)
     rows: list[list[str | None]] = field(default_factory=list)
     header: bool = False
-    update_count: int | None = None
 
     def all_rows(self) -> list[list[str | None]]:
         """The rows that GetQueryResults pages through."""
@@ -65,7 +78,7 @@ def of_query(table: pa.Table) -> Result:
 
 def of_lines(name: str, lines: list[str]) -> Result:
     """The result of a statement that answers lines of text."""
-    return Result([_column(name, pa.string(), "string")], [[line] for line in lines])
+    return Result([{**_column(name, pa.string()), "Type": "string"}], [[line] for line in lines])
 
 
 def type_name(arrow: pa.DataType) -> tuple[str, int, int]:
@@ -80,7 +93,7 @@ def type_name(arrow: pa.DataType) -> tuple[str, int, int]:
     raise QueryFailed(f"NOT_SUPPORTED: not supported locally: a result of type {arrow}")
 
 
-def _column(name: str, arrow: pa.DataType, shown_type: str | None = None) -> dict[str, Any]:
+def _column(name: str, arrow: pa.DataType) -> dict[str, Any]:
     found, precision, scale = type_name(arrow)
     return {
         "CatalogName": "hive",
@@ -88,7 +101,7 @@ def _column(name: str, arrow: pa.DataType, shown_type: str | None = None) -> dic
         "TableName": "",
         "Name": name,
         "Label": name,
-        "Type": shown_type or found,
+        "Type": found,
         "Precision": precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
@@ -98,8 +111,7 @@ def _column(name: str, arrow: pa.DataType, shown_type: str | None = None) -> dic
 
 def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """DuckDB sums integers to 128 bits, which arrive as decimal(38,0), and counts some unsigned; Trino has bigint."""
-    is_wide = pa.types.is_decimal(column.type) and (column.type.precision, column.type.scale) == (38, 0)
-    if not is_wide and not pa.types.is_unsigned_integer(column.type):
+    if column.type != pa.decimal128(38, 0) and not pa.types.is_unsigned_integer(column.type):
         return column
     try:
         return column.cast(pa.int64())
@@ -125,8 +137,7 @@ def _text(value: Any, arrow: pa.DataType) -> str:
         case decimal.Decimal():
             return format(value, "f")
         case datetime.datetime():
-            zone = " UTC" if value.tzinfo else ""
-            return value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}{zone}"
+            return value.isoformat(" ", "milliseconds").partition("+")[0] + (" UTC" if value.tzinfo else "")
         case bytes():
             return value.hex(" ")
         case dict():
@@ -143,7 +154,7 @@ def _double(value: float) -> str:
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("-" if value < 0 else "") + "Infinity"
     if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(value) if "e" not in repr(value) else format(decimal.Decimal(repr(value)), "f")
+        return repr(value)
     sign, digits, exponent = decimal.Decimal(repr(value)).normalize().as_tuple()
     shown = "".join(map(str, digits))
     return f"{'-' if sign else ''}{shown[0]}.{shown[1:] or '0'}E{int(exponent) + len(digits) - 1}"

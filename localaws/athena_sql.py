@@ -1,5 +1,7 @@
 """Athena's SQL made into DuckDB's: parsed by sqlglot, with what the two understand differently changed or refused.
 
+AWS: Trino. MiniStack: hands the text to DuckDB, which has other functions, names and arithmetic, compares a date with
+text, and calls a date plus a day a timestamp. Added: what follows, and athena_types.py.
 Functions are admitted by a list, because a name that both engines know can mean different things in them (format, for
 one), and one that only DuckDB knows would work here and fail on AWS.
 """
@@ -14,7 +16,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.tokenizer_core import TokenType
 
 from localaws.athena_catalog import Catalog, Table
-from localaws.athena_errors import QueryFailed, QueryRefused
+from localaws.athena_results import QueryFailed, QueryRefused
 
 # Checked one by one against Athena's meaning in tests/localaws/athena_expressions.txt.
 _FUNCTION_NAMES = """

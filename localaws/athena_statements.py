@@ -1,22 +1,64 @@
-"""Everything but queries: SHOW, DESCRIBE, MSCK REPAIR, partitions, views, CREATE TABLE AS and INSERT.
+"""Everything but queries: SHOW, DESCRIBE, MSCK REPAIR, ALTER TABLE … PARTITION, views, DROP and CREATE TABLE AS.
 
-One function for each kind of statement; a statement that none of them takes is not supported and fails.
+AWS: all of Hive's DDL and Trino's DML. MiniStack: some fail, some succeed that did nothing. Added: one function for
+each kind of statement here; any other fails, INSERT, UNLOAD, DELETE and CREATE EXTERNAL TABLE among them.
 """
 
 import re
+import tempfile
+import urllib.parse
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from botocore.exceptions import ClientError
 from sqlglot import exp
 
-from localaws import athena_catalog, athena_partitions, athena_results, athena_sql, athena_writes
-from localaws.athena_errors import QueryFailed
-from localaws.athena_results import Result
-from localaws.athena_statement import Statement, table_of
+from localaws import athena_catalog, athena_results, athena_sql
+from localaws.athena_catalog import Catalog, Table
+from localaws.athena_engine import Engine
+from localaws.athena_results import QueryFailed, Result
 
 _NAME = r"[`\"]?([\w-]+)[`\"]?"
 _TABLE = rf"(?:{_NAME}\.)?{_NAME}"
+_PARTITION = r"PARTITION\s*\(([^)]*)\)(?:\s*LOCATION\s*'([^']*)')?"
+
+_PARQUET_STORAGE = {
+    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    "SerdeInfo": {"SerializationLibrary": athena_catalog.PARQUET},
+}
+_HIVE_NAMES = {"integer": "int", "varchar": "string", "varbinary": "binary"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement on its way: its text, its tree, the database for names without one, and where CTAS may write."""
+
+    sql: str
+    tree: exp.Expr
+    database: str
+    output: str
+    engine: Engine
+    s3: Any
+
+    @property
+    def catalog(self) -> Catalog:
+        """The Glue catalog, as the caller."""
+        return self.engine.catalog
+
+    def table(self, found: re.Match[str]) -> Table:
+        """The table that a pattern found, as database in group 1 and name in group 2."""
+        return self.catalog.table(found[1] or self.database, found[2])
+
+    def rows(self, query: exp.Expr) -> pa.Table:
+        """The rows of a query in the statement."""
+        athena_sql.check_functions(query.sql(dialect="athena"), query)
+        return self.engine.query(query, self.database)
 
 
 def run(statement: Statement) -> Result:
@@ -24,7 +66,9 @@ def run(statement: Statement) -> Result:
     if isinstance(statement.tree, exp.Query):
         athena_sql.check_functions(statement.sql, statement.tree)
         return athena_results.of_query(statement.engine.query(statement.tree, statement.database))
-    text = " ".join(_without_comments(statement.sql).strip().rstrip(";").split())
+    comments = r"('[^']*'|\"[^\"]*\")|--[^\n]*|/\*.*?\*/"
+    text = re.sub(comments, lambda found: found[1] or " ", statement.sql, flags=re.DOTALL)
+    text = " ".join(text.strip().rstrip(";").split())
     for pattern, action in _ACTIONS:
         if found := re.fullmatch(pattern, text, re.IGNORECASE):
             try:
@@ -36,14 +80,9 @@ def run(statement: Statement) -> Result:
 
 def statement_type(tree: exp.Expr, sql: str) -> str:
     """DML, DDL or UTILITY, as GetQueryExecution tells it."""
-    first = sql.split(None, 1)[0].upper().strip("(") if sql.split() else ""
     if isinstance(tree, (exp.Query, exp.Insert)):
         return "DML"
-    return "UTILITY" if first == "EXPLAIN" else "DDL"
-
-
-def _without_comments(sql: str) -> str:
-    return re.sub(r"('[^']*'|\"[^\"]*\")|--[^\n]*|/\*.*?\*/", lambda found: found[1] or " ", sql, flags=re.DOTALL)
+    return "UTILITY" if sql.strip().upper().startswith("EXPLAIN") else "DDL"
 
 
 def _show_databases(statement: Statement, _found: re.Match[str]) -> Result:
@@ -59,29 +98,99 @@ def _show_tables(statement: Statement, found: re.Match[str]) -> Result:
 
 
 def _describe(statement: Statement, found: re.Match[str]) -> Result:
-    table = table_of(statement, found)
+    table = statement.table(found)
     lines = [f"{name:<20}\t{kind:<20}\t{'':<20}" for name, kind in {**table.columns, **table.keys}.items()]
     if table.keys:
         heading = f"{'# col_name':<20}\t{'data_type':<20}\t{'comment':<20}"
-        keys = [f"{name:<20}\t{kind:<20}\t{'':<20}" for name, kind in table.keys.items()]
-        lines += ["\t \t ", "# Partition Information\t \t ", heading, "\t \t ", *keys]
+        lines += ["\t \t ", "# Partition Information\t \t ", heading, "\t \t ", *lines[len(table.columns) :]]
     return athena_results.of_lines("col_name", lines)
+
+
+def _show_partitions(statement: Statement, found: re.Match[str]) -> Result:
+    table = statement.table(found)
+    if not table.keys:
+        raise QueryFailed(f"FAILED: Execution Error. Table {table.name} is not a partitioned table")
+    names = sorted(_folder(table, partition.values) for partition in statement.catalog.partitions(table))
+    return athena_results.of_lines("partition", names)
+
+
+def _repair(statement: Statement, found: re.Match[str]) -> Result:
+    table = statement.table(found)
+    added = [_folder(table, texts) for texts in _register_folders(statement, table)]
+    if not added:
+        return Result()
+    lines = [f"Repair: Added partition to metastore {table.name}:{name}" for name in added]
+    missing = "\t".join(f"{table.name}:{name}" for name in added)
+    return athena_results.of_lines("result", [f"Partitions not in metastore:\t{missing}", *lines])
+
+
+def _register_folders(statement: Statement, table: Table) -> list[tuple[str, ...]]:
+    """Register the Hive-style folders that are not registered; what has lost its folder stays, as in Athena."""
+    known = {partition.values for partition in statement.catalog.partitions(table)}
+    bucket, _, prefix = f"{table.location.rstrip('/')}/".removeprefix("s3://").partition("/")
+    pattern = re.compile("".join(rf"{re.escape(key)}=([^/]+)/" for key in table.keys))
+    missing = {}
+    for page in statement.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            if found := pattern.match(entry["Key"].removeprefix(prefix)):
+                texts = tuple(urllib.parse.unquote(text) for text in found.groups())
+                if table.partition(texts, "").values not in known:
+                    missing[texts] = f"s3://{bucket}/{prefix}{found[0]}"
+    statement.catalog.add_partitions(table, missing)
+    return sorted(missing)
+
+
+def _add_partition(statement: Statement, found: re.Match[str]) -> Result:
+    """Register the named partitions; without a location they are in the folder of their name."""
+    table = statement.table(found)
+    known = {partition.values for partition in statement.catalog.partitions(table)}
+    added = {}
+    for spec, location in re.findall(_PARTITION, found[4], re.IGNORECASE):
+        texts = _spec(table, spec)
+        if table.partition(texts, "").values not in known:
+            added[texts] = location or f"{table.location.rstrip('/')}/{_folder(table, texts)}/"
+        elif not found[3]:
+            raise QueryFailed(f"AlreadyExistsException: Partition already exists: {_folder(table, texts)}")
+    statement.catalog.add_partitions(table, added)
+    return Result()
+
+
+def _drop_partition(statement: Statement, found: re.Match[str]) -> Result:
+    """Forget the named partitions; their data stays."""
+    table, glue = statement.table(found), statement.catalog.glue
+    for spec, _ in re.findall(_PARTITION, found[4], re.IGNORECASE):
+        values = list(_spec(table, spec))
+        try:
+            glue.delete_partition(DatabaseName=table.database, TableName=table.name, PartitionValues=values)
+        except glue.exceptions.EntityNotFoundException as error:
+            if not found[3]:
+                raise QueryFailed(f"SemanticException: Partition not found {_folder(table, values)}") from error
+    return Result()
+
+
+def _folder(table: Table, values: Any) -> str:
+    return "/".join(f"{key}={value}" for key, value in zip(table.keys, values, strict=True))
+
+
+def _spec(table: Table, text: str) -> tuple[str, ...]:
+    given = {name.lower(): value for name, value in re.findall(r"[`\"]?(\w+)[`\"]?\s*=\s*'?([^',]*)'?", text)}
+    if set(given) != set(table.keys):
+        raise QueryFailed(f"SemanticException: partition spec {text} does not name the keys {', '.join(table.keys)}")
+    return tuple(given[key].strip() for key in table.keys)
 
 
 def _create_view(statement: Statement, found: re.Match[str]) -> Result:
     database, name = found[2] or statement.database, found[3]
     sql = re.split(r"\bAS\b", statement.sql, maxsplit=1, flags=re.IGNORECASE)[1].strip().rstrip(";")
-    tree = athena_sql.parse(sql)
-    athena_sql.check_functions(sql, tree)
-    no_rows = exp.select("*").from_(exp.Subquery(this=tree, alias=exp.TableAlias(this=exp.to_identifier("v")))).limit(0)
-    empty = statement.engine.query(no_rows, statement.database)
+    query = exp.Subquery(this=athena_sql.parse(sql), alias=exp.TableAlias(this=exp.to_identifier("v")))
+    empty = statement.rows(exp.select("*").from_(query).limit(0))
     columns = [{"name": f.name, "type": athena_results.type_name(f.type)[0]} for f in empty.schema]
     view = {
         "Name": name,
         "TableType": "VIRTUAL_VIEW",
         "Parameters": {"presto_view": "true", "comment": "Presto View"},
         "StorageDescriptor": {"Columns": [{"Name": c["name"], "Type": c["type"]} for c in columns], "Location": ""},
-        "ViewOriginalText": athena_catalog.view_text(sql, "awsdatacatalog", statement.database, columns),
+        "ViewOriginalText": athena_catalog.view_text(sql, statement.database, columns),
         "ViewExpandedText": "/* Presto View */",
     }
     glue = statement.catalog.glue
@@ -107,39 +216,74 @@ def _drop(statement: Statement, found: re.Match[str]) -> Result:
     return Result()
 
 
-def _create_table_as(statement: Statement, _found: re.Match[str]) -> Result:
-    database, name = _target(statement)
-    return Result(update_count=athena_writes.create_table(statement, database, name, _rows(statement)))
+def _create_table_as(statement: Statement, found: re.Match[str]) -> Result:
+    """Store the rows as Parquet objects, written as the caller, and register the table and its partitions."""
+    database, name = found[1] or statement.database, found[2].lower()
+    options = _options(statement.tree)
+    if options.pop("format", "PARQUET").upper() != "PARQUET":
+        raise QueryFailed("NOT_SUPPORTED: not supported locally: CREATE TABLE AS in another format than PARQUET")
+    keys = options.pop("partitioned_by", [])
+    location = options.pop("external_location", f"{statement.output}tables/{uuid.uuid4()}").rstrip("/") + "/"
+    if options:
+        raise QueryFailed(f"NOT_SUPPORTED: not supported locally: table property {', '.join(options)}")
+    rows = statement.rows(statement.tree.expression)
+    columns = [{"Name": f.name.lower(), "Type": _hive_type(f.type)} for f in rows.schema]
+    first_key = len(columns) - len(keys)
+    if keys != [column["Name"] for column in columns[first_key:]]:
+        raise QueryFailed(f"CONSTRAINT_VIOLATION: partition columns {keys} must be the last columns of the query")
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    if statement.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents"):
+        raise QueryFailed(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table '{name}' already exists: {location}")
+    entry = {
+        "Name": name,
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
+        "StorageDescriptor": {**_PARQUET_STORAGE, "Columns": columns[:first_key], "Location": location},
+        "PartitionKeys": columns[first_key:],
+    }
+    statement.catalog.glue.create_table(DatabaseName=database, TableInput=entry)
+    with tempfile.TemporaryDirectory() as folder:
+        named = {"basename_template": f"{uuid.uuid4()}-{{i}}.parquet", "partitioning_flavor": "hive" if keys else None}
+        ds.write_dataset(rows, folder, format="parquet", partitioning=rows.column_names[first_key:], **named)
+        for file in Path(folder).rglob("*.parquet"):
+            key = prefix + file.relative_to(folder).as_posix()
+            statement.s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
+    if keys:
+        _register_folders(statement, statement.catalog.table(database, name))
+    return Result()
 
 
-def _insert(statement: Statement, _found: re.Match[str]) -> Result:
-    if isinstance(statement.tree.this, exp.Schema):
-        raise QueryFailed("NOT_SUPPORTED: not supported locally: INSERT with a list of columns")
-    table = statement.catalog.table(*_target(statement))
-    return Result(update_count=athena_writes.insert(statement, table, _rows(statement)))
+def _options(tree: exp.Expr) -> dict[str, Any]:
+    """The properties of WITH (…), names in lower case."""
+    options: dict[str, Any] = {}
+    for node in (tree.args.get("properties") or exp.Properties()).expressions:
+        if isinstance(node, exp.FileFormatProperty):
+            options["format"] = node.this.name
+        elif isinstance(node, exp.PartitionedByProperty):
+            options["partitioned_by"] = [part.name.lower() for part in node.this.expressions]
+        else:
+            options[node.name.lower()] = node.args["value"].name
+    return options
 
 
-def _target(statement: Statement) -> tuple[str, str]:
-    node = next(statement.tree.find_all(exp.Table))
-    return node.db or statement.database, node.name
-
-
-def _rows(statement: Statement) -> pa.Table:
-    query = statement.tree.expression
-    athena_sql.check_functions(query.sql(dialect="athena"), query)
-    return statement.engine.query(query, statement.database)
+def _hive_type(arrow: pa.DataType) -> str:
+    if pa.types.is_list(arrow):
+        return f"array<{_hive_type(arrow.value_type)}>"
+    name, precision, scale = athena_results.type_name(arrow)
+    if name in ("map", "row", "timestamp with time zone"):
+        raise QueryFailed(f"NOT_SUPPORTED: not supported locally: a column of type {name} in a new table")
+    return f"decimal({precision},{scale})" if name == "decimal" else _HIVE_NAMES.get(name, name)
 
 
 _ACTIONS: list[tuple[str, Callable[[Statement, re.Match[str]], Result]]] = [
     (r"SHOW (?:DATABASES|SCHEMAS)", _show_databases),
     (rf"SHOW TABLES(?: IN {_NAME})?(?: '([^']*)')?", _show_tables),
-    (rf"SHOW PARTITIONS {_TABLE}", athena_partitions.show_partitions),
+    (rf"SHOW PARTITIONS {_TABLE}", _show_partitions),
     (rf"(?:DESCRIBE|DESC)(?: FORMATTED| EXTENDED)? {_TABLE}", _describe),
-    (rf"MSCK REPAIR TABLE {_TABLE}", athena_partitions.repair),
-    (rf"ALTER TABLE {_TABLE} ADD (IF NOT EXISTS )?(PARTITION.*)", athena_partitions.add_partition),
-    (rf"ALTER TABLE {_TABLE} DROP (IF EXISTS )?(PARTITION.*)", athena_partitions.drop_partition),
+    (rf"MSCK REPAIR TABLE {_TABLE}", _repair),
+    (rf"ALTER TABLE {_TABLE} ADD (IF NOT EXISTS )?(PARTITION.*)", _add_partition),
+    (rf"ALTER TABLE {_TABLE} DROP (IF EXISTS )?(PARTITION.*)", _drop_partition),
     (rf"CREATE (OR REPLACE )?VIEW {_TABLE} AS .*", _create_view),
     (rf"DROP (VIEW|TABLE) (IF EXISTS )?{_TABLE}", _drop),
     (rf"CREATE TABLE {_TABLE}(?: WITH \(.*?\))? AS .*", _create_table_as),
-    (rf"INSERT INTO {_TABLE} .*", _insert),
 ]

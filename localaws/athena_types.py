@@ -1,14 +1,15 @@
 """Two places where DuckDB is more generous with types than Athena.
 
-DuckDB compares a date with text by turning the text into a date, and calls a date plus a day a timestamp; Athena
-refuses the one and keeps the other a date. Only what is certain is judged: columns of tables, literals and casts.
+AWS: refuses to compare a date with text, and a date plus a day is a date. MiniStack: has DuckDB, which turns the text
+into a date, and calls the sum a timestamp. Added: Athena's two rules, where the types are certain: columns of tables,
+literals and casts.
 """
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from localaws import athena_catalog
-from localaws.athena_errors import QueryFailed
+from localaws.athena_catalog import Table
+from localaws.athena_results import QueryFailed
 from localaws.athena_sql import Use
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between)
@@ -42,7 +43,7 @@ def _is_interval(node: exp.Expr) -> bool:
     return isinstance(node, (exp.DateAdd, exp.DateSub)) or isinstance(node.expression, exp.Interval)
 
 
-def _columns(tables: list[athena_catalog.Table]) -> dict[str, str]:
+def _columns(tables: list[Table]) -> dict[str, str]:
     """Columns by name; one that has two types is not in it."""
     found: dict[str, set[str]] = {}
     for table in tables:

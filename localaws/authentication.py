@@ -2,27 +2,28 @@
 
 AWS: every request is signed by a user or a session of a role, and nobody holds the root key. MiniStack: with AUTH
 on it checks signatures and policies, but the keys "test", any account id and the inherited AWS_ACCESS_KEY_ID are
-root and skip all of it; loopback HTTP counts as not TLS; a service calls another with nobody's rights. Added: no
-root key but the empty one that MiniStack uses inside; an administrator user with random keys; sessions of a role
-for what runs on its behalf; loopback counts as TLS unless the request says `X-Forwarded-Proto: http`; a signature
-may carry the real or the shifted time.
+root and skip all of it; a service calls another with nobody's rights. Added: no root key but the empty one that
+MiniStack uses inside; an administrator user with random keys; sessions of a role for what runs on its behalf; a
+signature may carry the real or the shifted time.
 """
 
 import asyncio
 import functools
 import json
 import os
+import re
 import secrets
 import threading
 import urllib.parse
-import xml.etree.ElementTree as ET
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from ministack.core import iam_evaluator, sigv4
+from ministack.services import iam, sts
 
 from localaws import clock, settings
-from localaws.patching import replace
+from localaws.patching import replace, wrap
 
 ADMINISTRATOR = "localaws-administrator"
 
@@ -31,15 +32,8 @@ _making_clients = threading.Lock()
 
 def install() -> None:
     """Replace MiniStack's idea of root, and let clients sign with real time."""
-    from ministack.core import iam_evaluator, sigv4
-
-    replace(iam_evaluator, "is_root_access_key", lambda _original: lambda access_key_id: not access_key_id)
-    replace(sigv4, "request_time_failure", _accept_either_clock)
-
-
-def credentials() -> dict[str, str]:
-    """The administrator's environment, as written by the running server."""
-    return dict(json.loads((settings.home() / "credentials.json").read_text(encoding="utf-8")))
+    replace(iam_evaluator, "is_root_access_key", lambda access_key_id: not access_key_id)
+    wrap(sigv4, "request_time_failure", _accept_either_clock)
 
 
 def create_administrator() -> None:
@@ -47,13 +41,12 @@ def create_administrator() -> None:
     _iam("CreateUser", UserName=ADMINISTRATOR)
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     _iam("PutUserPolicy", UserName=ADMINISTRATOR, PolicyName="everything", PolicyDocument=json.dumps(everything))
-    key = {
-        element.tag.rsplit("}")[-1]: element.text or ""
-        for element in _iam("CreateAccessKey", UserName=ADMINISTRATOR).iter()
-    }
-    _write_private(
-        {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"], **_place()}
-    )
+    key = dict(re.findall(r"<(\w+)>([^<]+)<", _iam("CreateAccessKey", UserName=ADMINISTRATOR)))
+    environment = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    path = settings.home() / "credentials.json"
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump({**environment, **settings.place()}, file)
 
 
 def role_environment(role_arn: str, session_name: str, service: str = "", source_arn: str = "") -> dict[str, str]:
@@ -62,8 +55,6 @@ def role_environment(role_arn: str, session_name: str, service: str = "", source
     With `service` (such as glue.amazonaws.com) the role's trust policy must let it in, on behalf of `source_arn`.
     Raises PermissionError when it does not, or when the role does not exist.
     """
-    from ministack.services import sts
-
     if service and not may_assume(service, role_arn, source_arn):
         raise PermissionError(f"{service} is unable to assume the role {role_arn}")
     _role(role_arn)
@@ -72,7 +63,8 @@ def role_environment(role_arn: str, session_name: str, service: str = "", source
     arn = f"arn:aws:sts::{settings.ACCOUNT}:assumed-role/{role_name}/{session_name}"
     user = f"{role_name}:{session_name}"
     sts.register_session(key, {"Arn": arn, "UserId": user, "SecretAccessKey": secret, "SessionToken": token})
-    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token, **_place()}
+    keys = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
+    return {**keys, **settings.place()}
 
 
 def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
@@ -89,10 +81,8 @@ def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
 
 def service_allowed(policy: Any, service: str, action: str, resource_arn: str, source_arn: str) -> bool:
     """Whether a resource's own policy lets an AWS service do `action` on behalf of `source_arn` in this account."""
-    from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
-
     source = {"aws:sourceaccount": settings.ACCOUNT, "aws:sourceowner": settings.ACCOUNT}
-    context = EvalContext(
+    context = iam_evaluator.EvalContext(
         principal_arn="*",
         principal_type="Service",
         principal_account="",
@@ -101,16 +91,7 @@ def service_allowed(policy: Any, service: str, action: str, resource_arn: str, s
         region=settings.REGION,
         service_context=source | ({"aws:sourcearn": source_arn} if source_arn else {}),
     )
-    return bool(evaluate_resource_policy(policy, context, service=service).decision == "Allow")
-
-
-def _role(role_arn: str) -> Any:
-    from ministack.services import iam
-
-    role = iam._roles.get_scoped(settings.ACCOUNT, None, role_arn.rsplit("/", 1)[-1])
-    if role is None or role["Arn"] != role_arn:
-        raise PermissionError(f"the role {role_arn} does not exist")
-    return role
+    return bool(iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow")
 
 
 def role_client(name: str, role_arn: str, session_name: str, service: str = "", source_arn: str = "") -> Any:
@@ -119,7 +100,7 @@ def role_client(name: str, role_arn: str, session_name: str, service: str = "", 
 
 
 def client(service: str, environment: dict[str, str]) -> Any:
-    """A boto3 client for an environment as `credentials` or `role_environment` give it."""
+    """A boto3 client for an environment as `settings.credentials` or `role_environment` give it."""
     with _making_clients:  # a session is not safe to use from several threads, and slow to make for each call
         return _session().client(
             service,
@@ -137,34 +118,22 @@ def _session() -> Any:
     return boto3.session.Session()
 
 
-def _place() -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": settings.endpoint(),
-        "AWS_REGION": settings.REGION,
-        "AWS_DEFAULT_REGION": settings.REGION,
-    }
+def _role(role_arn: str) -> Any:
+    role = iam._roles.get_scoped(settings.ACCOUNT, None, role_arn.rsplit("/", 1)[-1])
+    if role is None or role["Arn"] != role_arn:
+        raise PermissionError(f"the role {role_arn} does not exist")
+    return role
 
 
-def _accept_either_clock(original: Any) -> Any:
-    def request_time_failure(signature: Any, *, now: Any = None) -> Any:
-        return original(signature, now=now) and original(signature, now=clock.real_now())
-
-    return request_time_failure
+def _accept_either_clock(original: Any, signature: Any, *, now: Any = None) -> Any:
+    return original(signature, now=now) and original(signature, now=clock.real_now())
 
 
-def _iam(action: str, **parameters: str) -> ET.Element:
-    from ministack.services import iam
-
+def _iam(action: str, **parameters: str) -> str:
     body = urllib.parse.urlencode({"Action": action, "Version": "2010-05-08", **parameters}).encode()
     headers = {"content-type": "application/x-www-form-urlencoded"}
     status, _, answer = asyncio.run(iam.handle_request("POST", "/", headers, body, {}))
+    text = answer.decode() if isinstance(answer, bytes) else str(answer)
     if status != 200:
-        raise RuntimeError(f"IAM {action} answered {status}: {answer!r}")
-    return ET.fromstring(answer)  # noqa: S314 - our own process wrote it
-
-
-def _write_private(environment: dict[str, str]) -> None:
-    path = settings.home() / "credentials.json"
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(environment, file)
+        raise RuntimeError(f"IAM {action} answered {status}: {text}")
+    return text

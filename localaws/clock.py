@@ -18,12 +18,10 @@ from localaws import settings
 
 STEP_SECONDS = 60
 
-Subscriber = Callable[[datetime.datetime], None]
-
 _logger = logging.getLogger("localaws.clock")
 _travel: time_machine.Traveller | None = None
 _offset = 0
-_subscribers: list[Subscriber] = []
+_subscribers: list[Callable[[datetime.datetime], None]] = []
 _advancing = False
 _one_at_a_time = threading.RLock()
 
@@ -32,12 +30,18 @@ def start() -> None:
     """Take over the time of this process, at offset zero. Called once, before MiniStack is imported."""
     global _travel
     _travel = time_machine.travel(time.time(), tick=True).start()
-    _write_offset()
+    _shift(0)
 
 
 def start_ticking() -> None:
     """Let real time pass too: call the subscribers once a second, in a thread that ends with the process."""
-    threading.Thread(target=_tick_forever, name="localaws-clock", daemon=True).start()
+
+    def tick_forever() -> None:
+        real_second = threading.Event()
+        while not real_second.wait(1):
+            tick()
+
+    threading.Thread(target=tick_forever, name="localaws-clock", daemon=True).start()
 
 
 def now() -> datetime.datetime:
@@ -50,19 +54,9 @@ def real_now() -> datetime.datetime:
     return datetime.datetime.fromtimestamp(time_machine.escape_hatch.time.time(), datetime.UTC)
 
 
-def subscribe(callback: Subscriber) -> None:
+def subscribe(callback: Callable[[datetime.datetime], None]) -> None:
     """Have `callback(now)` called in the order of subscription, at every tick."""
     _subscribers.append(callback)
-
-
-def wait_in_advance(wait: Callable[[], None]) -> None:
-    """Have `wait()`, which blocks until work has ended, called among the subscribers, in an advance only."""
-
-    def wait_when_advancing(_now: datetime.datetime) -> None:
-        if _advancing:
-            wait()
-
-    subscribe(wait_when_advancing)
 
 
 def advancing() -> bool:
@@ -98,7 +92,7 @@ def tick() -> None:
 
 def child_environment() -> dict[str, str]:
     """Environment additions that put a child on this clock, a Python of localaws' own environment."""
-    return {"PYTHONPATH": str(Path(__file__).parent / "child_clock"), "LOCALAWS_CLOCK_FILE": str(_offset_file())}
+    return {"PYTHONPATH": str(Path(__file__).parent / "child"), "LOCALAWS_CLOCK_FILE": str(_offset_file())}
 
 
 def _shift(seconds: int) -> None:
@@ -107,20 +101,10 @@ def _shift(seconds: int) -> None:
         raise RuntimeError("the clock has not been started")
     _travel.shift(seconds)
     _offset += seconds
-    _write_offset()
-
-
-def _offset_file() -> Path:
-    return settings.home() / "clock-offset"
-
-
-def _write_offset() -> None:
     replacement = _offset_file().with_suffix(".new")
     replacement.write_text(str(_offset), encoding="ascii")
     replacement.replace(_offset_file())
 
 
-def _tick_forever() -> None:
-    real_second = threading.Event()
-    while not real_second.wait(1):
-        tick()
+def _offset_file() -> Path:
+    return settings.home() / "clock-offset"

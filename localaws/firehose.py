@@ -20,9 +20,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from botocore.exceptions import BotoCoreError, ClientError
+from ministack.core.responses import error_response_json, json_response
+from ministack.services import firehose, kms
 
-from localaws import authentication, clock, metrics, settings
-from localaws.patching import replace
+from localaws import authentication, clock, metrics
+from localaws.patching import replace, wrap
 
 SERVICE = "firehose.amazonaws.com"
 
@@ -32,6 +34,7 @@ BATCH_RECORDS = 500
 KEPT_SECONDS = 24 * 3600
 LONGEST_WAIT_SECONDS = 120
 EXTENSIONS = {"GZIP": ".gz", "UNCOMPRESSED": ""}
+NOT_DONE = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
 
 _logger = logging.getLogger("localaws.firehose")
 _buffers: dict[str, "Buffer"] = {}
@@ -50,71 +53,17 @@ class Buffer:
 
 def install() -> None:
     """Take the puts away from MiniStack; streams are still created, described and deleted there."""
-    from ministack.services import firehose
-
-    replace(firehose, "_create_delivery_stream", _refuse_unsupported)
-    replace(firehose, "_update_destination", _refuse_unsupported)
-    replace(firehose, "_delete_delivery_stream", _forget)
-    replace(firehose, "_put_record", lambda _original: _put_record)
-    replace(firehose, "_put_record_batch", lambda _original: _put_record_batch)
+    wrap(firehose, "_create_delivery_stream", _refuse_unsupported)
+    wrap(firehose, "_update_destination", _refuse_unsupported)
+    wrap(firehose, "_delete_delivery_stream", _forget)
+    replace(firehose, "_put_record", _put_record)
+    replace(firehose, "_put_record_batch", lambda data: _accept(data, data.get("Records") or []))
     clock.subscribe(_deliver_due)
 
 
 def undelivered() -> dict[str, int]:
     """How many records each stream holds back at the moment."""
     return {arn: len(buffer.records) for arn, buffer in _buffers.items() if buffer.records}
-
-
-def _refuse_unsupported(original: Any) -> Any:
-    from ministack.core.responses import error_response_json
-
-    def create_or_update(data: dict[str, Any]) -> Any:
-        reason = _unsupported(data)
-        if reason:
-            return error_response_json("NotImplementedException", f"localaws' Firehose has no {reason}", 501)
-        return original(data)
-
-    return create_or_update
-
-
-def _unsupported(data: dict[str, Any]) -> str | None:
-    if data.get("DeliveryStreamType", "DirectPut") != "DirectPut":
-        return f"source {data['DeliveryStreamType']}"
-    config = data.get("ExtendedS3DestinationConfiguration") or data.get("ExtendedS3DestinationUpdate")
-    if config is None:
-        return "destination but extended S3"
-    if config.get("CompressionFormat", "UNCOMPRESSED") not in EXTENSIONS:
-        return f"compression {config['CompressionFormat']}"
-    for name in ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration"):
-        if (config.get(name) or {}).get("Enabled"):
-            return name
-    return None
-
-
-def _forget(original: Any) -> Any:
-    from ministack.services import firehose
-
-    def delete_delivery_stream(data: dict[str, Any]) -> Any:
-        stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
-        if stream is not None:
-            _buffers.pop(stream["arn"], None)
-        return original(data)
-
-    return delete_delivery_stream
-
-
-def _put_record(data: dict[str, Any]) -> Any:
-    answer = _accept(data, [data.get("Record") or {}])
-    if answer[0] != 200:
-        return answer
-    entry = json.loads(answer[2])["RequestResponses"][0]
-    from ministack.core.responses import json_response
-
-    return json_response({"RecordId": entry["RecordId"], "Encrypted": False})
-
-
-def _put_record_batch(data: dict[str, Any]) -> Any:
-    return _accept(data, data.get("Records") or [])
 
 
 def flush() -> int:
@@ -127,10 +76,36 @@ def flush() -> int:
     return sum(undelivered().values())
 
 
-def _accept(data: dict[str, Any], entries: list[dict[str, Any]]) -> Any:
-    from ministack.core.responses import error_response_json, json_response
-    from ministack.services import firehose
+def _refuse_unsupported(original: Any, data: dict[str, Any]) -> Any:
+    config = data.get("ExtendedS3DestinationConfiguration") or data.get("ExtendedS3DestinationUpdate") or {}
+    compression = config.get("CompressionFormat", "UNCOMPRESSED")
+    unsupported = [name for name in NOT_DONE if (config.get(name) or {}).get("Enabled")]
+    if data.get("DeliveryStreamType", "DirectPut") != "DirectPut":
+        unsupported = [f"source {data['DeliveryStreamType']}"]
+    elif not config:
+        unsupported = ["destination but extended S3"]
+    elif compression not in EXTENSIONS:
+        unsupported = [f"compression {compression}"]
+    if unsupported:
+        return error_response_json("NotImplementedException", f"localaws' Firehose has no {unsupported[0]}", 501)
+    return original(data)
 
+
+def _forget(original: Any, data: dict[str, Any]) -> Any:
+    stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
+    if stream is not None:
+        _buffers.pop(stream["arn"], None)
+    return original(data)
+
+
+def _put_record(data: dict[str, Any]) -> Any:
+    answer = _accept(data, [data.get("Record") or {}])
+    if answer[0] != 200:
+        return answer
+    return json_response({**json.loads(answer[2])["RequestResponses"][0], "Encrypted": False})
+
+
+def _accept(data: dict[str, Any], entries: list[dict[str, Any]]) -> Any:
     stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
     if stream is None:
         return firehose._not_found(data.get("DeliveryStreamName", ""))
@@ -140,48 +115,48 @@ def _accept(data: dict[str, Any], entries: list[dict[str, Any]]) -> Any:
         return error_response_json(*problem, 400)
     buffer = _buffers.setdefault(stream["arn"], Buffer())
     buffer.records.extend((time.time(), record) for record in records)
-    name = {"DeliveryStreamName": stream["name"]}
-    metrics.put("AWS/Firehose", "IncomingRecords", name, len(records), "Count")
-    metrics.put("AWS/Firehose", "IncomingBytes", name, sum(map(len, records)), "Bytes")
+    _measure(stream, "IncomingRecords", len(records))
+    _measure(stream, "IncomingBytes", sum(map(len, records)), "Bytes")
     answers = [{"RecordId": firehose._record_id()} for _ in records]
     return json_response({"FailedPutCount": 0, "Encrypted": False, "RequestResponses": answers})
 
 
 def _broken_limit(records: list[bytes]) -> tuple[str, str] | None:
+    invalid = "1 validation error detected: Value at '{}' must have length less than or equal to {}"
     if not 1 <= len(records) <= BATCH_RECORDS:
-        what = f"length less than or equal to {BATCH_RECORDS} and greater than or equal to 1"
-        return "ValidationException", f"1 validation error detected: Value at 'records' must have {what}"
+        return "ValidationException", invalid.format("records", f"{BATCH_RECORDS} and greater than or equal to 1")
     if any(len(record) > RECORD_BYTES for record in records):
-        what = f"length less than or equal to {RECORD_BYTES}"
-        return "ValidationException", f"1 validation error detected: Value at 'record.data' must have {what}"
+        return "ValidationException", invalid.format("record.data", RECORD_BYTES)
     if sum(map(len, records)) > BATCH_BYTES:
         return "InvalidArgumentException", "Records size exceeds 4 MB limit"
     return None
 
 
 def _unusable_key(stream: dict[str, Any]) -> tuple[str, str] | None:
-    from ministack.services import kms
-
-    key_arn = (stream["encryption"] or {}).get("KeyARN")
-    if stream["encryption"] is None or stream["encryption"].get("Status") != "ENABLED" or not key_arn:
+    encryption = stream["encryption"] or {}
+    if encryption.get("Status") != "ENABLED" or not encryption.get("KeyARN"):
         return None
-    key = kms._resolve_key(key_arn)
+    key = kms._resolve_key(encryption["KeyARN"])
     if key is not None and kms._check_key_state(key) is None:
         return None
-    return "InvalidKMSResourceException", f"Firehose is unable to use the key {key_arn} of stream {stream['name']}"
+    message = f"Firehose is unable to use the key {encryption['KeyARN']} of stream {stream['name']}"
+    return "InvalidKMSResourceException", message
 
 
-def _deliver_due(now: datetime) -> None:
-    from ministack.core.responses import request_scope
-    from ministack.services import firehose
-
-    with request_scope(settings.ACCOUNT, settings.REGION):
-        for stream in list(firehose._streams.values()):
-            buffer = _buffers.get(stream["arn"])
-            if buffer is not None and buffer.records:
-                _drop_too_old(stream, buffer, now.timestamp())
-                _deliver_stream(stream, buffer, now.timestamp())
-                _report_age(stream, buffer, now.timestamp())
+def _deliver_due(moment: datetime) -> None:
+    now = moment.timestamp()
+    for stream in list(firehose._streams.values()):
+        buffer = _buffers.get(stream["arn"])
+        if buffer is None or not buffer.records:
+            continue
+        if lost := sum(now - arrival > KEPT_SECONDS for arrival, _ in list(buffer.records)):
+            _logger.error("stream %s lost %s records after 24 h", stream["name"], lost)
+            del buffer.records[:lost]
+        _deliver_stream(stream, buffer, now)
+        # The age of the oldest record that waits, once a minute: the metric that shows that delivery is stuck.
+        if buffer.records and now - buffer.reported >= clock.STEP_SECONDS:
+            buffer.reported = now
+            _measure(stream, "DeliveryToS3.DataFreshness", now - buffer.records[0][0], "Seconds")
 
 
 def _deliver_stream(stream: dict[str, Any], buffer: Buffer, now: float) -> None:
@@ -206,29 +181,30 @@ def _fitting(records: list[tuple[float, bytes]], size: int) -> int:
 
 
 def _deliver(stream: dict[str, Any], config: dict[str, Any], buffer: Buffer, count: int, now: float) -> None:
-    batch = buffer.records[:count]
-    body = b"".join(data for _, data in batch)
-    compression = config.get("CompressionFormat", "UNCOMPRESSED")
-    name = {"DeliveryStreamName": stream["name"]}
+    arrival = buffer.records[0][0]
+    body = b"".join(data for _, data in buffer.records[:count])
+    content = gzip.compress(body, mtime=0) if config.get("CompressionFormat") == "GZIP" else body
     bucket = config["BucketARN"].removeprefix("arn:aws:s3:::")
     try:
-        role = config["RoleARN"]
-        client = authentication.role_client("s3", role, stream["name"], SERVICE, stream["arn"])
-        content = gzip.compress(body, mtime=0) if compression == "GZIP" else body
-        client.put_object(Bucket=bucket, Key=_key(stream, config, batch[0][0]), Body=content, **_encryption(config))
+        s3 = authentication.role_client("s3", config["RoleARN"], stream["name"], SERVICE, stream["arn"])
+        s3.put_object(Bucket=bucket, Key=_key(stream, config, arrival), Body=content, **_encryption(config))
     except (ClientError, BotoCoreError, PermissionError) as error:
         buffer.failures += 1
         buffer.not_before = now + min(2**buffer.failures, LONGEST_WAIT_SECONDS)
         _logger.warning("stream %s, delivery attempt %s: %s", stream["name"], buffer.failures, error)
-        metrics.put("AWS/Firehose", "DeliveryToS3.Success", name, 0, "Count")
+        _measure(stream, "DeliveryToS3.Success", 0)
         _log_failure(stream, config, error)
         return
     del buffer.records[:count]
     buffer.failures, buffer.not_before = 0, 0.0
-    metrics.put("AWS/Firehose", "DeliveryToS3.Success", name, 1, "Count")
-    metrics.put("AWS/Firehose", "DeliveryToS3.Records", name, count, "Count")
-    metrics.put("AWS/Firehose", "DeliveryToS3.Bytes", name, len(body), "Bytes")
-    metrics.put("AWS/Firehose", "DeliveryToS3.DataFreshness", name, now - batch[0][0], "Seconds")
+    _measure(stream, "DeliveryToS3.Success", 1)
+    _measure(stream, "DeliveryToS3.Records", count)
+    _measure(stream, "DeliveryToS3.Bytes", len(body), "Bytes")
+    _measure(stream, "DeliveryToS3.DataFreshness", now - arrival, "Seconds")
+
+
+def _measure(stream: dict[str, Any], metric: str, value: float, unit: str = "Count") -> None:
+    metrics.put("AWS/Firehose", metric, {"DeliveryStreamName": stream["name"]}, value, unit)
 
 
 def _log_failure(stream: dict[str, Any], config: dict[str, Any], error: Exception) -> None:
@@ -239,18 +215,16 @@ def _log_failure(stream: dict[str, Any], config: dict[str, Any], error: Exceptio
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     about = {"deliveryStreamARN": stream["arn"], "destination": config["BucketARN"], "errorCode": f"S3.{code}"}
     event = {"timestamp": int(time.time() * 1000), "message": json.dumps({**about, "message": str(error)})}
-    group, log_stream = options["LogGroupName"], options["LogStreamName"]
+    place = {"logGroupName": options["LogGroupName"], "logStreamName": options["LogStreamName"]}
     try:
-        client = authentication.role_client("logs", config["RoleARN"], stream["name"], SERVICE, stream["arn"])
-        client.put_log_events(logGroupName=group, logStreamName=log_stream, logEvents=[event])
+        logs = authentication.role_client("logs", config["RoleARN"], stream["name"], SERVICE, stream["arn"])
+        logs.put_log_events(**place, logEvents=[event])
     except (ClientError, BotoCoreError, PermissionError) as failure:
         _logger.warning("stream %s: log not written: %s", stream["name"], failure)
 
 
 def _key(stream: dict[str, Any], config: dict[str, Any], arrival: float) -> str:
     """Prefix and name of an object whose oldest record arrived then."""
-    from ministack.services import firehose
-
     moment = datetime.fromtimestamp(arrival, UTC).astimezone(ZoneInfo(config.get("CustomTimeZone") or "UTC"))
     prefix = firehose._evaluate_prefix(config.get("Prefix", ""), moment.timetuple())
     extension = config.get("FileExtension") or EXTENSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
@@ -260,18 +234,3 @@ def _key(stream: dict[str, Any], config: dict[str, Any], arrival: float) -> str:
 def _encryption(config: dict[str, Any]) -> dict[str, str]:
     key = ((config.get("EncryptionConfiguration") or {}).get("KMSEncryptionConfig") or {}).get("AWSKMSKeyARN")
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
-
-
-def _drop_too_old(stream: dict[str, Any], buffer: Buffer, now: float) -> None:
-    lost = sum(1 for arrival, _ in list(buffer.records) if now - arrival > KEPT_SECONDS)
-    if lost:
-        _logger.error("stream %s lost %s records after 24 h", stream["name"], lost)
-        del buffer.records[:lost]
-
-
-def _report_age(stream: dict[str, Any], buffer: Buffer, now: float) -> None:
-    """The age of the oldest record that waits, once a minute: the metric that shows that delivery is stuck."""
-    if buffer.records and now - buffer.reported >= clock.STEP_SECONDS:
-        buffer.reported = now
-        name = {"DeliveryStreamName": stream["name"]}
-        metrics.put("AWS/Firehose", "DeliveryToS3.DataFreshness", name, now - buffer.records[0][0], "Seconds")

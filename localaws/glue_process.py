@@ -1,11 +1,12 @@
 """One Glue job run as a process: its arguments, states, logs and end.
 
-The run's folder holds the script, the unpacked packages, Spark's settings and scratch space; it goes when the run ends.
+AWS: Spark on workers of its own, with the job's role, killed at its timeout. MiniStack: nothing runs. Added: a process
+group with the role's session and nothing else of this process. The run's folder holds the script, the unpacked
+packages, Spark's settings and scratch space; it goes when the run ends.
 """
 
 import collections
 import contextlib
-import contextvars
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ import threading
 import time
 from pathlib import Path
 from typing import IO, Any
+
+from ministack.services import cloudwatch_logs
 
 from localaws import clock, glue_files, settings
 
@@ -59,15 +62,28 @@ class Process:
         runs_folder().mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{self._run['JobName']}-", dir=runs_folder()))
         try:
-            return self._launch_and_wait(folder)
+            child = self._launched(folder)
         except glue_files.LaunchError as error:
-            self._log("error", [f"LAUNCH ERROR | {error}"])
+            self._log("error", f"LAUNCH ERROR | {error}")
             return "FAILED", f"LAUNCH ERROR | {error}"
+        else:
+            pumps = [self._pump("output", child.stdout), self._pump("error", child.stderr)]
+            timed_out = self._wait(child)
+            self.kill()
+            for pump in pumps:
+                pump.join()
+            return self._end(child.returncode, timed_out)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _launch_and_wait(self, folder: Path) -> tuple[str, str]:
-        arguments = self._arguments()
+    def _launched(self, folder: Path) -> subprocess.Popen[bytes]:
+        arguments = {
+            **(self._job.get("DefaultArguments") or {}),
+            "--JOB_NAME": self._run["JobName"],
+            "--JOB_RUN_ID": self._run["Id"],
+            **self._run["Arguments"],
+            **(self._job.get("NonOverridableArguments") or {}),
+        }
         command, environment = glue_files.prepared(folder, self._job, arguments)
         self._child = subprocess.Popen(
             command,
@@ -82,22 +98,7 @@ class Process:
             self.kill()
         else:
             self._run["JobRunState"] = "RUNNING"
-        pumps = [self._pump("output", self._child.stdout), self._pump("error", self._child.stderr)]
-        timed_out = self._wait(self._child)
-        self.kill()
-        for pump in pumps:
-            pump.join()
-        return self._end(self._child.returncode, timed_out)
-
-    def _arguments(self) -> dict[str, str]:
-        name, run_id = self._run["JobName"], self._run["Id"]
-        return {
-            **(self._job.get("DefaultArguments") or {}),
-            "--JOB_NAME": name,
-            "--JOB_RUN_ID": run_id,
-            **self._run["Arguments"],
-            **(self._job.get("NonOverridableArguments") or {}),
-        }
+        return self._child
 
     def _wait(self, child: subprocess.Popen[bytes]) -> bool:
         """Wait for the end; whether the timeout, minutes on localaws' clock, came first."""
@@ -125,29 +126,27 @@ class Process:
         return "FAILED", said or f"Command failed with exit code {exit_code}"
 
     def _pump(self, kind: str, stream: IO[bytes] | None) -> threading.Thread:
-        context = contextvars.copy_context()
-        pump = threading.Thread(target=context.run, args=(self._copy_lines, kind, stream), daemon=True)
+        def copy_lines() -> None:
+            for line in stream or ():
+                text = line.decode("utf-8", errors="replace").rstrip("\n")
+                if kind == "error":
+                    self._errors.append(text)
+                if text:
+                    self._log(kind, text)
+
+        pump = threading.Thread(target=copy_lines, daemon=True)
         pump.start()
         return pump
 
-    def _copy_lines(self, kind: str, stream: IO[bytes]) -> None:
-        for line in stream:
-            text = line.decode("utf-8", errors="replace").rstrip("\n")
-            if kind == "error":
-                self._errors.append(text)
-            if text:
-                self._log(kind, [text])
-
-    def _log(self, kind: str, lines: list[str]) -> None:
-        from ministack.services import cloudwatch_logs
-
-        place = {"logGroupName": f"{LOG_GROUP}/{kind}", "logStreamName": self._run["Id"]}
-        if place["logGroupName"] not in cloudwatch_logs._log_groups:
-            cloudwatch_logs._create_log_group({"logGroupName": place["logGroupName"]})
-        if place["logStreamName"] not in cloudwatch_logs._log_groups[place["logGroupName"]]["streams"]:
+    def _log(self, kind: str, line: str) -> None:
+        group, stream = f"{LOG_GROUP}/{kind}", self._run["Id"]
+        place = {"logGroupName": group, "logStreamName": stream}
+        if group not in cloudwatch_logs._log_groups:
+            cloudwatch_logs._create_log_group({"logGroupName": group})
+        if stream not in cloudwatch_logs._log_groups[group]["streams"]:
             cloudwatch_logs._create_log_stream(place)
-        now = int(time.time() * 1000)
-        cloudwatch_logs._put_log_events({**place, "logEvents": [{"timestamp": now, "message": line} for line in lines]})
+        event = {"timestamp": int(time.time() * 1000), "message": line}
+        cloudwatch_logs._put_log_events({**place, "logEvents": [event]})
 
 
 def _last_exception(errors: list[str]) -> str:

@@ -8,31 +8,24 @@ included.
 import time
 from typing import Any
 
-from localaws import settings
+from ministack.services import cloudwatch, lambda_svc
+
 from localaws.patching import replace
 
 
 def install() -> None:
     """MiniStack's own Lambda metrics would be counted twice: functions.py emits them on every path."""
-    from ministack.services import lambda_svc
-
-    replace(lambda_svc, "_emit_lambda_metrics", lambda _original: lambda *_args, **_named: None)
+    replace(lambda_svc, "_emit_lambda_metrics", lambda *_arguments, **_named: None)
 
 
-def put(namespace: str, name: str, dimensions: dict[str, str], value: float, unit: str) -> None:
+def put(namespace: str, name: str, dimensions: dict[str, str], value: float, unit: str = "Count") -> None:
     """Store one value now (on localaws' clock), as PutMetricData would."""
-    from ministack.core.responses import request_scope
-    from ministack.services import cloudwatch
-
     point = {"Timestamp": time.time(), "Value": float(value), "Unit": unit, "Dimensions": dict(dimensions)}
-    with request_scope(settings.ACCOUNT, settings.REGION):
-        cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dimensions))).append(point)
+    cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dimensions))).append(point)
 
 
 def statistic(alarm: dict[str, Any], start: float, end: float) -> float | None:
     """The alarm's statistic of its own metric in [start, end) (epoch seconds); None when there is no data."""
-    from ministack.services import cloudwatch
-
     dimensions = {d["Name"]: d["Value"] for d in alarm.get("Dimensions") or []}
     points = cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))) or []
     unit = alarm.get("Unit")

@@ -1,6 +1,7 @@
-"""Open-Meteo's forecast API, replayed from recorded answers over HTTP (which ones, and whose: recordings/SOURCE.md).
+"""Open-Meteo's forecast API, replayed over HTTP (not of AWS: the world outside, which MiniStack does not have).
 
-Faults on request: POST /_faults with a list replaces the faults in force, GET shows what is left of them.
+Which recordings, and whose: recordings/SOURCE.md; what is answered to a request: open_meteo_answers.py. Faults on
+request: POST /_faults with a list replaces the faults in force, GET shows what is left of them.
 """
 
 import functools
@@ -37,36 +38,26 @@ class Fault:
     match: str = ""
 
 
-class Faults:
-    """The faults in force."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._faults: list[Fault] = []
-
-    def set(self, faults: list[dict[str, Any]]) -> None:
-        """Replace all faults; an unknown word raises TypeError."""
-        with self._lock:
-            self._faults = [Fault(**fault) for fault in faults]
-
-    def left(self) -> list[dict[str, Any]]:
-        """The faults that can still hit a request."""
-        with self._lock:
-            return [asdict(fault) for fault in self._faults]
-
-    def hit(self, path: str) -> Fault | None:
-        """The first fault for this request, one time less of it."""
-        with self._lock:
-            fault = next((f for f in self._faults if f.match in path), None)
-            if fault is not None and fault.times:
-                fault.times -= 1
-                if not fault.times:
-                    self._faults.remove(fault)
-            return fault
-
-
-faults = Faults()
+_faults: list[Fault] = []
+_lock = threading.Lock()
 _server: ThreadingHTTPServer | None = None
+
+
+def set_faults(faults: list[dict[str, Any]]) -> None:
+    """Replace all faults; an unknown word raises TypeError."""
+    with _lock:
+        _faults[:] = [Fault(**fault) for fault in faults]
+
+
+def _hit(path: str) -> Fault:
+    """The first fault for this request, one time less of it; one that does nothing when there is none."""
+    with _lock:
+        fault = next((f for f in _faults if f.match in path), None)
+        if fault is not None and fault.times:
+            fault.times -= 1
+            if not fault.times:
+                _faults.remove(fault)
+        return fault or Fault()
 
 
 def install() -> None:
@@ -77,7 +68,8 @@ def install() -> None:
 def start(recordings: Path) -> str:
     """Serve the recordings of a folder until `stop`; where."""
     global _server
-    _server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, _read(recordings)))
+    read = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(recordings.glob("*.json"))]
+    _server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, read))
     _server.daemon_threads = True
     threading.Thread(target=_server.serve_forever, name="open-meteo", daemon=True).start()
     return url()
@@ -97,10 +89,6 @@ def url() -> str:
     return f"http://127.0.0.1:{_server.server_address[1]}"
 
 
-def _read(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -111,9 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         address = urllib.parse.urlsplit(self.path)
         if address.path == "/_faults":
-            self._send(200, json.dumps(faults.left()))
+            self._send(200, json.dumps([asdict(fault) for fault in _faults]))
             return
-        fault = faults.hit(self.path) or Fault()
+        fault = _hit(self.path)
         time.sleep(fault.delay_seconds)
         if fault.close:
             self.close_connection = True
@@ -127,11 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, _error("Not Found"))
             return
         try:
-            faults.set(json.loads(given))
+            set_faults(json.loads(given))
         except (TypeError, ValueError) as error:
             self._send(400, _error(str(error)))
         else:
-            self._send(200, json.dumps(faults.left()))
+            self._send(200, json.dumps([asdict(fault) for fault in _faults]))
 
     def log_message(self, *_arguments: Any) -> None:
         """The functions that ask keep logs of their own."""

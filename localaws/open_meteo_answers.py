@@ -5,40 +5,16 @@ units and UTC offset, whatever the request says about those; a place or a variab
 recorded is an error or nulls, never an invented value.
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 NEAR_DEGREES = 0.25
 DEFAULT_DAYS, MOST_DAYS = 7, 16
 
 # Hourly variables of the API and the unit that it gives when the request names none.
-UNITS = {
-    "temperature_2m": "°C",
-    "relative_humidity_2m": "%",
-    "dew_point_2m": "°C",
-    "apparent_temperature": "°C",
-    "precipitation_probability": "%",
-    "precipitation": "mm",
-    "rain": "mm",
-    "showers": "mm",
-    "snowfall": "cm",
-    "snow_depth": "m",
-    "weather_code": "wmo code",
-    "pressure_msl": "hPa",
-    "surface_pressure": "hPa",
-    "cloud_cover": "%",
-    "visibility": "m",
-    "evapotranspiration": "mm",
-    "et0_fao_evapotranspiration": "mm",
-    "vapour_pressure_deficit": "kPa",
-    "wind_speed_10m": "km/h",
-    "wind_direction_10m": "°",
-    "wind_gusts_10m": "km/h",
-    "uv_index": "",
-    "is_day": "",
-    "sunshine_duration": "s",
-    "wet_bulb_temperature_2m": "°C",
-    "shortwave_radiation": "W/m²",
-}
+UNITS = json.loads((Path(__file__).parent / "open_meteo_units.json").read_text(encoding="utf-8"))
+
 # Values that the API accepts for its other parameters.
 CHOICES = {
     "temperature_unit": ("TemperatureUnit", ("celsius", "fahrenheit")),
@@ -56,24 +32,24 @@ def answer(recordings: list[dict[str, Any]], parameters: dict[str, str]) -> dict
     """The answer to /v1/forecast; raises BadRequest in the API's words."""
     recording = _nearest(recordings, _number(parameters, "latitude", 90), _number(parameters, "longitude", 180))
     for name, (kind, values) in CHOICES.items():
-        if name in parameters and parameters[name] not in values:
-            raise BadRequest(f"Cannot initialize {kind} from invalid String value {parameters[name]} for key {name}")
-    hours = 24 * _days(parameters)
+        if parameters.get(name, values[0]) not in values:
+            raise _unknown(kind, parameters[name], name)
+    days = parameters.get("forecast_days", str(DEFAULT_DAYS))
+    if not days.isdigit() or int(days) > MOST_DAYS:
+        raise BadRequest(f"Forecast days is invalid. Allowed range 0 to {MOST_DAYS}. Given {days}.")
     variables = [name for name in parameters.get("hourly", "").split(",") if name]
-    recorded, units = recording["hourly"], recording["hourly_units"]
-    length = len(recorded["time"][:hours])
     for name in variables:
         if name not in UNITS:
-            kind = "SurfaceAndPressureVariable<ForecastSurfaceVariable, ForecastPressureVariable>"
-            raise BadRequest(f"Cannot initialize {kind} from invalid String value {name} for key ")
+            raise _unknown("SurfaceAndPressureVariable<ForecastSurfaceVariable, ForecastPressureVariable>", name, "")
     kept = {name: value for name, value in recording.items() if not isinstance(value, dict)}
     if not variables:
         return kept
-    shown = ["time", *variables]
+    units, hours = recording["hourly_units"], {n: v[: 24 * int(days)] for n, v in recording["hourly"].items()}
+    nothing, shown = [None] * len(hours["time"]), ["time", *variables]
     return {
         **kept,
         "hourly_units": {name: units.get(name, UNITS.get(name)) for name in shown},
-        "hourly": {name: recorded[name][:hours] if name in recorded else [None] * length for name in shown},
+        "hourly": {name: hours.get(name, nothing) for name in shown},
     }
 
 
@@ -99,8 +75,5 @@ def _number(parameters: dict[str, str], name: str, limit: int) -> float:
     return value
 
 
-def _days(parameters: dict[str, str]) -> int:
-    text = parameters.get("forecast_days", str(DEFAULT_DAYS))
-    if not text.isdigit() or int(text) > MOST_DAYS:
-        raise BadRequest(f"Forecast days is invalid. Allowed range 0 to {MOST_DAYS}. Given {text}.")
-    return int(text)
+def _unknown(kind: str, value: str, key: str) -> BadRequest:
+    return BadRequest(f"Cannot initialize {kind} from invalid String value {value} for key {key}")

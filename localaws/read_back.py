@@ -2,7 +2,7 @@
 
 AWS: what was set is read back, with the service's defaults for what was not. MiniStack: drops some fields on the
 way in or out, so that Terraform wants to set them again for ever. Added: those fields, for the resources this
-project uses.
+project uses. Installed last: what it puts around CloudWatch's alarms is to be the outermost layer.
 """
 
 import datetime
@@ -10,50 +10,37 @@ import json
 from typing import Any
 from xml.sax.saxutils import escape
 
-from localaws.patching import replace
+from ministack.core.responses import json_response
+from ministack.services import cloudwatch, firehose, glue, secretsmanager
 
-JOB_FIELDS = (
-    "ExecutionProperty",
-    "ExecutionClass",
-    "NotificationProperty",
-    "JobMode",
-    "MaintenanceWindow",
-    "JobRunQueuingEnabled",
-)
-ALARM_FIELDS = ("InsufficientDataActions", "EvaluateLowSampleCountPercentile", "ThresholdMetricId", "AlarmDescription")
+from localaws.patching import wrap
+
+JOB_FIELDS = {"ExecutionProperty", "ExecutionClass", "NotificationProperty"}
+JOB_FIELDS |= {"JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"}
 
 
 def install() -> None:
     """Mend alarms (Query protocol), Glue jobs, Firehose streams and the versions of secrets."""
-    from ministack.services import cloudwatch, firehose, glue, secretsmanager
-
-    replace(cloudwatch, "_put_metric_alarm", _keep_alarm_fields)
-    replace(cloudwatch, "_describe_alarms", _describe_alarms_in_full)
-    replace(
-        glue, "_create_job", lambda original: _keep_job_fields(original, lambda data: data, lambda data: data["Name"])
-    )
-    replace(
-        glue,
-        "_update_job",
-        lambda original: _keep_job_fields(original, lambda data: data["JobUpdate"], lambda data: data["JobName"]),
-    )
-    replace(firehose, "_dest_description", _describe_destination_in_full)
-    replace(secretsmanager, "_create_secret", _create_without_empty_version)
-    replace(secretsmanager, "_put_secret_value", _keep_all_stages)
+    wrap(cloudwatch, "_put_metric_alarm", _alarm_by_query_protocol)
+    wrap(cloudwatch, "_describe_alarms", _alarm_by_query_protocol)
+    wrap(glue, "_create_job", _keep_job_fields)
+    wrap(glue, "_update_job", _keep_job_fields)
+    wrap(firehose, "_dest_description", _describe_destination_in_full)
+    wrap(secretsmanager, "_create_secret", _create_without_empty_version)
+    wrap(secretsmanager, "_put_secret_value", _keep_all_stages)
 
 
 def unflatten(params: dict[str, Any]) -> dict[str, Any]:
     """What Query-protocol parameters mean: `Dimensions.member.1.Name=x` is {"Dimensions": [{"Name": "x"}]}."""
     root: dict[str, Any] = {}
     for name, value in params.items():
-        if name in ("Action", "Version"):
-            continue
         place = root
         *folders, last = [part for part in name.split(".") if part != "member"]
         for folder in folders:
             place = place.setdefault(folder, {})
-        place[last] = value[0] if isinstance(value, list) else value
-    return {name: _with_lists(value) for name, value in root.items()}
+        text = value[0] if isinstance(value, list) else value
+        place[last] = {"true": True, "false": False}.get(text, text)
+    return {name: _with_lists(value) for name, value in root.items() if name not in ("Action", "Version")}
 
 
 def _with_lists(value: Any) -> Any:
@@ -64,32 +51,16 @@ def _with_lists(value: Any) -> Any:
     return {key: _with_lists(entry) for key, entry in value.items()}
 
 
-def _keep_alarm_fields(original: Any) -> Any:
-    from ministack.services import cloudwatch
-
-    def put_metric_alarm(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-        answer = original(params, cbor_data, is_cbor, is_json)
-        asked = cbor_data if is_cbor or is_json else unflatten(params)
-        if answer[0] < 300:
-            alarm = cloudwatch._alarms[asked["AlarmName"]]
-            alarm.update({field: asked[field] for field in ALARM_FIELDS if field in asked})
-        return answer
-
-    return put_metric_alarm
-
-
-def _describe_alarms_in_full(original: Any) -> Any:
-    from ministack.services import cloudwatch
-
-    def describe_alarms(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-        if is_cbor or is_json:
-            return original(params, cbor_data, is_cbor, is_json)
-        status, _, body = original({}, unflatten(params), False, True)
-        if status >= 300:
-            return original(params, cbor_data, is_cbor, is_json)
-        return cloudwatch._xml(200, "DescribeAlarmsResponse", _xml("DescribeAlarmsResult", json.loads(body)))
-
-    return describe_alarms
+def _alarm_by_query_protocol(original: Any, params: Any, content: Any, is_cbor: bool, is_json: bool = False) -> Any:
+    """MiniStack's Query protocol knows half of an alarm, its JSON protocol knows all of it: translate."""
+    if is_cbor or is_json:
+        return original(params, content, is_cbor, is_json)
+    status, _, body = original({}, unflatten(params), False, True)
+    answer = json.loads(body or b"{}")
+    if status >= 300:
+        return cloudwatch._error(answer.get("__type", "ValidationError"), answer.get("message", ""), status)
+    action = params["Action"][0] if isinstance(params["Action"], list) else params["Action"]
+    return cloudwatch._xml(200, f"{action}Response", _xml(f"{action}Result", answer))
 
 
 def _xml(tag: str, value: Any) -> str:
@@ -106,63 +77,43 @@ def _xml(tag: str, value: Any) -> str:
     return f"<{tag}>{escape(str(value))}</{tag}>"
 
 
-def _keep_job_fields(original: Any, fields_of: Any, name_of: Any) -> Any:
-    from ministack.services import glue
+def _keep_job_fields(original: Any, data: Any) -> Any:
+    answer = original(data)
+    if answer[0] < 300:
+        name, given = data.get("JobName") or data["Name"], data.get("JobUpdate") or data
+        glue._jobs[name].update({field: given[field] for field in JOB_FIELDS if field in given})
+        if data.get("Tags"):
+            glue._tags[glue._arn("job", name)] = dict(data["Tags"])
+    return answer
 
-    def create_or_update(data: Any) -> Any:
-        answer = original(data)
-        if answer[0] < 300:
-            job = glue._jobs[name_of(data)]
-            job.update({field: fields_of(data)[field] for field in JOB_FIELDS if field in fields_of(data)})
-            if data.get("Tags"):
-                glue._tags[glue._arn("job", data["Name"])] = dict(data["Tags"])
+
+def _describe_destination_in_full(original: Any, destination: Any) -> Any:
+    description = original(destination)
+    s3 = description.get("ExtendedS3DestinationDescription")
+    if s3 is not None:
+        s3["CustomTimeZone"] = destination["config"].get("CustomTimeZone", "UTC")
+        if "FileExtension" in destination["config"]:
+            s3["FileExtension"] = destination["config"]["FileExtension"]
+    return description
+
+
+def _create_without_empty_version(original: Any, data: Any) -> Any:
+    answer = original(data)
+    if answer[0] >= 300 or "SecretString" in data or "SecretBinary" in data:
         return answer
-
-    return create_or_update
-
-
-def _describe_destination_in_full(original: Any) -> Any:
-    def dest_description(dest: Any) -> Any:
-        description = original(dest)
-        s3 = description.get("ExtendedS3DestinationDescription")
-        if s3 is not None:
-            s3["CustomTimeZone"] = dest["config"].get("CustomTimeZone", "UTC")
-            if "FileExtension" in dest["config"]:
-                s3["FileExtension"] = dest["config"]["FileExtension"]
-        return description
-
-    return dest_description
+    secretsmanager._secrets[data["Name"]]["Versions"].clear()
+    return json_response({name: value for name, value in json.loads(answer[2]).items() if name != "VersionId"})
 
 
-def _create_without_empty_version(original: Any) -> Any:
-    from ministack.core.responses import json_response
-    from ministack.services import secretsmanager
-
-    def create_secret(data: Any) -> Any:
-        answer = original(data)
-        if answer[0] >= 300 or "SecretString" in data or "SecretBinary" in data:
-            return answer
-        secretsmanager._secrets[data["Name"]]["Versions"].clear()
-        return json_response({name: value for name, value in json.loads(answer[2]).items() if name != "VersionId"})
-
-    return create_secret
-
-
-def _keep_all_stages(original: Any) -> Any:
-    from ministack.core.responses import json_response
-    from ministack.services import secretsmanager
-
-    def put_secret_value(data: Any) -> Any:
-        answer = original(data)
-        stages = data.get("VersionStages") or []
-        if answer[0] >= 300 or "AWSCURRENT" not in stages:
-            return answer
-        body = json.loads(answer[2])
-        versions = secretsmanager._resolve(data["SecretId"])[1]["Versions"]
-        for stage in [stage for stage in stages if stage != "AWSCURRENT"]:
-            for version in versions.values():
-                version["Stages"] = [other for other in version["Stages"] if other != stage]
-            versions[body["VersionId"]]["Stages"].append(stage)
-        return json_response({**body, "VersionStages": versions[body["VersionId"]]["Stages"]})
-
-    return put_secret_value
+def _keep_all_stages(original: Any, data: Any) -> Any:
+    answer = original(data)
+    stages = data.get("VersionStages") or []
+    if answer[0] >= 300 or "AWSCURRENT" not in stages:
+        return answer
+    body = json.loads(answer[2])
+    versions = secretsmanager._resolve(data["SecretId"])[1]["Versions"]
+    for stage in [stage for stage in stages if stage != "AWSCURRENT"]:
+        for version in versions.values():
+            version["Stages"] = [other for other in version["Stages"] if other != stage]
+        versions[body["VersionId"]]["Stages"].append(stage)
+    return json_response({**body, "VersionStages": versions[body["VersionId"]]["Stages"]})

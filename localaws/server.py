@@ -1,43 +1,27 @@
 """The server process: MiniStack with our planes in it, on one loopback port.
 
-MiniStack by itself listens on all interfaces, answers browsers of any origin, lets anyone reset it, and keeps its
-files in the shared temporary folder. Here: loopback only, no cross-origin headers, its administration closed, all
-files in the state folder.
+MiniStack by itself listens on all interfaces and keeps its files in the shared temporary folder. Here: loopback only,
+all files in the state folder. It reads its environment when it is imported, and the planes import it: therefore they
+are imported here last.
 """
 
 import asyncio
+import importlib
 import importlib.metadata
-import json
-import logging
 import os
 import shutil
 import signal
 import socket
 from typing import Any
 
-from localaws import clock, firehose, functions, glue_jobs, notifications, open_meteo, services, settings
+from localaws import clock, settings
 from localaws.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
-PLANES = (
-    "authentication",
-    "encryption",
-    "metrics",
-    "open_meteo",
-    "schedules",
-    "functions",
-    "firehose",
-    "notifications",
-    "read_back",
-    "glue_jobs",
-    "athena",
-    "alarms",
-)
-
-# Doors of MiniStack that need no signature: reset, configuration, stored mails and messages.
-CLOSED_PATHS = ("/_ministack", "/_localstack", "/_aws", "/health")
-
-_logger = logging.getLogger("localaws.server")
+PLANES = """
+    authentication encryption metrics open_meteo schedules events functions firehose notifications glue_jobs athena
+    alarms read_back
+""".split()  # noqa: SIM905 - a list of one word a line says no more
 
 
 class CannotStart(RuntimeError):
@@ -46,22 +30,17 @@ class CannotStart(RuntimeError):
 
 def run() -> None:
     """Serve until SIGTERM or SIGINT."""
-    _check_version()
-    _check_port()
-    _prepare_environment()
-    clock.start()
-    application = _install_planes()
-    _create_administrator()
-    clock.start_ticking()
-    asyncio.run(_serve(application))
-
-
-def _check_version() -> None:
     found = importlib.metadata.version("ministack")
     if found != MINISTACK_VERSION:
         raise CannotStart(
             f"localaws replaces private functions of MiniStack {MINISTACK_VERSION}; installed is {found}."
         )
+    _check_port()
+    _prepare_environment()
+    clock.start()
+    application = _install_planes()
+    clock.start_ticking()
+    asyncio.run(_serve(application))
 
 
 def _check_port() -> None:
@@ -99,7 +78,6 @@ def _prepare_environment() -> None:
         "ATHENA_ENGINE": "duckdb",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
         "LOG_LEVEL": os.environ.get("LOCALAWS_LOG_LEVEL", "WARNING"),
         # SDKs must find no other identity than the one they are given.
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -111,18 +89,15 @@ def _prepare_environment() -> None:
 def _install_planes() -> Any:
     import ministack.app
 
+    from localaws import authentication, gate
+
     try:
         for plane in PLANES:
             importlib.import_module(f"localaws.{plane}").install()
     except PatchTargetMissing as error:
         raise CannotStart(str(error)) from error
-    return _gate(ministack.app.app)
-
-
-def _create_administrator() -> None:
-    from localaws import authentication
-
     authentication.create_administrator()
+    return gate.in_front_of(ministack.app.app)
 
 
 async def _serve(application: Any) -> None:
@@ -137,93 +112,3 @@ async def _serve(application: Any) -> None:
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     await serve(application, config, shutdown_trigger=stop.wait)
-
-
-def _gate(application: Any) -> Any:
-    """What stands in front of MiniStack: our own administration, and loopback counting as TLS."""
-
-    async def gate(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await application(scope, receive, send)
-        elif scope["path"].startswith("/_localaws/"):
-            await _administer(scope, receive, send)
-        elif scope["path"].startswith(CLOSED_PATHS):
-            await _answer(send, 501, {"message": f"{scope['path']} of MiniStack is closed in localaws"})
-        else:
-            refusal, receive = await services.examine(scope, receive)
-            if refusal:
-                await _send(send, *refusal)
-            else:
-                scope["headers"] = _with_tls(scope["headers"])
-                await application(scope, receive, _without_cross_origin_headers(_patiently(scope, send)))
-
-    return gate
-
-
-def _patiently(scope: Any, send: Any) -> Any:
-    """Go's SDK closes the body when the answer begins, and takes its own late last read for a broken connection."""
-    if not any(name == b"user-agent" and b"aws-sdk-go-v2" in value for name, value in scope["headers"]):
-        return send
-
-    async def send_later(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            await asyncio.sleep(0.005)
-        await send(message)
-
-    return send_later
-
-
-def _with_tls(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    if any(name.lower() == b"x-forwarded-proto" for name, _ in headers):
-        return headers
-    return [*headers, (b"x-forwarded-proto", b"https")]
-
-
-def _without_cross_origin_headers(send: Any) -> Any:
-    async def send_filtered(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            kept = [(n, v) for n, v in message.get("headers", []) if not n.lower().startswith(b"access-control-")]
-            message = {**message, "headers": kept}
-        await send(message)
-
-    return send_filtered
-
-
-async def _administer(scope: Any, receive: Any, send: Any) -> None:
-    request = (scope["method"], scope["path"].removeprefix("/_localaws/"))
-    if request == ("GET", "health"):
-        here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "open_meteo": open_meteo.url()}
-        await _answer(send, 200, {"status": "ready", **here})
-    elif request == ("GET", "clock"):
-        await _answer(send, 200, {"now": clock.now().isoformat()})
-    elif request == ("POST", "clock"):
-        seconds = json.loads(await services.read_body(receive))["advance_seconds"]
-        await asyncio.to_thread(clock.advance, int(seconds))
-        await _answer(send, 200, {"now": clock.now().isoformat()})
-    elif request == ("POST", "flush"):
-        await _answer(send, 200, {"undelivered": await asyncio.to_thread(firehose.flush)})
-    elif request == ("GET", "mail"):
-        await _answer(send, 200, {"messages": notifications.messages()})
-    elif request == ("GET", "idle"):
-        await _answer(send, 200, _unfinished_work())
-    elif request == ("GET", "services"):
-        await _answer(send, 200, {"services": services.listing()})
-    else:
-        await _answer(send, 404, {"message": f"localaws has no {request[0]} /_localaws/{request[1]}"})
-
-
-def _unfinished_work() -> dict[str, Any]:
-    """What still runs or waits; Firehose records that only wait for their buffer do not count."""
-    runs, invocations = glue_jobs.running(), functions.unfinished()
-    waiting = {"glue_runs": runs, "invocations": invocations, "firehose_records": firehose.undelivered()}
-    return {"idle": not runs and not invocations, **waiting}
-
-
-async def _answer(send: Any, status: int, content: dict[str, Any]) -> None:
-    await _send(send, status, "application/json", json.dumps(content).encode())
-
-
-async def _send(send: Any, status: int, content_type: str, body: bytes) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

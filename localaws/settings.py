@@ -1,7 +1,6 @@
-"""Where this localaws keeps its files and answers: the two settings a user may give, and the three facts that never
-vary.
-"""
+"""Where this localaws keeps its files and answers: two settings that a user may give, and what never varies."""
 
+import json
 import os
 from pathlib import Path
 
@@ -23,3 +22,13 @@ def port() -> int:
 def endpoint() -> str:
     """What clients get as AWS_ENDPOINT_URL."""
     return f"http://{HOST}:{port()}"
+
+
+def place() -> dict[str, str]:
+    """The part of a client's environment that says where AWS is."""
+    return {"AWS_ENDPOINT_URL": endpoint(), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+
+
+def credentials() -> dict[str, str]:
+    """The administrator's environment, as the running server has written it."""
+    return dict(json.loads((home() / "credentials.json").read_text(encoding="utf-8")))

@@ -157,9 +157,9 @@ def _show_progress(lines: list[str]) -> None:
 def _environment() -> dict[str, str]:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    from localaws import authentication
+    from localaws import settings
 
-    return authentication.credentials()
+    return settings.credentials()
 
 
 if __name__ == "__main__":

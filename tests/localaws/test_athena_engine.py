@@ -8,20 +8,17 @@ from typing import Any
 import pytest
 
 from localaws import athena_results, athena_sql
+from localaws.athena_catalog import Catalog
 from localaws.athena_engine import Engine
-from localaws.athena_errors import QueryFailed, QueryRefused
+from localaws.athena_results import QueryFailed, QueryRefused
 from localaws.athena_storage import Storage
 
 TEXT = (Path(__file__).parent / "athena_expressions.txt").read_text(encoding="utf-8")
 EXPRESSIONS = [tuple(line.split(" => ")) for line in TEXT.splitlines() if not line.startswith("#")]
 
 
-class NoTables:
-    """A catalog for queries without tables."""
-
-
 def answer(sql: str) -> athena_results.Result:
-    engine = Engine(NoTables(), Storage(None, None))
+    engine = Engine(Catalog(None), Storage(None, None))
     tree = athena_sql.parse(sql)
     athena_sql.check_functions(sql, tree)
     try:
@@ -66,14 +63,14 @@ def test_a_query_fails_for_a_reason(sql: str, reason: str) -> None:
 def test_the_engine_reaches_no_file_even_without_the_checks_in_front(sql: str, tmp_path: Path) -> None:
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")
-    engine = Engine(NoTables(), Storage(None, None))
+    engine = Engine(Catalog(None), Storage(None, None))
     with pytest.raises(Exception, match=r"disabled by configuration|does not exist"):
         engine._connection.sql(sql.format(file=file)).fetchall()
     assert file.read_text() == "a\n1\n"
 
 
 def test_the_engine_cannot_be_unlocked() -> None:
-    engine = Engine(NoTables(), Storage(None, None))
+    engine = Engine(Catalog(None), Storage(None, None))
     with pytest.raises(Exception, match="locked"):
         engine._connection.execute("SET integer_division = false")
 
@@ -105,7 +102,7 @@ def test_what_cannot_be_parsed_is_refused_at_once(sql: str, message: str) -> Non
 
 def test_parameters_take_the_place_of_question_marks() -> None:
     tree = athena_sql.with_parameters(athena_sql.parse("SELECT ? + ?"), ["1", "41"])
-    assert Engine(NoTables(), Storage(None, None)).query(tree, "default").to_pylist() == [{"_col0": 42}]
+    assert Engine(Catalog(None), Storage(None, None)).query(tree, "default").to_pylist() == [{"_col0": 42}]
 
 
 def test_a_wrong_number_of_parameters_fails() -> None:

@@ -70,10 +70,10 @@ class Jobs:
         return name
 
     def start(self, name: str, **more: Any) -> str:
-        return self.glue.start_job_run(JobName=name, **more)["JobRunId"]
+        return str(self.glue.start_job_run(JobName=name, **more)["JobRunId"])
 
     def get(self, name: str, run_id: str) -> dict[str, Any]:
-        return self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+        return dict(self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])
 
     def run(self, name: str, **more: Any) -> dict[str, Any]:
         run_id = self.start(name, **more)

@@ -31,7 +31,7 @@ def address() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def no_faults() -> Iterator[None]:
     yield
-    open_meteo.faults.set([])
+    open_meteo.set_faults([])
 
 
 def ask(address: str, city: str = "melbourne", **more: Any) -> tuple[int, Any]:
@@ -103,7 +103,7 @@ def test_a_bad_request_is_answered_in_the_words_of_the_api(address: str, wrong: 
 def post_faults(address: str, given: Any) -> int:
     request = urllib.request.Request(f"{address}/_faults", json.dumps(given).encode())
     try:
-        return urllib.request.urlopen(request).status
+        return int(urllib.request.urlopen(request).status)
     except urllib.error.HTTPError as error:
         return error.code
 
@@ -117,7 +117,7 @@ def test_a_fault_hits_as_many_requests_as_it_says_and_only_those_that_match(addr
 
 
 def test_a_fault_can_carry_headers_and_a_body_that_is_no_json(address: str) -> None:
-    open_meteo.faults.set([{"status": 503, "body": "<html>", "headers": {"Retry-After": "7"}}])
+    open_meteo.set_faults([{"status": 503, "body": "<html>", "headers": {"Retry-After": "7"}}])
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{address}/v1/forecast?latitude=1&longitude=1")
     assert (caught.value.code, caught.value.headers["Retry-After"], caught.value.read()) == (503, "7", b"<html>")
@@ -125,7 +125,7 @@ def test_a_fault_can_carry_headers_and_a_body_that_is_no_json(address: str) -> N
 
 @pytest.mark.parametrize("fault", [{"close_mid_body": True}, {"close": True}])
 def test_a_connection_can_die(address: str, fault: dict[str, Any]) -> None:
-    open_meteo.faults.set([fault])
+    open_meteo.set_faults([fault])
     with pytest.raises((OSError, http.client.HTTPException)):
         ask(address)
 
