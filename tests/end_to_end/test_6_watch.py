@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed, Invocation, weather_record
+from tests.end_to_end.deployment import FORGOTTEN_SECONDS, Deployed, Invocation, weather_record
 
 pytestmark = pytest.mark.usefixtures("transformed")
 CURATED = "curated/"
-# CloudWatch believes the last real data point until it is three periods of five minutes old.
-FORGOTTEN_SECONDS = 1260
 RECORD = weather_record("Nuuk", "2024-12-24T18:00", -12.5)
 ADDRESS = "module.platform.module.weather_iot.module.transform."
 
@@ -48,9 +46,7 @@ def forbid_curated(deployed: Deployed) -> None:
 
 @pytest.fixture(scope="module")
 def bad_day(deployed: Deployed) -> Iterator[BadDay]:
-    alarms = deployed.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
-    if alarms:  # of the failures in other files, when those ran just before
-        deployed.advance(FORGOTTEN_SECONDS)
+    deployed.wait_until_alarms_are_over()
     first = len(deployed.mail())
     deployed.break_open_meteo({"status": 400, "body": "{}", "times": 0})
     ingestion = deployed.invoke("batch_ingest", {})

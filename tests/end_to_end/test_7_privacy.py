@@ -70,6 +70,7 @@ def items(deployed: Deployed) -> Iterator[Text]:
 @pytest.fixture(scope="module")
 def everything(deployed: Deployed, transformed: dict[str, Any]) -> list[Text]:
     """Place and text of all that the platform keeps or has said; objects of the lake by key."""
+    deployed.query("SELECT * FROM curated_sensor_readings")  # so that its result is among them
     buckets = [bucket["Name"] for bucket in deployed.client("s3").list_buckets()["Buckets"]]
     ours = [name for name in buckets if name.startswith("aws-datalake-platform-")]
     assert {deployed.bucket, STATE_BUCKET, deployed.names["results_bucket"]} < set(ours)
@@ -103,7 +104,7 @@ def test_the_search_finds_what_is_there(
 
 def test_no_sensor_id_is_outside_raw(everything: list[Text], sensors: set[str]) -> None:
     outside = [(place, text) for place, text in everything if not place.startswith("raw/")]
-    assert len(outside) > 500
+    assert len(outside) > 150
     assert found(outside, sensors) == set()
 
 

@@ -32,6 +32,7 @@ def with_boto3(deployed: Deployed, line: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def output(deployed: Deployed, transformed: dict[str, Any]) -> str:
     """What the block prints. Without the AWS CLI on this machine, boto3 makes its calls."""
+    deployed.wait_until_alarms_are_over()
     lines = block()
     said = ""
     if shutil.which("aws") is None:
