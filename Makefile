@@ -21,7 +21,8 @@ demo: setup ## the whole lake on this machine, on real input
 test: ## everything that CI runs
 	@scripts/setup.sh checks
 	@scripts/check.sh
-	@$(PYTHON) -m pytest tests
+	@# Tests run make as a user does, who has none of this make's variables.
+	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest tests
 
 check: ## format, lint, types, Terraform, contracts, security
 	@scripts/setup.sh checks

@@ -43,7 +43,6 @@ def test_every_path_that_a_document_links_or_quotes_exists(document: str) -> Non
 
 
 def test_make_help_lists_every_target() -> None:
-    # A make that was started by a make says where it works, unless it is silent.
-    listed = subprocess.run(["make", "-s", "help"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(["make", "help"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
     targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(line.split()[1] for line in listed.splitlines()) == sorted(targets)
