@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -22,7 +22,9 @@ STOP_SECONDS = 15
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 application = typer.Typer(
-    help="AWS on this machine: start and stop it, its clock and its mailbox.", no_args_is_help=True
+    help="AWS on this machine: start and stop it, its clock, its mailbox, the faults of the world outside.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -31,7 +33,10 @@ def run() -> None:
     """Serve in this process until it is stopped."""
     from localaws import server
 
-    server.run()
+    try:
+        server.run()
+    except server.CannotStart as error:
+        _fail(str(error))
 
 
 @application.command()
@@ -54,7 +59,7 @@ def up() -> None:
             if time.monotonic() > deadline or process.poll() is not None:
                 _stop(process.pid)
                 tail = "\n".join(_log_file().read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-                raise RuntimeError(f"did not start; the end of {_log_file()}:\n{tail}")
+                _fail(f"did not start; the end of {_log_file()}:\n{tail}")
             time.sleep(0.1)
     print(f"localaws is up at {settings.endpoint()}")
 
@@ -78,14 +83,14 @@ def status() -> None:
     if not _is_up(pid):
         print("localaws is not running")
         raise typer.Exit(1)
-    print(f"localaws is up at {settings.endpoint()} (process {pid}, clock {_request('clock')['now']})")
+    print(f"localaws is up at {settings.endpoint()} (process {pid}, clock {_ask('clock')['now']})")
 
 
 @application.command()
 def env() -> None:
     """Print shell commands that make every AWS client use this localaws as its administrator."""
     if not _is_up(_pid()):
-        raise RuntimeError("is not running; start it with `python -m localaws up`")
+        _fail("is not running; start it with `make up`")
     print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE")
     for name, value in settings.credentials().items():
         print(f"export {name}={shlex.quote(value)}")
@@ -96,15 +101,15 @@ def advance(duration: Annotated[str, typer.Argument(help="For example 90s, 15m, 
     """Move the clock; schedules, buffers and alarms that become due are done before this returns."""
     found = re.fullmatch(r"(\d+)([smhd])", duration)
     if found is None:
-        raise ValueError(f"{duration!r} is not a duration like 90s, 15m, 2h or 1d")
-    answer = _request("clock", {"advance_seconds": int(found[1]) * UNITS[found[2]]})
+        _fail(f"{duration!r} is not a duration like 90s, 15m, 2h or 1d")
+    answer = _ask("clock", {"advance_seconds": int(found[1]) * UNITS[found[2]]})
     print(f"it is {answer['now']} in localaws")
 
 
 @application.command()
 def flush() -> None:
     """Deliver what the streams have buffered, without letting time pass; 1 when some of it could not be delivered."""
-    undelivered = _request("flush", {})["undelivered"]
+    undelivered = _ask("flush", {})["undelivered"]
     print(f"{undelivered} records could not be delivered" if undelivered else "all records are delivered")
     raise typer.Exit(1 if undelivered else 0)
 
@@ -112,22 +117,55 @@ def flush() -> None:
 @application.command()
 def mail(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """The e-mails that SNS would have sent, oldest first."""
-    messages = _request("mail")["messages"]
+    messages = _ask("mail")["messages"]
     if as_json:
         print(json.dumps(messages, indent=2))
     for message in [] if as_json else messages:
         print(f"{message['time']}  to {message['to']}\nSubject: {message['subject']}\n\n{message['body']}\n")
 
 
+@application.command()
+def faults(
+    faults: Annotated[
+        str, typer.Argument(help='JSON, for example [{"status": 503, "times": 3, "match": "latitude=48"}].')
+    ] = "",
+) -> None:
+    """Make the replayed Open-Meteo misbehave. [] makes it whole again; without an argument, what is in force is shown.
+
+    A fault may have status, headers, body, delay_seconds, close, close_mid_body, times (0: without end) and match.
+    """
+    address = f"{_ask('health')['open_meteo']}/_faults"
+    try:
+        print(json.dumps(_loaded(address, faults.encode() or None), indent=2))
+    except (urllib.error.URLError, ConnectionError, ValueError) as error:
+        _fail(f"these faults are not understood: {error}")
+
+
+def _ask(path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+    try:
+        return _request(path, content)
+    except RuntimeError as error:
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"localaws: {sentence}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
 def _request(path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
     body = None if content is None else json.dumps(content).encode()
-    # No proxy: an http_proxy of the environment does not lead to this machine's loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{settings.endpoint()}/_localaws/{path}", body) as answer:
-            return dict(json.load(answer))
+        return dict(_loaded(f"{settings.endpoint()}/_localaws/{path}", body))
     except (urllib.error.URLError, ConnectionError, ValueError) as error:
         raise RuntimeError(f"no localaws answers at {settings.endpoint()}: {error}") from error
+
+
+def _loaded(address: str, body: bytes | None) -> Any:
+    # No proxy: an http_proxy of the environment does not lead to this machine's loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, body) as answer:
+        return json.load(answer)
 
 
 def _is_up(pid: int | None) -> bool:

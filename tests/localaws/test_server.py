@@ -77,3 +77,20 @@ def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_a_missing_patch_target_is_refused() -> None:
     with pytest.raises(patching.PatchTargetMissing, match="no_such_name"):
         patching.replace(alarms, "no_such_name", lambda original: original)
+
+
+def test_faults_of_open_meteo_are_set_shown_and_taken_back_by_command(aws: LocalAws) -> None:
+    environment = aws.process_environment()
+    assert command("faults", environment).stdout == "[]\n"
+    assert '"status": 503' in command('faults [{"status":503}]', environment).stdout
+    assert '"status": 503' in command("faults", environment).stdout
+    assert command("faults []", environment).stdout == "[]\n"
+    wrong = command('faults [{"statuss":503}]', environment)
+    assert (wrong.returncode, wrong.stderr[:10], "Traceback" in wrong.stderr) == (1, "localaws: ", False)
+
+
+def test_a_server_that_does_not_run_is_said_in_one_sentence(aws: LocalAws, tmp_path: Path) -> None:
+    environment = {**aws.process_environment(), "LOCALAWS_HOME": str(tmp_path), "LOCALAWS_PORT": "1"}
+    for words in ("advance 1m", "mail", "env", "flush"):
+        failed = command(words, environment)
+        assert (failed.returncode, failed.stderr.count("\n"), failed.stderr[:10]) == (1, 1, "localaws: ")
