@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from localaws import settings
 
 START_SECONDS = 30
 STOP_SECONDS = 15
+# Releases of the AWS CLI, version 1 and 2, that began to honour AWS_ENDPOINT_URL.
+FIRST_MINOR_WITH_ENDPOINT = {1: 29, 2: 13}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 application = typer.Typer(
@@ -94,6 +97,8 @@ def env() -> None:
     print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE")
     for name, value in settings.credentials().items():
         print(f"export {name}={shlex.quote(value)}")
+    if _ignores_endpoint(shutil.which("aws")):
+        print('aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }')
 
 
 @application.command()
@@ -139,6 +144,15 @@ def faults(
         print(json.dumps(_loaded(address, faults.encode() or None), indent=2))
     except (urllib.error.URLError, ConnectionError, ValueError) as error:
         _fail(f"these faults are not understood: {error}")
+
+
+def _ignores_endpoint(aws: str | None) -> bool:
+    """An AWS CLI older than AWS_ENDPOINT_URL would take our keys to AWS itself; distributions still have such."""
+    if aws is None:
+        return False
+    said = subprocess.run([aws, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"aws-cli/(\d+)\.(\d+)", said)
+    return found is not None and int(found[2]) < FIRST_MINOR_WITH_ENDPOINT.get(int(found[1]), 0)
 
 
 def _ask(path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:

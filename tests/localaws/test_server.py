@@ -94,3 +94,21 @@ def test_a_server_that_does_not_run_is_said_in_one_sentence(aws: LocalAws, tmp_p
     for words in ("advance 1m", "mail", "env", "flush"):
         failed = command(words, environment)
         assert (failed.returncode, failed.stderr.count("\n"), failed.stderr[:10]) == (1, 1, "localaws: ")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_wrapped"), [("2.9.19", True), ("1.28.9", True), ("2.13.0", False), ("1.45.11", False)]
+)
+def test_an_aws_command_that_ignores_the_endpoint_is_led_here(
+    aws: LocalAws, tmp_path: Path, version: str, is_wrapped: bool
+) -> None:
+    old = tmp_path / "aws"
+    old.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "aws-cli/{version} Python/3.11" || echo "called with $*"\n'
+    )
+    old.chmod(0o755)
+    environment = {**aws.process_environment(), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    said = command("env", environment).stdout
+    shell = ["bash", "-c", f"{said}\naws s3 ls"]
+    called = subprocess.run(shell, env=environment, capture_output=True, text=True, check=True).stdout
+    assert called == (f"called with --endpoint-url {aws.endpoint} s3 ls\n" if is_wrapped else "called with s3 ls\n")
