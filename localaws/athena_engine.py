@@ -74,7 +74,8 @@ class Engine:
             zoned = [field.name for field in rows.schema if getattr(field.type, "tz", None)]
             local = ", ".join(f'"{name}" AT TIME ZONE \'UTC\' AS "{name}"' for name in zoned)
             columns = f"* REPLACE ({local})" if zoned else "*"
-            self._connection.execute(f'CREATE TEMP VIEW "__table{number}" AS SELECT {columns} FROM __rows{number}')  # noqa: S608
+            view = f'CREATE TEMP VIEW "__table{number}" AS SELECT {columns} FROM __rows{number}'  # noqa: S608 - our own names
+            self._connection.execute(view)
             use.node.set("this", exp.to_identifier(f"__table{number}", quoted=True))
             use.node.set("db", None)
             if not use.node.alias:
