@@ -2,12 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format up down status env build bootstrap plan apply destroy locks docs
+.PHONY: help setup demo test check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 PYTHON := .venv/bin/python
 # One sentence says where Terraform works: nothing but the endpoint and the credentials of the caller decide it.
-TERRAFORM := $(PYTHON) scripts/terraform.py
+TERRAFORM := $(PYTHON) -m scripts.terraform
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ apply: build ## deploy ENV (dev unless said otherwise) to where the credentials 
 
 destroy: build ## remove ENV; needs allow_destroy in its tfvars, applied, and CONFIRM=$(ENV)
 	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV)
+
+unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it away
+	@$(TERRAFORM) unlock --env $(ENV) --lock "$(LOCK)"
 
 locks: ## resolve requirements/*.in anew into the locks
 	@for lock in uv:3.11 lambda:3.13 local:3.11 checks:3.11; do \

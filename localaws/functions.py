@@ -38,6 +38,8 @@ EDITS = {
     "    lambda_logging.start()\n",
     '        event = _ms_msg["event"]\n': '        event = _ms_msg["event"]\n        sitecustomize.follow()\n'
     '        os.environ["_LOCALAWS_REQUEST_ID"] = (_ms_msg.get("ctx") or {}).get("request_id", "")\n',
+    "        except Exception as e:\n            _real_stdout": "        except Exception as e:\n"
+    "            lambda_logging.failed(e)\n            _real_stdout",
     '"error": str(e), "trace": traceback.format_exc()}': '"error": str(e), "error_type": type(e).__name__, '
     '"trace": traceback.format_exc()}',
 }
@@ -194,7 +196,8 @@ def _name_the_error(original: Any, function: Any, event: Any, request_id: str) -
 def _remember_response(original: Any, worker: Any, *arguments: Any, **named: Any) -> Any:
     response = original(worker, *arguments, **named)
     _response.set(response)
-    return response
+    # The function's process has logged its error as AWS does; MiniStack would log the trace a second time, line by line.
+    return {**response, "trace": ""} if response.get("error_type") else response
 
 
 def _remember_whose_child(original: Any, worker: Any) -> Any:

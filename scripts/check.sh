@@ -42,13 +42,13 @@ mkdir -p build
 
 check 'format of Python'       .venv/bin/ruff format --check .
 check 'lint of Python'         .venv/bin/ruff check .
-check 'types'                  .venv/bin/mypy lake localaws glue_jobs scripts tests
+check 'types'                  .venv/bin/mypy lake localaws drills glue_jobs scripts tests
 check 'types of functions'     functions
 check 'contracts (ODCS 3.1)'   contracts
 check 'shell scripts'          .venv-checks/bin/shellcheck scripts/*.sh terraform/*.sh .ci/run
 check 'format of Terraform'    terraform_format
 for environment in dev prod; do
-  check "Terraform of $environment" .venv/bin/python scripts/terraform.py validate --env "$environment"
+  check "Terraform of $environment" .venv/bin/python -m scripts.terraform validate --env "$environment"
 done
 check 'security of Terraform'  .venv-checks/bin/checkov --quiet --compact --directory terraform --framework terraform --skip-download --config-file .checkov.yaml
 check 'security of workflows'  .venv-checks/bin/zizmor --offline --persona auditor .github

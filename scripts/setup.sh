@@ -29,14 +29,16 @@ fi
 
 # Glue 5.1 is Python 3.11, and Spark 3.5 does not run on much later ones.
 install() { # folder, lock
-  if cmp -s "$2" "$1/requirements.txt"; then return; fi
+  # The commands that our own packages announce are installed too.
+  local wanted; wanted=$(cat "$2" pyproject.toml localaws/pyproject.toml)
+  if [ "$wanted" = "$(cat "$1/requirements.txt" 2>/dev/null)" ]; then return; fi
   say "setup: Python packages of $2 …"
   "$uv" venv --quiet --clear --python 3.11 "$1" || fail "Python 3.11 is needed beside $("$python" --version) and could not be fetched"
   "$uv" pip sync --quiet --require-hashes --python "$1/bin/python" "$2"
   if [ "$1" = .venv ]; then
     "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable . --editable localaws
   fi
-  cp "$2" "$1/requirements.txt"
+  printf '%s\n' "$wanted" > "$1/requirements.txt"
 }
 
 install .venv requirements/local.txt

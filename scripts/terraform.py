@@ -1,12 +1,14 @@
 """Run Terraform for one environment: finds the provider, initialises, then validates, plans, applies or destroys.
 
 Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` ends with 0 for no changes, else 2.
+`unlock` shows who holds the lock of the state and since when; with --lock <ID> it takes that lock away.
 `destroy` needs allow_destroy = true in the environment's terraform.tfvars, applied before, and CONFIRM=<environment>.
 ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
-registry.terraform.io.
+registry.terraform.io. LOCK_TIMEOUT, when set, is how long to wait for a lock that somebody else holds (60s).
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -15,8 +17,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts import bootstrap_state, state_lock
+
 REPOSITORY = Path(__file__).parent.parent
-ENVIRONMENTS = REPOSITORY / "terraform/envs"
+TERRAFORM = REPOSITORY / "terraform"
+ENVIRONMENTS = TERRAFORM / "envs"
+# What else decides which state and which provider an initialised folder is for.
+PLACE = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "TF_CLI_CONFIG_FILE")
 CACHE = REPOSITORY / ".cache"
 OLDEST_TERRAFORM = (1, 11)
 REGISTRY = "registry.terraform.io"
@@ -107,6 +116,22 @@ class Terraform:
         plain = () if sys.stdout.isatty() else ("-no-color",)
         return subprocess.run([*self.command, action, *options, *plain], env=self.environment, check=False).returncode
 
+    def connect(self) -> None:
+        """Initialise with the state, unless that was done and the configuration has not changed since."""
+        data = Path(self.environment.get("TF_DATA_DIR") or ENVIRONMENTS / self.name / ".terraform")
+        mark, configuration = data / "connected", self._configuration()
+        if mark.is_file() and mark.read_text(encoding="ascii") == configuration:
+            return
+        # Always anew: the same folder may have been used with another account or another localaws.
+        self.initialise("-reconfigure")
+        mark.write_text(configuration, encoding="ascii")
+
+    def _configuration(self) -> str:
+        files = [file for file in sorted(TERRAFORM.rglob("*.tf")) if ".terraform" not in file.parts]
+        contents = [file.read_bytes() for file in (*files, ENVIRONMENTS / self.name / ".terraform.lock.hcl")]
+        place = json.dumps([self.environment.get(name) for name in PLACE])
+        return hashlib.sha256(b"".join([place.encode(), *contents])).hexdigest()
+
     def initialise(self, *options: str) -> None:
         """Install the provider and connect the state. Says nothing unless it fails."""
         command = [*self.command, "init", "-input=false", "-no-color", "-lockfile=readonly", *options]
@@ -131,10 +156,26 @@ class Terraform:
         if self.environment.get("CONFIRM") != self.name:
             raise TerraformError(f"all its data would be lost. If that is meant, give CONFIRM={self.name}.")
 
+    def unlock(self, lock_id: str | None) -> int:
+        """Show the locks of the state; with the ID of one, take it away."""
+        backend = (ENVIRONMENTS / self.name / "backend.tf").read_text(encoding="utf-8")
+        found = state_lock.locks(bootstrap_state.backend_settings(backend))
+        for lock in found:
+            print(lock.sentence())
+        if not found:
+            print(f"nobody holds the lock of {self.name}")
+            return 0
+        if lock_id is None:
+            print("When that command has ended for certain: the same again with --lock and the ID (make: LOCK=<ID>).")
+            return 0
+        if lock_id not in {lock.id for lock in found}:
+            raise TerraformError(f"no lock has the ID {lock_id}; nothing was unlocked")
+        self.connect()
+        return self.run("force-unlock", "-force", lock_id)
+
     def act(self, action: str) -> int:
         """Plan, apply, destroy or show the outputs."""
-        # Always anew: the same folder may have been used with another account or another localaws.
-        self.initialise("-reconfigure")
+        self.connect()
         if action == "destroy":
             self.check_switches()
         if action == "output":
@@ -142,20 +183,34 @@ class Terraform:
         address = self.environment.get("ALERT_EMAIL")
         settings = (f"-var=alert_email={address}",) if address else ()
         extra = {"plan": ("-detailed-exitcode",), "apply": ("-auto-approve",), "destroy": ("-auto-approve",)}
-        return self.run(action, "-input=false", "-compact-warnings", "-lock-timeout=60s", *extra[action], *settings)
+        return self.run(
+            action,
+            "-input=false",
+            "-compact-warnings",
+            f"-lock-timeout={self.environment.get('LOCK_TIMEOUT', '60s')}",
+            *extra[action],
+            *settings,
+        )
 
 
 def main() -> int:
     """Command line; ends with Terraform's exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("validate", "plan", "apply", "destroy", "output"))
+    parser.add_argument("action", choices=("validate", "plan", "apply", "destroy", "output", "unlock"))
     names = sorted(folder.name for folder in ENVIRONMENTS.iterdir() if folder.is_dir())
     parser.add_argument("--env", choices=names, default="dev", help="environment (default: dev)")
+    parser.add_argument("--lock", metavar="ID", help="with unlock: the lock to take away, as unlock shows it")
     arguments = parser.parse_args()
     try:
         terraform = Terraform(arguments.env, os.environ)
-        return terraform.validate() if arguments.action == "validate" else terraform.act(arguments.action)
-    except TerraformError as error:
+        if arguments.action == "validate":
+            return terraform.validate()
+        return (
+            terraform.unlock(arguments.lock or None)
+            if arguments.action == "unlock"
+            else terraform.act(arguments.action)
+        )
+    except (TerraformError, BotoCoreError, ClientError) as error:
         print(f"{arguments.action} {arguments.env}: {error}", file=sys.stderr)
         return 1
 

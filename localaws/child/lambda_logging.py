@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 
 _as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
@@ -29,3 +30,15 @@ def start() -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(os.environ.get("AWS_LAMBDA_LOG_LEVEL") or ("INFO" if _as_json else "WARNING"))
+
+
+def failed(error: Exception) -> None:
+    """Log the error that ends an invocation as Lambda's Python runtime does: one JSON record, or text."""
+    trace = traceback.format_exception(error)
+    if not _as_json:
+        print(f"[ERROR] {type(error).__name__}: {error}\n{''.join(trace)}", file=sys.stderr)
+        return
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    about = {"timestamp": stamp, "level": "ERROR", "errorMessage": str(error), "errorType": type(error).__name__}
+    request = os.environ.get("_LOCALAWS_REQUEST_ID", "")
+    print(json.dumps({**about, "requestId": request, "stackTrace": trace[1:-1]}), file=sys.stderr)

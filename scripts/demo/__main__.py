@@ -49,7 +49,7 @@ def deploy() -> None:
     os.environ.update(_environment())
     _step("Build functions and wheel", lambda: _command("build", [sys.executable, "scripts/build.py"]))
     _step("Make the Terraform state", lambda: _command("bootstrap", ["bash", "terraform/bootstrap.sh"]))
-    apply = [sys.executable, "scripts/terraform.py", "apply", "--env", "dev"]
+    apply = [sys.executable, "-m", "scripts.terraform", "apply", "--env", "dev"]
     _step("terraform apply (dev)", lambda: _command("apply", apply))
 
 

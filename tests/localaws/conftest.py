@@ -20,7 +20,7 @@ class LocalAws(local_aws.LocalAws):
 
     def idle(self) -> dict[str, Any]:
         """What still runs or waits."""
-        return self._request("idle")
+        return self.ask("idle")
 
     def role(self, name: str, *statements: dict[str, Any], services: tuple[str, ...] = ()) -> str:
         """Create a role that this account and the services may assume, allowed what the statements say; its ARN."""

@@ -1,0 +1,1 @@
+"""Faults, injected for real, and the runbook that mends them."""

@@ -1,0 +1,162 @@
+"""A deployed lake on localaws, and what people, schedules and data do to it."""
+
+# ruff: noqa: S608 - what stands in the statements are constants of tests and drills
+
+import functools
+import gzip
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.config import Config
+
+from lake import athena
+from localaws.connection import LocalAws
+
+REPOSITORY = Path(__file__).parents[1]
+RUN_DEADLINE_SECONDS = 180
+UNFINISHED = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+# CloudWatch believes the last real data point until it is three periods of five minutes old.
+FORGOTTEN_SECONDS = 1260
+
+
+class Unfinished(Exception):
+    """A job run did not end in time."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a function answered; ``error`` is the FunctionError, empty when it succeeded."""
+
+    payload: Any
+    error: str
+
+
+@dataclass(frozen=True)
+class Lake(LocalAws):
+    """dev, deployed in a localaws. ``terraform_data`` is the folder where Terraform keeps its plugins (TF_DATA_DIR)."""
+
+    terraform_data: Path
+
+    @functools.cached_property
+    def names(self) -> dict[str, Any]:
+        """Terraform's output object ``platform``."""
+        value = self.client("ssm").get_parameter(Name="/lake/aws-datalake-platform/dev")["Parameter"]["Value"]
+        return dict(json.loads(value))
+
+    @property
+    def bucket(self) -> str:
+        """The lake's bucket."""
+        return str(self.names["lake_bucket"])
+
+    @property
+    def job(self) -> str:
+        """The transform job's name."""
+        return str(self.names["weather_iot"]["jobs"]["transform"])
+
+    @property
+    def stream(self) -> str:
+        """The delivery stream's name."""
+        return str(self.names["weather_iot"]["streams"]["iot_firehose"])
+
+    def function(self, name: str) -> str:
+        """The full name of one of the pipeline's functions."""
+        return str(self.names["weather_iot"]["functions"][name])
+
+    def wait_until_alarms_are_over(self) -> None:
+        """Let time pass when a failure that some test wanted is still news."""
+        if self.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+            self.advance(FORGOTTEN_SECONDS)
+
+    def command(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the repository as its administrator would; standard error is part of what it says."""
+        kept = {name: value for name, value in self.process_environment().items() if not name.startswith("TF_VAR_")}
+        without = {name: value for name, value in kept.items() if name not in ("CONFIRM", "ALERT_EMAIL")}
+        environment = {**without, "TF_DATA_DIR": str(self.terraform_data), **variables}
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=900
+        )
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
+        """Call a function of the pipeline, once, and wait for its answer."""
+        patient = Config(read_timeout=180, retries={"total_max_attempts": 1})
+        client = self.session.client("lambda", endpoint_url=self.endpoint, config=patient)
+        answer = client.invoke(FunctionName=self.function(function), Payload=json.dumps(event).encode())
+        return Invocation(json.load(answer["Payload"]), answer.get("FunctionError", ""))
+
+    def start_job(self) -> str:
+        """Start the transform job; the run's id."""
+        return str(self.client("glue").start_job_run(JobName=self.job)["JobRunId"])
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        """Wait for the end of a run; raises Unfinished when it takes too long."""
+        client = self.client("glue")
+        deadline = time.monotonic() + RUN_DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            run: dict[str, Any] = client.get_job_run(JobName=self.job, RunId=run_id)["JobRun"]
+            if run["JobRunState"] not in UNFINISHED:
+                return run
+            time.sleep(0.2)
+        raise Unfinished(f"the run {run_id} did not end within {RUN_DEADLINE_SECONDS} s")
+
+    def run_job(self) -> dict[str, Any]:
+        """Start the transform job and wait for the end of the run."""
+        return self.ended(self.start_job())
+
+    def job_log(self, run_id: str) -> str:
+        """All that a run has logged."""
+        client = self.client("logs")
+        groups = ("/aws-glue/jobs/output", "/aws-glue/jobs/error")
+        pages = [
+            page
+            for group in groups
+            for page in client.get_paginator("filter_log_events").paginate(
+                logGroupName=group, logStreamNamePrefix=run_id
+            )
+        ]
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
+    def query(self, sql: str) -> list[tuple[str | None, ...]]:
+        """Ask Athena in the analytics workgroup."""
+        return list(athena.query(self.client("athena"), self.names["workgroup"], self.names["database"], sql).rows)
+
+    def objects(self, prefix: str, bucket: str | None = None) -> dict[str, dict[str, Any]]:
+        """Key to entry of each object below a prefix."""
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket or self.bucket, Prefix=prefix)
+        return {entry["Key"]: entry for page in pages for entry in page.get("Contents", [])}
+
+    def etags(self, prefix: str) -> dict[str, tuple[str, datetime]]:
+        """Key to what shows that an object was written again."""
+        return {key: (entry["ETag"], entry["LastModified"]) for key, entry in self.objects(prefix).items()}
+
+    def read(self, key: str, bucket: str | None = None) -> bytes:
+        """An object's bytes, unpacked when they are a gzip file."""
+        body: bytes = self.client("s3").get_object(Bucket=bucket or self.bucket, Key=key)["Body"].read()
+        return gzip.decompress(body) if key.endswith(".gz") else body
+
+    def put(self, key: str, *lines: str | dict[str, Any]) -> None:
+        """Write an object by hand, as somebody with an editor would."""
+        text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=text.encode())
+
+    def runs(self, dataset: str) -> list[dict[str, int | str]]:
+        """Status and counts of each reported run of a dataset, oldest first, from pipeline_runs."""
+        counts = ("received", "new", "replaced", "duplicate", "quarantined")
+        columns = ", ".join(f'"{name}"' for name in counts)
+        sql = f"SELECT status, {columns} FROM pipeline_runs WHERE dataset = '{dataset}' ORDER BY run_id"
+        return [
+            {"status": str(row[0]), **{name: int(value or 0) for name, value in zip(counts, row[1:], strict=True)}}
+            for row in self.query(sql)
+        ]
+
+
+def weather_record(city: str, moment: str, temperature: float) -> dict[str, Any]:
+    """A raw weather record that somebody wrote by hand; ``moment`` is ISO 8601, UTC."""
+    return {
+        "ingestion_id": "by hand", "city": city, "latitude": 64.1, "longitude": -21.9, "timestamp": moment,
+        "temperature_c": temperature, "humidity_pct": 80, "ingested_at": datetime.now(UTC).isoformat(),
+    }  # fmt: skip

@@ -1,0 +1,182 @@
+"""Run a drill: break, notice, follow the runbook, prove."""
+
+import re
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from drills.drill import Drill, DrillFailed, require
+from drills.lake import Lake
+from drills.runbook import Runbook
+
+STEP_SECONDS = 60
+ALARMS_OVER_SECONDS = 3600
+PROJECT = "aws-datalake-platform"
+Say = Callable[[str], None]
+
+
+@dataclass
+class Result:
+    """How a drill went. Times to detect and to restore are simulated seconds from the fault; the rest are real ones."""
+
+    id: str
+    section: str
+    title: str
+    passed: bool = False
+    problem: str = ""
+    alarms: tuple[str, ...] = ()
+    noticed: str = ""
+    detected_seconds: float = 0.0
+    restored_seconds: float = 0.0
+    proof: str = ""
+    blocks: dict[str, float] = field(default_factory=dict)
+    wall_seconds: float = 0.0
+
+
+class Terminal:
+    """A shell session of somebody on call: what one command exports, the next one has."""
+
+    def __init__(self, lake: Lake, beginning: str, variables: Path) -> None:
+        self._lake, self._beginning, self._variables = lake, beginning, variables
+        variables.write_text("", encoding="utf-8")
+
+    def give(self, variables: Mapping[str, str]) -> None:
+        """Export variables, as ``export NAME=value`` typed by hand."""
+        with self._variables.open("a", encoding="utf-8") as file:
+            file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+    def type(self, commands: str) -> tuple[int, str]:
+        """Run commands; exit code and all that was printed."""
+        file = shlex.quote(str(self._variables))
+        script = f"{self._beginning}\nsource {file}\n{commands}\nexport -p > {file}\n"
+        done = self._lake.command("bash", "-euo", "pipefail", "-c", script)
+        return done.returncode, done.stdout + done.stderr
+
+
+class Runner:
+    """Runs drills against one lake, with one runbook. ``say`` gets a line for each step."""
+
+    def __init__(self, lake: Lake, runbook: Runbook, say: Say) -> None:
+        self.lake, self.runbook, self.say = lake, runbook, say
+        made = lake.command("make", "-s", "env")
+        require(made.returncode == 0, f"make env failed\n{made.stderr}")
+        self.shell = made.stdout
+
+    def run(self, drill: Drill) -> Result:
+        """Run one drill to its end. A drill that fails leaves what it broke to ``terraform apply``."""
+        result, started = Result(drill.id, drill.section, drill.title), time.monotonic()
+        try:
+            self._run(drill, result)
+            result.passed = True
+        except (DrillFailed, subprocess.TimeoutExpired) as error:
+            result.problem = str(error)
+            self.say(f"  failed: {error}")
+            self.lake.command("make", "-s", "apply")
+        result.wall_seconds = round(time.monotonic() - started, 1)
+        return result
+
+    def _run(self, drill: Drill, result: Result) -> None:
+        if not drill.fresh_account:
+            self.lake.wait_until_alarms_are_over()
+        mails = 0 if drill.fresh_account else len(self.lake.mail())
+        started = self.lake.now
+        found: Any = None
+        try:
+            found = drill.inject(self.lake)
+            result.noticed = self._notice(drill, found, mails, result)
+            result.detected_seconds = self._since(started)
+            self._follow(drill, found, result)
+            result.proof = drill.proof(self.lake, found)
+            result.restored_seconds = self._since(started)
+        finally:
+            self.lake.break_open_meteo()
+            drill.cleanup(self.lake, found)
+        self.say(f"  proof: {result.proof}")
+        self._wait_for_good_news(drill, mails)
+        if not drill.fresh_account:
+            self._require_empty_plan()
+
+    def _notice(self, drill: Drill, found: Any, mails: int, result: Result) -> str:
+        if drill.noticed is not None:
+            return drill.noticed(self.lake, found)
+        waiting, waited = set(drill.alarms), 0
+        while waiting:
+            waiting -= self._news(mails, "ALARM")
+            if waiting and waited >= drill.notice_seconds:
+                raise DrillFailed(f"no mail of {', '.join(sorted(waiting))} within {waited} simulated seconds")
+            if waiting:
+                self.lake.advance(STEP_SECONDS)
+                waited += STEP_SECONDS
+        result.alarms = drill.alarms
+        return f"mail: {', '.join(drill.alarms)}"
+
+    def _news(self, first: int, state: str) -> set[str]:
+        """The short names of the alarms that have mailed this state since."""
+        pattern = rf'^{state}: "{PROJECT}-(\S+)-dev"'
+        found = (re.match(pattern, mail["subject"]) for mail in self.lake.mail()[first:])
+        return {match[1] for match in found if match}
+
+    def _follow(self, drill: Drill, found: Any, result: Result) -> None:
+        """Run the blocks one after the other, as somebody who copies them from the page into one terminal."""
+        with tempfile.TemporaryDirectory() as folder:
+            terminal = Terminal(self.lake, self.shell, Path(folder) / "variables")
+            terminal.give(drill.variables(self.lake, found))
+            for number, block in enumerate(drill.names()):
+                if seconds := drill.waits.get(block.rpartition(".")[2]) or drill.waits.get(block):
+                    self.lake.advance(seconds)
+                started = time.monotonic()
+                printed = self._block(terminal, block, block.rpartition(".")[2] in drill.refused)
+                result.blocks[block] = round(time.monotonic() - started, 1)
+                self.say(f"  {block}  {result.blocks[block]} s")
+                if number == 0:
+                    self._require_sign(drill, f"{result.noticed}\n{printed}")
+                    terminal.give({name: self._read(pattern, printed) for name, pattern in drill.reads.items()})
+
+    def _block(self, terminal: "Terminal", block: str, refused: bool) -> str:
+        require(block in self.runbook.blocks, f"the runbook has no block {block}")
+        code, printed = terminal.type(self.runbook.script(block))
+        if (code != 0) != refused:
+            raise DrillFailed(f"{block} ended with {code}\n{printed[-3000:]}")
+        require('"FunctionError"' not in printed, f"{block}: the function failed\n{printed[-3000:]}")
+        if run_id := re.search(r'"JobRunId": "(\w+)"', printed):
+            self._require_success(block, run_id[1])
+        if missing := self.runbook.missing_from(block, printed):
+            raise DrillFailed(f"{block} did not print {missing} but\n{printed[-3000:]}")
+        return printed
+
+    def _require_success(self, block: str, run_id: str) -> None:
+        run = self.lake.ended(run_id)
+        reason = f"{block}: the run ended with {run['JobRunState']}: {run.get('ErrorMessage', '')}"
+        require(run["JobRunState"] == "SUCCEEDED", reason)
+
+    def _require_sign(self, drill: Drill, printed: str) -> None:
+        cause = self.runbook.causes.get(drill.id)
+        for word in cause.quoted if cause else []:
+            parts = [re.escape(part) for part in word.split("…")]
+            if not re.search(".*".join(parts), printed):
+                raise DrillFailed(f"there is no {word!r}, the sign of cause {drill.id}\n{printed[-3000:]}")
+
+    def _read(self, pattern: str, printed: str) -> str:
+        found = re.search(pattern, printed)
+        require(found is not None, f"{pattern!r} is not in what the first block printed:\n{printed[-2000:]}")
+        return found[1] if found else ""
+
+    def _wait_for_good_news(self, drill: Drill, mails: int) -> None:
+        waited = 0
+        while (missing := set(drill.alarms) - self._news(mails, "OK")) and waited < ALARMS_OVER_SECONDS:
+            self.lake.advance(STEP_SECONDS * 5)
+            waited += STEP_SECONDS * 5
+        require(not missing, f"{', '.join(sorted(missing))} did not go back to OK within {waited} simulated seconds")
+
+    def _require_empty_plan(self) -> None:
+        done = self.lake.command("make", "-s", "plan")
+        require(done.returncode == 0, f"the plan is not empty\n{(done.stdout + done.stderr)[-3000:]}")
+
+    def _since(self, started: datetime) -> float:
+        return round((self.lake.now - started).total_seconds())

@@ -1,0 +1,1 @@
+"""The drills of the pipeline weather_iot, a module for each scenario of the runbook."""

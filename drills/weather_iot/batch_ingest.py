@@ -1,0 +1,74 @@
+"""Scenario 1: the batch ingest function fails."""
+
+from typing import Any
+
+from drills import faults
+from drills.drill import Drill, require
+from drills.lake import Lake
+
+DOWN = {"status": 503, "headers": {"Retry-After": "0"}, "times": 0}
+SECTION, ALARM = "batch-ingest-errors", "batch-ingest-errors"
+
+
+def ingest(lake: Lake) -> None:
+    """What the schedule does; here the function fails."""
+    answer = lake.invoke("batch_ingest", {})
+    require(bool(answer.error), f"the function did not fail: {answer.payload}")
+
+
+def api_down(lake: Lake) -> int:
+    """Open-Meteo answers 503 to every request, then recovers with other weather."""
+    lake.break_open_meteo(DOWN)
+    ingest(lake)
+    return _weather_back(lake)
+
+
+def too_slow(lake: Lake) -> int:
+    """Storing takes longer than the function's timeout, which somebody has lowered."""
+    lake.client("lambda").update_function_configuration(FunctionName=lake.function("batch_ingest"), Timeout=3)
+    before = _weather_back(lake)
+    lake.break_aws({"service": "s3", "action": "PutObject", "match": "raw/weather", "hang": True, "times": 0})
+    ingest(lake)
+    lake.break_aws()
+    return before
+
+
+def storing_denied(lake: Lake) -> int:
+    """The role lost s3:PutObject."""
+    before = _weather_back(lake)
+    faults.forbid_action(lake, lake.function("batch_ingest"), "s3:PutObject")
+    ingest(lake)
+    return before
+
+
+def key_denied(lake: Lake) -> int:
+    """The role lost kms:GenerateDataKey."""
+    before = _weather_back(lake)
+    faults.forbid_action(lake, lake.function("batch_ingest"), "kms:GenerateDataKey")
+    ingest(lake)
+    return before
+
+
+def _weather_back(lake: Lake) -> int:
+    """There is new weather to fetch; how many objects raw has before."""
+    faults.new_weather(lake)
+    return len(lake.objects("raw/weather/"))
+
+
+def arrived(lake: Lake, before: Any) -> str:
+    """Raw has the new weather."""
+    after = len(lake.objects("raw/weather/"))
+    require(after > before, f"raw/weather/ has {after} objects, as many as before")
+    return f"raw/weather/ has {after - before} new object(s)"
+
+
+def _drill(number: str, title: str, inject: Any, blocks: tuple[str, ...]) -> Drill:
+    return Drill(number, SECTION, title, inject, blocks, arrived, alarms=(ALARM,))
+
+
+DRILLS = (
+    _drill("1a", "Open-Meteo is down", api_down, ("confirm", "invoke", "verify")),
+    _drill("1b", "the function needs more time than it has", too_slow, ("confirm", "apply", "invoke", "verify")),
+    _drill("1c", "the role may not put objects", storing_denied, ("confirm", "apply", "invoke", "verify")),
+    _drill("1d", "the role may not use the key", key_denied, ("confirm", "apply", "invoke", "verify")),
+)

@@ -1,0 +1,212 @@
+"""Scenario 6: terraform apply fails."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from drills.drill import Drill, DrillFailed, require
+from drills.lake import REPOSITORY, Lake
+from scripts.bootstrap_state import BACKEND, backend_settings
+from scripts.state_lock import locks
+
+SECTION = "terraform-apply-fails"
+HELD_SECONDS = 60
+OTHER_PROJECT = "acme-datalake"
+STRANGER = "drill-without-rights"
+
+
+def plan(lake: Lake, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``make plan`` as somebody types it."""
+    return lake.command("make", "-s", "plan", **variables)
+
+
+def seen(lake: Lake, variables: dict[str, str]) -> str:
+    """The first line of the error that the reader sees."""
+    done = plan(lake, **variables)
+    require(done.returncode not in (0, 2), f"the plan worked\n{done.stdout[-2000:]}")
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
+    return said[0].strip(" │") if said else done.stderr[-300:]
+
+
+def nothing(_lake: Lake) -> dict[str, str]:
+    """A fresh account needs no fault."""
+    return {}
+
+
+def killed(lake: Lake) -> dict[str, str]:
+    """An apply that holds the lock of the state is killed in the middle of it."""
+    lake.break_aws({"service": "ssm", "action": "GetParameter", "hang": True, "times": 0})
+    process = subprocess.Popen(
+        ["make", "-s", "apply"],
+        cwd=REPOSITORY, env={**lake.process_environment(), "TF_DATA_DIR": str(lake.terraform_data)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        _wait_for_lock(lake)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        lake.break_aws()
+    return {"LOCK_TIMEOUT": "0s"}
+
+
+def _wait_for_lock(lake: Lake) -> None:
+    backend, deadline = backend_settings(BACKEND.read_text(encoding="utf-8")), time.monotonic() + HELD_SECONDS
+    with _environment(lake):
+        while len(locks(backend)) < 2:
+            if time.monotonic() > deadline:
+                raise DrillFailed(f"no apply has taken the lock within {HELD_SECONDS} s")
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _environment(lake: Lake) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(lake.environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def no_rights(lake: Lake) -> dict[str, str]:
+    """Terraform runs as somebody who may do nothing."""
+    iam = lake.client("iam")
+    iam.create_user(UserName=STRANGER)
+    key = iam.create_access_key(UserName=STRANGER)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def remove_stranger(lake: Lake, found: dict[str, str] | None) -> None:
+    """Delete the user of ``no_rights``."""
+    iam = lake.client("iam")
+    if found:
+        iam.delete_access_key(UserName=STRANGER, AccessKeyId=found["AWS_ACCESS_KEY_ID"])
+    iam.delete_user(UserName=STRANGER)
+
+
+def expired(lake: Lake) -> dict[str, str]:
+    """The credentials of a session are used after its end."""
+    session = lake.client("sts").get_session_token(DurationSeconds=900)["Credentials"]
+    lake.advance(960)
+    return {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+
+
+def name_taken(lake: Lake) -> dict[str, str]:
+    """Somebody else in the world has buckets with our names."""
+    require(lake.command("bash", "terraform/bootstrap.sh").returncode == 0, "the state could not be made")
+    lake.break_aws(
+        {
+            "service": "s3", "action": "CreateBucket", "match": "aws-datalake-platform-dev-", "times": 0,
+            "status": 409, "code": "BucketAlreadyExists", "message": "The requested bucket name is not available.",
+        }
+    )  # fmt: skip
+    return {}
+
+
+def apply_fails(lake: Lake, variables: dict[str, str]) -> str:
+    """The error of ``make apply``."""
+    done = lake.command("make", "-s", "apply", **variables)
+    require(done.returncode != 0, "the apply worked")
+    return next(line for line in done.stderr.splitlines() + done.stdout.splitlines() if "rror" in line).strip(" │")
+
+
+def quota(lake: Lake) -> dict[str, str]:
+    """The account may not have another rule; ours was deleted by hand."""
+    rule = lake.client("events").list_rules(NamePrefix="aws-datalake-platform-glue-transform")["Rules"][0]["Name"]
+    events = lake.client("events")
+    targets = [target["Id"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
+    events.remove_targets(Rule=rule, Ids=targets)
+    events.delete_rule(Name=rule)
+    lake.break_aws(
+        {
+            "service": "events", "action": "PutRule", "times": 0, "status": 400, "code": "LimitExceededException",
+            "message": "The requested resource exceeds the maximum number allowed.",
+        }
+    )  # fmt: skip
+    return {}
+
+
+def quota_seen(lake: Lake, variables: dict[str, str]) -> str:
+    """The error of ``make apply``; then the quota is raised, as a support case would do it."""
+    said = apply_fails(lake, variables)
+    lake.break_aws()
+    return said
+
+
+def drift(lake: Lake) -> dict[str, str]:
+    """Somebody changed a function by hand."""
+    lake.client("lambda").update_function_configuration(FunctionName=lake.function("batch_ingest"), MemorySize=512)
+    return {}
+
+
+def drift_seen(lake: Lake, variables: dict[str, str]) -> str:
+    """The plan wants to change something although nobody changed a file."""
+    done = plan(lake, **variables)
+    require(done.returncode == 2, f"the plan ended with {done.returncode}")
+    return next(line for line in done.stdout.splitlines() if line.startswith("Plan:"))
+
+
+def planned(lake: Lake, _found: Any) -> str:
+    """Terraform plans again, and finds nothing to do."""
+    done = plan(lake)
+    require(done.returncode == 0, f"the plan ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}")
+    return "plan: no changes, exit code 0"
+
+
+def can_plan(lake: Lake, _found: Any) -> str:
+    """Terraform plans a whole platform; the second bootstrap made nothing."""
+    done = plan(lake)
+    require(done.returncode == 2, f"the plan ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}")
+    again = lake.command("bash", "terraform/bootstrap.sh").stdout
+    require(again.count("was there") == 2, f"the second bootstrap made something: {again}")
+    return next(line for line in done.stdout.splitlines() if line.startswith("Plan:"))
+
+
+def deployed_elsewhere(lake: Lake, _found: Any) -> str:
+    """The lake is there under the other name."""
+    buckets = [bucket["Name"] for bucket in lake.client("s3").list_buckets()["Buckets"]]
+    wanted = f"{OTHER_PROJECT}-dev-datalake"
+    require(wanted in buckets, f"there is no bucket {wanted} among {buckets}")
+    done = plan(lake, TF_VAR_project=OTHER_PROJECT)
+    require(done.returncode == 0, f"the plan ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}")
+    return f"bucket {wanted}; plan: no changes"
+
+
+def _drill(number: str, title: str, inject: Any, blocks: tuple[str, ...], **more: Any) -> Drill:
+    given = {"noticed": seen, "proof": planned, "variables": lambda _lake, found: dict(found)}
+    return Drill(id=number, section=SECTION, title=title, inject=inject, blocks=blocks, **{**given, **more})
+
+
+DRILLS = (
+    _drill(
+        "6a", "the state has no bucket yet", nothing, ("confirm", "bootstrap", "plan"),
+        proof=can_plan, fresh_account=True, refused=frozenset({"confirm"}),
+    ),
+    _drill(
+        "6b", "a killed apply holds the lock", killed, ("confirm", "holder", "unlock", "plan"),
+        refused=frozenset({"confirm"}), reads={"LOCK": r"ID:\s+(\S+)"},
+    ),
+    _drill(
+        "6c", "the credentials may not do it", no_rights, ("confirm", "identity", "plan"),
+        refused=frozenset({"confirm"}), cleanup=remove_stranger,
+    ),
+    _drill(
+        "6d", "a bucket name is taken", name_taken, ("names", "rename"),
+        noticed=apply_fails, proof=deployed_elsewhere, fresh_account=True,
+    ),
+    _drill(
+        "6e", "the credentials have expired", expired, ("confirm", "identity", "plan"), refused=frozenset({"confirm"}),
+    ),
+    _drill("6f", "a quota is reached", quota, ("quota", "apply", "plan"), noticed=quota_seen),
+    _drill("6g", "somebody changed things by hand", drift, ("drift", "apply", "plan"), noticed=drift_seen),
+)  # fmt: skip

@@ -1,0 +1,106 @@
+"""Scenario 4: the transform job fails."""
+
+from typing import Any
+
+from drills import faults
+from drills.drill import Drill, require
+from drills.lake import Lake, weather_record
+
+SECTION, ALARM = "glue-transform-failures", "glue-transform-failures"
+BROKEN = "raw/weather/date=2024-02-29/by_hand.json"
+SCRIPT = "glue-scripts/weather_iot/transform.py"
+
+
+def fail(lake: Lake) -> int:
+    """What the schedule does; here the run fails. How many messages curated has until then."""
+    before = rows(lake)
+    run = lake.run_job()
+    require(run["JobRunState"] == "FAILED", f"the run ended with {run['JobRunState']}")
+    return before
+
+
+def rows(lake: Lake) -> int:
+    """Rows of curated_sensor_readings."""
+    return int(lake.query("SELECT count(*) FROM curated_sensor_readings")[0][0] or 0)
+
+
+def send(lake: Lake) -> None:
+    """Let new messages arrive, so that a run has something to do."""
+    lake.invoke("stream_generate", {"time": lake.now.isoformat()})
+    lake.flush()
+
+
+def no_raw_data(lake: Lake) -> int:
+    """No weather has ever arrived."""
+    send(lake)
+    faults.hide(lake, "raw/weather/")
+    return fail(lake)
+
+
+def broken_records(lake: Lake) -> int:
+    """Somebody wrote a file in which every temperature is 999."""
+    send(lake)
+    records = [weather_record("Nuuk", f"2024-02-29T{hour:02d}:00", 999) for hour in range(24)]
+    lake.put(BROKEN, *records)
+    return fail(lake)
+
+
+def other_schema(lake: Lake) -> int:
+    """A column of the table got another type."""
+    send(lake)
+    glue, database = lake.client("glue"), lake.names["database"]
+    table = glue.get_table(DatabaseName=database, Name="curated_sensor_readings")["Table"]
+    columns = table["StorageDescriptor"]["Columns"]
+    columns[0]["Type"] = "int" if columns[0]["Type"] == "string" else "string"
+    kept = ("Name", "Description", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
+    glue.update_table(DatabaseName=database, TableInput={name: table[name] for name in kept if name in table})
+    return fail(lake)
+
+
+def storing_denied(lake: Lake) -> int:
+    """The job's role lost the right to put curated objects."""
+    send(lake)
+    faults.forbid_writing(lake, lake.job, "curated/")
+    return fail(lake)
+
+
+def script_deleted(lake: Lake) -> int:
+    """Somebody deleted the job's script."""
+    send(lake)
+    lake.client("s3").delete_object(Bucket=lake.bucket, Key=SCRIPT)
+    return fail(lake)
+
+
+def refreshed(lake: Lake, before: Any) -> str:
+    """Curated has the messages that waited."""
+    after = rows(lake)
+    require(after > before, f"curated_sensor_readings has {after} rows, as many as before")
+    return f"curated_sensor_readings has {after - before} rows more"
+
+
+def refreshed_without(lake: Lake, before: Any) -> str:
+    """The same, and the broken file is not among the raw data, nor lost."""
+    require(BROKEN not in lake.objects("raw/weather/"), f"{BROKEN} is still in raw")
+    aside = lake.objects("set-aside/")
+    require(f"set-aside/{BROKEN}" in aside, f"set-aside/ holds {sorted(aside)}")
+    sentence = refreshed(lake, before) if rows(lake) > before else "nothing waited"
+    return f"{sentence}; {BROKEN} is set aside"
+
+
+def _drill(number: str, title: str, inject: Any, blocks: tuple[str, ...], **more: Any) -> Drill:
+    return Drill(number, SECTION, title, inject, blocks, more.pop("proof", refreshed), alarms=(ALARM,), **more)
+
+
+DRILLS = (
+    _drill(
+        "4a", "no raw data", no_raw_data, ("confirm", "produce", "run", "verify"),
+        cleanup=lambda lake, _found: faults.unhide(lake, "raw/weather/"), waits={"run": 120},
+    ),
+    _drill(
+        "4b", "more broken records than the contract tolerates", broken_records, ("confirm", "aside", "run", "verify"),
+        proof=refreshed_without, reads={"OBJECT": r"(raw/weather/\S+\.json)"},
+    ),
+    _drill("4c", "table and contract differ", other_schema, ("confirm", "apply", "run", "verify")),
+    _drill("4d", "the role may not put curated objects", storing_denied, ("confirm", "apply", "run", "verify")),
+    _drill("4e", "the script is gone", script_deleted, ("confirm", "apply", "run", "verify")),
+)  # fmt: skip

@@ -1,0 +1,231 @@
+"""Scenario 7: nothing has failed, and yet something is wrong. What only the watch sees."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+from drills import faults
+from drills.drill import Drill, require
+from drills.lake import Lake, weather_record
+from drills.weather_iot import stream_generate, transform
+
+SCHEDULES = ("batch-ingest", "stream-generate", "transform")
+FRESHNESS = (
+    "raw-weather-freshness", "raw-iot-sensors-freshness", "curated-weather-freshness",
+    "curated-sensor-readings-freshness",
+)  # fmt: skip
+DOUBTFUL = "raw/weather/date=2024-03-01/by_hand.json"
+
+
+def switch_schedule(lake: Lake, name: str, state: str) -> None:
+    """Set a schedule to ENABLED or DISABLED."""
+    scheduler, full = lake.client("scheduler"), f"aws-datalake-platform-{name}-dev"
+    schedule = scheduler.get_schedule(Name=full)
+    names = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "GroupName")
+    kept = {name: schedule[name] for name in names}
+    scheduler.update_schedule(Name=full, State=state, **kept)
+
+
+def paused(lake: Lake) -> set[str]:
+    """Somebody paused all schedules for some work, and forgot them."""
+    for name in SCHEDULES:
+        switch_schedule(lake, name, "DISABLED")
+    faults.new_weather(lake)
+    return stream_generate.delivered(lake)
+
+
+def watch_paused(lake: Lake) -> None:
+    """Somebody paused the schedule of the watch."""
+    switch_schedule(lake, "watch", "DISABLED")
+
+
+def watch_denied(lake: Lake) -> None:
+    """The watch may not read the ledger."""
+    faults.forbid_action(lake, "aws-datalake-platform-watch-dev", "dynamodb:Query")
+
+
+def throttled(lake: Lake) -> set[str]:
+    """Somebody took all concurrency from both producers, to save money."""
+    for name in ("batch_ingest", "stream_generate"):
+        lake.client("lambda").put_function_concurrency(FunctionName=lake.function(name), ReservedConcurrentExecutions=0)
+        lake.client("lambda").invoke(FunctionName=lake.function(name), InvocationType="Event")
+    return stream_generate.delivered(lake)
+
+
+def slow(lake: Lake) -> set[str]:
+    """Weather service and stream answer only after a while, in which two minutes pass."""
+    before = stream_generate.delivered(lake)
+    lake.break_open_meteo({"delay_seconds": 4, "times": 1})
+    lake.break_aws({"service": "firehose", "action": "PutRecordBatch", "delay_seconds": 4, "times": 1})
+    calls = [
+        threading.Thread(target=lake.invoke, args=(name, {"time": lake.now.isoformat()}))
+        for name in ("batch_ingest", "stream_generate")
+    ]
+    for call in calls:
+        call.start()
+    lake.wait_for_faults()
+    lake.advance(110)
+    for call in calls:
+        call.join()
+    return before
+
+
+def doubtful(lake: Lake) -> int:
+    """A file in which some records are wrong, fewer than the contract tolerates."""
+    hours = [weather_record("Nuuk", f"2024-03-01T{hour:02d}:00", 999 if hour < 4 else -5) for hour in range(24)]
+    lake.put(DOUBTFUL, *hours)
+    lake.run_job()
+    return 4
+
+
+def kept(lake: Lake, number: Any) -> str:
+    """The doubtful records are in quarantine with their reason; the good ones in curated."""
+    sql = "SELECT count(*) FROM quarantine_curated_weather WHERE source_object = '{}'"
+    found = int(lake.query(sql.format(DOUBTFUL))[0][0] or 0)
+    require(found == number, f"{found} records of {DOUBTFUL} are in quarantine")
+    good = lake.query("SELECT count(*) FROM curated_weather WHERE date = DATE '2024-03-01' AND city = 'Nuuk'")
+    require(good == [("20",)], f"{good} good records are in curated")
+    return f"{number} records in quarantine with their reason, 20 in curated"
+
+
+def losing(lake: Lake) -> int:
+    """Somebody changed the script in S3; now it loses every reading above 0 degrees Celsius."""
+    transform.send(lake)
+    script = lake.read(transform.SCRIPT).decode()
+    broken = script.replace(
+        "def main(",
+        "_refresh = Job.refresh\n\n\ndef _lose(self, name, step):\n    _refresh(self, name, "
+        "lambda frame: step(frame).where('temperature_c <= 0'))\n\n\nJob.refresh = _lose\n\n\ndef main(",
+    )
+    require(broken != script, "the script has no main any more")
+    lake.client("s3").put_object(Bucket=lake.bucket, Key=transform.SCRIPT, Body=broken.encode())
+    return transform.fail(lake)
+
+
+def key_disabled(lake: Lake) -> set[str]:
+    """Somebody disabled the lake's key."""
+    before = stream_generate.delivered(lake)
+    lake.client("kms").disable_key(KeyId=key(lake))
+    return before
+
+
+def key(lake: Lake) -> str:
+    """The id of the lake's key."""
+    return str(lake.client("kms").describe_key(KeyId=lake.names["key_alias"])["KeyMetadata"]["KeyId"])
+
+
+def key_works(lake: Lake, before: Any) -> str:
+    """The key is enabled, and messages arrive."""
+    state = lake.client("kms").describe_key(KeyId=lake.names["key_alias"])["KeyMetadata"]["KeyState"]
+    require(state == "Enabled", f"the key is {state}")
+    return f"the key is {state}; {stream_generate.arrived(lake, before)}"
+
+
+def stale_lock(lake: Lake) -> int:
+    """A run took a dataset, for a whole day, and is gone."""
+    transform.send(lake)
+    now = lake.now
+    lake.client("dynamodb").update_item(
+        TableName=lake.names["ledger"],
+        Key={"pk": {"S": "dataset#curated_sensor_readings"}, "sk": {"S": "lock"}},
+        UpdateExpression="SET #owner = :owner, lease_until = :until, locked_at = :since",
+        ExpressionAttributeNames={"#owner": "owner"},
+        ExpressionAttributeValues={
+            ":owner": {"S": "a-run-that-is-gone"},
+            ":until": {"S": (now + timedelta(days=1)).isoformat()},
+            ":since": {"S": (now - timedelta(hours=2)).isoformat()},
+        },
+    )
+    return transform.rows(lake)
+
+
+def dead_letter(lake: Lake) -> set[str]:
+    """A message that no retry could help: the generator failed three times."""
+    lake.client("lambda").invoke(
+        FunctionName=lake.function("stream_generate"), InvocationType="Event", Payload=b'{"time": "yesterday"}'
+    )
+    return stream_generate.delivered(lake)
+
+
+def queue_empty(lake: Lake, _found: Any) -> str:
+    """The queue of dead letters is empty."""
+    attributes = lake.client("sqs").get_queue_attributes(
+        QueueUrl=lake.names["dead_letters"], AttributeNames=["ApproximateNumberOfMessages"]
+    )["Attributes"]
+    require(attributes["ApproximateNumberOfMessages"] == "0", f"the queue holds {attributes}")
+    return "the queue is empty"
+
+
+def watched(lake: Lake, _found: Any) -> str:
+    """The watch has put its heartbeat within the last ten minutes."""
+    points = lake.client("cloudwatch").get_metric_statistics(
+        Namespace="aws-datalake-platform", MetricName="Heartbeat", Statistics=["Sum"], Period=60,
+        Dimensions=[{"Name": "Environment", "Value": "dev"}],
+        StartTime=lake.now - timedelta(minutes=10), EndTime=lake.now,
+    )["Datapoints"]  # fmt: skip
+    require(bool(points), "no heartbeat in ten minutes")
+    return f"{len(points)} heartbeats in ten minutes"
+
+
+def paused_no_more(lake: Lake, before: Any) -> str:
+    """Messages arrive, and all schedules are on."""
+    states = {
+        name: lake.client("scheduler").get_schedule(Name=f"aws-datalake-platform-{name}-dev")["State"]
+        for name in SCHEDULES
+    }
+    require(set(states.values()) == {"ENABLED"}, f"schedules: {states}")
+    return f"all schedules are on; {stream_generate.arrived(lake, before)}"
+
+
+DRILLS = (
+    Drill(
+        "7a", "raw-weather-freshness", "somebody paused the schedules", paused,
+        ("confirm", "raw-iot-sensors-freshness.confirm", "curated-weather-freshness.confirm",
+         "curated-sensor-readings-freshness.confirm", "apply", "batch-ingest-errors.invoke",
+         "stream-generate-errors.invoke", "glue-transform-failures.run", "glue-transform-failures.verify"),
+        paused_no_more, alarms=FRESHNESS, notice_seconds=30 * 3600,
+        waits={"glue-transform-failures.run": 120},
+    ),
+    Drill(
+        "7b", "watch-heartbeat", "somebody paused the watch", watch_paused, ("confirm", "apply", "verify"), watched,
+        alarms=("watch-heartbeat",), notice_seconds=1800, waits={"verify": 360},
+    ),
+    Drill(
+        "7c", "watch-errors", "the watch may not read the ledger", watch_denied, ("confirm", "apply", "verify"),
+        watched, alarms=("watch-errors",), waits={"verify": 360},
+    ),
+    Drill(
+        "7d", "batch-ingest-throttles", "somebody took all concurrency away", throttled,
+        ("confirm", "apply", "batch-ingest-errors.invoke", "stream-generate-throttles.confirm",
+         "stream-generate-errors.invoke"),
+        stream_generate.arrived, alarms=("batch-ingest-throttles", "stream-generate-throttles"),
+        waits={},
+    ),
+    Drill(
+        "7e", "batch-ingest-duration", "those that are asked answer late", slow,
+        ("confirm", "stream-generate-duration.confirm"), stream_generate.arrived,
+        alarms=("batch-ingest-duration", "stream-generate-duration"),
+    ),
+    Drill(
+        "7f", "quarantine-ratio", "more broken records than usual", doubtful, ("confirm",), kept,
+        alarms=("quarantine-ratio",),
+    ),
+    Drill(
+        "7g", "conservation", "the job loses records", losing,
+        ("confirm", "apply", "glue-transform-failures.run", "glue-transform-failures.verify"), transform.refreshed,
+        alarms=("conservation", "glue-transform-failures"),
+    ),
+    Drill(
+        "7h", "key-unusable", "somebody disabled the key", key_disabled, ("confirm", "enable", "verify"), key_works,
+        alarms=("key-unusable",), waits={"verify": 420},
+    ),
+    Drill(
+        "7i", "lock-age", "a run that is gone holds a dataset", stale_lock,
+        ("confirm", "release", "glue-transform-failures.run", "glue-transform-failures.verify"), transform.refreshed,
+        alarms=("lock-age",),
+    ),
+    Drill(
+        "7j", "dead-letters", "a message that no retry could help", dead_letter, ("confirm", "remove"), queue_empty,
+        alarms=("dead-letters", "stream-generate-errors"), notice_seconds=900,
+    ),
+)  # fmt: skip
