@@ -196,7 +196,7 @@ def _name_the_error(original: Any, function: Any, event: Any, request_id: str) -
 def _remember_response(original: Any, worker: Any, *arguments: Any, **named: Any) -> Any:
     response = original(worker, *arguments, **named)
     _response.set(response)
-    # The function's process has logged its error as AWS does; MiniStack would log the trace a second time, line by line.
+    # The function's process has logged its error as AWS does; MiniStack would log the trace again, line by line.
     return {**response, "trace": ""} if response.get("error_type") else response
 
 
