@@ -1,40 +1,33 @@
 """Firehose into S3.
 
-AWS: collects records until the buffer's size or time is reached, writes one object with the stream's role, and
-keeps trying for 24 hours when it may not. MiniStack: one object per record, no GZIP, as nobody; a missing bucket
-loses the record. Added: the buffer by our clock, GZIP, the role, the retries, the metrics, the limits of the API.
-An error answer: other sources and destinations, Lambda processing, format conversion, dynamic partitioning. Nothing
-is therefore ever written under the error prefix.
+AWS: collects records until the buffer's size or time is reached, runs them through a function if there is one, writes
+one object with the stream's role, and keeps trying for 24 hours when it may not. MiniStack: one object per record, no
+GZIP, as nobody; a missing bucket loses the record. Added: the buffers by our clock, GZIP, the role, the retries, the
+metrics, the limits of the API. An error answer: other sources, destinations and processors, format conversion, dynamic
+partitioning.
 """
 
 import base64
-import gzip
 import json
 import logging
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from botocore.exceptions import BotoCoreError, ClientError
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import firehose, kms
 
-from localaws import authentication, clock, metrics
+from localaws import clock, firehose_processing
+from localaws.firehose_delivery import EXTENSIONS, deliver, destination, measure
+from localaws.firehose_lanes import Hints, Lane, Record
 from localaws.patching import replace, wrap
-
-SERVICE = "firehose.amazonaws.com"
 
 RECORD_BYTES = 1000 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
 BATCH_RECORDS = 500
-KEPT_SECONDS = 24 * 3600
-LONGEST_WAIT_SECONDS = 120
-EXTENSIONS = {"GZIP": ".gz", "UNCOMPRESSED": ""}
-NOT_DONE = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
+NOT_DONE = ("DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
 
 _logger = logging.getLogger("localaws.firehose")
 _buffers: dict[str, "Buffer"] = {}
@@ -43,12 +36,22 @@ _flushing = threading.Event()
 
 @dataclass
 class Buffer:
-    """What a stream has accepted and not delivered: (arrival in epoch seconds, data), oldest first."""
+    """What a stream has accepted and not delivered: for its function, for the bucket, for the error prefix."""
 
-    records: list[tuple[float, bytes]] = field(default_factory=list)
-    failures: int = 0
-    not_before: float = 0.0
+    incoming: Lane = field(default_factory=Lane)
+    outgoing: Lane = field(default_factory=Lane)
+    failed: Lane = field(default_factory=Lane)
     reported: float = 0.0
+
+    @property
+    def lanes(self) -> tuple[Lane, Lane, Lane]:
+        """All three."""
+        return self.incoming, self.outgoing, self.failed
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record arrived that is still to be delivered as data; None when there is none."""
+        return min((lane.records[0].arrival for lane in self.lanes[:2] if lane.records), default=None)
 
 
 def install() -> None:
@@ -63,7 +66,8 @@ def install() -> None:
 
 def undelivered() -> dict[str, int]:
     """How many records each stream holds back at the moment."""
-    return {arn: len(buffer.records) for arn, buffer in _buffers.items() if buffer.records}
+    counts = {arn: sum(len(lane.records) for lane in buffer.lanes) for arn, buffer in _buffers.items()}
+    return {arn: count for arn, count in counts.items() if count}
 
 
 def flush() -> int:
@@ -80,6 +84,8 @@ def _refuse_unsupported(original: Any, data: dict[str, Any]) -> Any:
     config = data.get("ExtendedS3DestinationConfiguration") or data.get("ExtendedS3DestinationUpdate") or {}
     compression = config.get("CompressionFormat", "UNCOMPRESSED")
     unsupported = [name for name in NOT_DONE if (config.get(name) or {}).get("Enabled")]
+    if processing := firehose_processing.unsupported(config):
+        unsupported = [processing]
     if data.get("DeliveryStreamType", "DirectPut") != "DirectPut":
         unsupported = [f"source {data['DeliveryStreamType']}"]
     elif not config:
@@ -114,10 +120,12 @@ def _accept(data: dict[str, Any], entries: list[dict[str, Any]]) -> Any:
     if problem:
         return error_response_json(*problem, 400)
     buffer = _buffers.setdefault(stream["arn"], Buffer())
-    buffer.records.extend((time.time(), record) for record in records)
-    _measure(stream, "IncomingRecords", len(records))
-    _measure(stream, "IncomingBytes", sum(map(len, records)), "Bytes")
-    answers = [{"RecordId": firehose._record_id()} for _ in records]
+    now, has_function = time.time(), bool(firehose_processing.parameters(destination(stream)))
+    accepted = [Record(firehose._record_id(), record, now, now) for record in records]
+    (buffer.incoming if has_function else buffer.outgoing).records.extend(accepted)
+    measure(stream, "IncomingRecords", len(records))
+    measure(stream, "IncomingBytes", sum(map(len, records)), "Bytes")
+    answers = [{"RecordId": record.id} for record in accepted]
     return json_response({"FailedPutCount": 0, "Encrypted": False, "RequestResponses": answers})
 
 
@@ -147,90 +155,40 @@ def _deliver_due(moment: datetime) -> None:
     now = moment.timestamp()
     for stream in list(firehose._streams.values()):
         buffer = _buffers.get(stream["arn"])
-        if buffer is None or not buffer.records:
+        if buffer is None:
             continue
-        if lost := sum(now - arrival > KEPT_SECONDS for arrival, _ in list(buffer.records)):
+        if lost := sum(lane.forget_expired(now) for lane in buffer.lanes):
             _logger.error("stream %s lost %s records after 24 h", stream["name"], lost)
-            del buffer.records[:lost]
-        _deliver_stream(stream, buffer, now)
+        _process(stream, buffer, now)
+        _deliver(stream, buffer, now)
         # The age of the oldest record that waits, once a minute: the metric that shows that delivery is stuck.
-        if buffer.records and now - buffer.reported >= clock.STEP_SECONDS:
+        if buffer.oldest is not None and now - buffer.reported >= clock.STEP_SECONDS:
             buffer.reported = now
-            _measure(stream, "DeliveryToS3.DataFreshness", now - buffer.records[0][0], "Seconds")
+            measure(stream, "DeliveryToS3.DataFreshness", now - buffer.oldest, "Seconds")
 
 
-def _deliver_stream(stream: dict[str, Any], buffer: Buffer, now: float) -> None:
-    config = stream["destinations"][0]["config"]
-    hints = config.get("BufferingHints") or {}
-    seconds, size = hints.get("IntervalInSeconds", 300), hints.get("SizeInMBs", 5) * 1024 * 1024
-    while buffer.records and now >= buffer.not_before:
-        count = _fitting(buffer.records, size)
-        is_full = count < len(buffer.records) or sum(len(data) for _, data in buffer.records) >= size
-        if not is_full and not _flushing.is_set() and now - buffer.records[0][0] < seconds:
-            return
-        _deliver(stream, config, buffer, count, now)
-
-
-def _fitting(records: list[tuple[float, bytes]], size: int) -> int:
-    total = 0
-    for count, (_, data) in enumerate(records):
-        total += len(data)
-        if total > size and count > 0:
-            return count
-    return len(records)
-
-
-def _deliver(stream: dict[str, Any], config: dict[str, Any], buffer: Buffer, count: int, now: float) -> None:
-    arrival = buffer.records[0][0]
-    body = b"".join(data for _, data in buffer.records[:count])
-    content = gzip.compress(body, mtime=0) if config.get("CompressionFormat") == "GZIP" else body
-    bucket = config["BucketARN"].removeprefix("arn:aws:s3:::")
-    try:
-        s3 = authentication.role_client("s3", config["RoleARN"], stream["name"], SERVICE, stream["arn"])
-        s3.put_object(Bucket=bucket, Key=_key(stream, config, arrival), Body=content, **_encryption(config))
-    except (ClientError, BotoCoreError, PermissionError) as error:
-        buffer.failures += 1
-        buffer.not_before = now + min(2**buffer.failures, LONGEST_WAIT_SECONDS)
-        _logger.warning("stream %s, delivery attempt %s: %s", stream["name"], buffer.failures, error)
-        _measure(stream, "DeliveryToS3.Success", 0)
-        _log_failure(stream, config, error)
+def _process(stream: dict[str, Any], buffer: Buffer, now: float) -> None:
+    if not buffer.incoming.records:
         return
-    del buffer.records[:count]
-    buffer.failures, buffer.not_before = 0, 0.0
-    _measure(stream, "DeliveryToS3.Success", 1)
-    _measure(stream, "DeliveryToS3.Records", count)
-    _measure(stream, "DeliveryToS3.Bytes", len(body), "Bytes")
-    _measure(stream, "DeliveryToS3.DataFreshness", now - arrival, "Seconds")
-
-
-def _measure(stream: dict[str, Any], metric: str, value: float, unit: str = "Count") -> None:
-    metrics.put("AWS/Firehose", metric, {"DeliveryStreamName": stream["name"]}, value, unit)
-
-
-def _log_failure(stream: dict[str, Any], config: dict[str, Any], error: Exception) -> None:
-    """Say why in the stream's log, with the stream's role, if it has one and may."""
-    options = config.get("CloudWatchLoggingOptions") or {}
-    if not options.get("Enabled"):
+    given = firehose_processing.parameters(destination(stream))
+    if not given:  # the function was taken away while they waited for it
+        waiting = list(buffer.incoming.records)
+        buffer.outgoing.records.extend(waiting)
+        buffer.incoming.succeeded(waiting)
         return
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    about = {"deliveryStreamARN": stream["arn"], "destination": config["BucketARN"], "errorCode": f"S3.{code}"}
-    event = {"timestamp": int(time.time() * 1000), "message": json.dumps({**about, "message": str(error)})}
-    place = {"logGroupName": options["LogGroupName"], "logStreamName": options["LogStreamName"]}
-    try:
-        logs = authentication.role_client("logs", config["RoleARN"], stream["name"], SERVICE, stream["arn"])
-        logs.put_log_events(**place, logEvents=[event])
-    except (ClientError, BotoCoreError, PermissionError) as failure:
-        _logger.warning("stream %s: log not written: %s", stream["name"], failure)
+    good, bad = firehose_processing.process(
+        stream, buffer.incoming, _now_if_asked(firehose_processing.hints(given)), now
+    )
+    buffer.outgoing.records.extend(good)
+    buffer.failed.records.extend(bad)
 
 
-def _key(stream: dict[str, Any], config: dict[str, Any], arrival: float) -> str:
-    """Prefix and name of an object whose oldest record arrived then."""
-    moment = datetime.fromtimestamp(arrival, UTC).astimezone(ZoneInfo(config.get("CustomTimeZone") or "UTC"))
-    prefix = firehose._evaluate_prefix(config.get("Prefix", ""), moment.timetuple())
-    extension = config.get("FileExtension") or EXTENSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
-    return f"{prefix}{stream['name']}-{stream['version']}-{moment:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}{extension}"
+def _deliver(stream: dict[str, Any], buffer: Buffer, now: float) -> None:
+    given = destination(stream).get("BufferingHints") or {}
+    hints = _now_if_asked(Hints(given.get("SizeInMBs", 5) * 1024 * 1024, given.get("IntervalInSeconds", 300)))
+    deliver(stream, buffer.outgoing, hints, now)
+    deliver(stream, buffer.failed, hints, now, firehose_processing.ERROR_TYPE)
 
 
-def _encryption(config: dict[str, Any]) -> dict[str, str]:
-    key = ((config.get("EncryptionConfiguration") or {}).get("KMSEncryptionConfig") or {}).get("AWSKMSKeyARN")
-    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
+def _now_if_asked(hints: Hints) -> Hints:
+    return Hints(hints.size, 0) if _flushing.is_set() else hints

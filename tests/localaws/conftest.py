@@ -22,6 +22,10 @@ class LocalAws(local_aws.LocalAws):
         """What still runs or waits."""
         return self.ask("idle")
 
+    def flush(self) -> int:
+        """Deliver what streams have buffered, without time; how many records could not be."""
+        return int(self._request("flush", {})["undelivered"])
+
     def role(self, name: str, *statements: dict[str, Any], services: tuple[str, ...] = ()) -> str:
         """Create a role that this account and the services may assume, allowed what the statements say; its ARN."""
         iam = self.client("iam")

@@ -153,12 +153,12 @@ def test_the_limits_of_a_batch(aws: LocalAws, bucket: str, role: str, records: l
 
 
 def test_what_would_not_be_done_is_refused(aws: LocalAws, role: str) -> None:
-    with pytest.raises(ClientError, match="no ProcessingConfiguration"):
+    with pytest.raises(ClientError, match="no DynamicPartitioningConfiguration"):
         aws.client("firehose").create_delivery_stream(
-            DeliveryStreamName="processed",
+            DeliveryStreamName="partitioned",
             ExtendedS3DestinationConfiguration={
                 "RoleARN": role,
                 "BucketARN": "arn:aws:s3:::landing",
-                "ProcessingConfiguration": {"Enabled": True, "Processors": []},
+                "DynamicPartitioningConfiguration": {"Enabled": True},
             },
         )
