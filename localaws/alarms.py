@@ -11,19 +11,23 @@ import json
 import logging
 import operator
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ministack.services import cloudwatch, sns
 
-from localaws import clock, metrics, settings, targets
+from localaws import alarm_history, clock, metrics, targets
+from localaws.alarm_history import ACTIONS, Evaluated
+from localaws.alarm_states import Point, next_state
 from localaws.patching import replace, wrap
 
 SERVICE = "cloudwatch.amazonaws.com"
 
 # CloudWatch looks at some periods more than it needs, so as to have real data points instead of missing ones.
 EXTRA_PERIODS = 2
+
+# A period of which less than this was asked for is unknown: what puts its metric may not have run.
+OBSERVED = 0.9
 
 COMPARISONS = {
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -32,37 +36,9 @@ COMPARISONS = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 NOT_EVALUATED = {"Metrics", "ThresholdMetricId", "EvaluateLowSampleCountPercentile"}
-ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
-
-# What the message says of the metric.
-TRIGGER = """
-    MetricName Namespace Statistic Period EvaluationPeriods DatapointsToAlarm ComparisonOperator Threshold
-    TreatMissingData
-""".split()  # noqa: SIM905 - nine short words
 
 _logger = logging.getLogger("localaws.alarms")
 _evaluated_until: dict[str, float] = {}
-
-
-def next_state(breaching: Sequence[bool | None], periods: int, to_alarm: int, missing: str, state: str) -> str:
-    """The state an alarm goes to: AWS's rules for "to_alarm out of periods" with missing data.
-
-    `breaching` is the evaluation range, oldest first: True, False, or None where there is no data point (the
-    range may be longer than `periods`). `missing` is TreatMissingData, `state` the present state, kept for "ignore".
-    """
-    real = [point for point in breaching if point is not None]
-    if len(real) >= periods:
-        return "ALARM" if sum(real[-periods:]) >= to_alarm else "OK"
-    if not real:
-        return {"breaching": "ALARM", "notBreaching": "OK", "ignore": state, "missing": "INSUFFICIENT_DATA"}[missing]
-    if missing in ("breaching", "notBreaching"):
-        filled = (periods - len(real)) * (missing == "breaching")
-        return "ALARM" if sum(real) + filled >= to_alarm else "OK"
-    if sum(real) >= to_alarm:
-        return "ALARM"
-    if not all(real):
-        return "OK"
-    return "ALARM" if missing == "missing" else state
 
 
 def install() -> None:
@@ -70,6 +46,7 @@ def install() -> None:
     replace(cloudwatch, "_evaluate_alarm", lambda _alarm: None)
     replace(cloudwatch, "_evaluate_all_alarms", lambda: None)
     replace(cloudwatch, "_dispatch_alarm_actions", _act)
+    replace(cloudwatch, "_record_history", alarm_history.record_by_name)
     wrap(cloudwatch, "_put_metric_alarm", _refuse_unsupported)
     clock.subscribe(_evaluate_due)
 
@@ -91,42 +68,49 @@ def _evaluate_due(now: datetime) -> None:
         # AWS looks once a minute at alarms of a minute or more; the period that is still running counts.
         if now.timestamp() - _evaluated_until.get(alarm["AlarmArn"], 0) >= min(alarm["Period"], 60):
             _evaluated_until[alarm["AlarmArn"]] = now.timestamp()
-            _evaluate(alarm, now)
+            _evaluate(alarm, now.timestamp())
 
 
-def _evaluate(alarm: dict[str, Any], now: datetime) -> None:
+def _evaluate(alarm: dict[str, Any], now: float) -> None:
     periods, old = alarm["EvaluationPeriods"], alarm["StateValue"]
-    values = _values(alarm, now.timestamp())
-    breaches = COMPARISONS[alarm["ComparisonOperator"]]
-    breaching = [None if value is None else breaches(value, alarm["Threshold"]) for value in values]
-    new = next_state(breaching, periods, alarm.get("DatapointsToAlarm") or periods, alarm["TreatMissingData"], old)
+    evaluated = _evaluated(alarm, now)
+    points = [_point(alarm, start, value) for start, value in zip(evaluated.starts, evaluated.values, strict=True)]
+    new = next_state(points, periods, alarm.get("DatapointsToAlarm") or periods, alarm["TreatMissingData"], old)
     if new == old:
         return
-    reason = _reason(alarm, values, new, now.timestamp() - alarm["Period"])
-    alarm |= {"StateValue": new, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
-    cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
+    reason, data = alarm_history.reason(alarm, evaluated, new)
+    before = {"stateValue": old, "stateReason": alarm.get("StateReason", "")}
+    alarm |= {"StateValue": new, "StateReason": reason, "StateReasonData": json.dumps(data)}
+    alarm["StateUpdatedTimestamp"] = int(time.time())
+    alarm_history.record_change(alarm, before, data)
     _act(alarm, old, new, reason)
 
 
-def _values(alarm: dict[str, Any], now: float) -> list[float | None]:
-    """The alarm's statistic per whole period of the clock, oldest first. The period that is not over counts once it has
-    data: an alarm must not wait for its end, and a quiet beginning says nothing."""
-    count, period = alarm["EvaluationPeriods"] + EXTRA_PERIODS, alarm["Period"]
-    starts = [now // period * period - period * back for back in range(count, -1, -1)]
-    values = [metrics.statistic(alarm, start, start + period) for start in starts]
-    return values[1:] if values[-1] is not None else values[:-1]
+def _evaluated(alarm: dict[str, Any], now: float) -> Evaluated:
+    """The alarm's statistic per period of the clock, as far back as the alarm looks. The period that is not over counts
+    once it has data: an alarm must not wait for its end, and a quiet beginning says nothing."""
+    needed, period = alarm["EvaluationPeriods"], alarm["Period"]
+    newest = now // period * period
+    found: list[tuple[float, float | None]] = []
+    for back in range(alarm["EvaluationPeriods"] + EXTRA_PERIODS + 1):
+        start = newest - back * period
+        value = metrics.statistic(alarm, start, start + period)
+        if back == 0 and value is None:
+            continue
+        found.append((start, value))
+        needed -= value is not None
+        if not needed or len(found) == alarm["EvaluationPeriods"] + EXTRA_PERIODS:
+            break
+    starts, values = zip(*reversed(found), strict=True)
+    return Evaluated(list(starts), list(values))
 
 
-def _reason(alarm: dict[str, Any], values: list[float | None], state: str, start: float) -> str:
-    points = [value for value in values if value is not None][-alarm["EvaluationPeriods"] :]
-    missing = alarm["EvaluationPeriods"] - len(points)
-    if state == "INSUFFICIENT_DATA":
-        return f"Insufficient Data: {missing} datapoints were unknown."
-    stamp = datetime.fromtimestamp(start, UTC).strftime("%d/%m/%y %H:%M:%S")
-    shown = f"[{', '.join(map(str, points))} ({stamp})]" if points else "no datapoints"
-    treated = f", {missing} missing treated as {alarm['TreatMissingData']}" if missing > 0 else ""
-    verb = "" if state == "ALARM" else "not "
-    return f"Threshold Crossed: {shown} {verb}{alarm['ComparisonOperator']} ({alarm['Threshold']}){treated}."
+def _point(alarm: dict[str, Any], start: float, value: float | None) -> Point:
+    if value is not None:
+        is_breaching = COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+        return Point.BREACHING if is_breaching else Point.GOOD
+    observed = clock.asked_for(start, start + alarm["Period"])
+    return Point.MISSING if observed >= OBSERVED * alarm["Period"] else Point.UNKNOWN
 
 
 def _act(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> None:
@@ -134,36 +118,10 @@ def _act(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> 
     topics = alarm.get(ACTIONS[new_state]) or []
     for topic_arn in topics if alarm.get("ActionsEnabled", True) else []:
         failure = targets.why_not(topic_arn, SERVICE, alarm["AlarmArn"])
-        entry = {
-            "AlarmName": alarm["AlarmName"],
-            "AlarmType": "MetricAlarm",
-            "Timestamp": clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "HistoryItemType": "Action",
-            "HistorySummary": f"Successfully executed action {topic_arn}",
-            "HistoryData": "{}",
-        }
+        alarm_history.record_action(alarm, topic_arn, failure)
         if failure:
-            entry["HistorySummary"] = f"Failed to execute action {topic_arn}: {failure}"
             _logger.error("alarm %s: %s", alarm["AlarmName"], failure)
-        else:
-            subject = f'{new_state}: "{alarm["AlarmName"]}" in US East (N. Virginia)'[:100]
-            sns.publish_internal(topic_arn, json.dumps(_message(alarm, old_state, new_state, reason)), subject)
-        cloudwatch._history_entries().append(entry)
-
-
-def _message(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> dict[str, Any]:
-    dimensions = [{"name": d["Name"], "value": d["Value"]} for d in alarm.get("Dimensions") or []]
-    return {
-        "AlarmName": alarm["AlarmName"],
-        "AlarmDescription": alarm.get("AlarmDescription") or None,
-        "AWSAccountId": settings.ACCOUNT,
-        "AlarmConfigurationUpdatedTimestamp": alarm.get("AlarmConfigurationUpdatedTimestamp"),
-        "NewStateValue": new_state,
-        "NewStateReason": reason,
-        "StateChangeTime": clock.now().strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
-        "Region": "US East (N. Virginia)",
-        "AlarmArn": alarm["AlarmArn"],
-        "OldStateValue": old_state,
-        **{field: alarm.get(field) or [] for field in ACTIONS.values()},
-        "Trigger": {**{name: alarm[name] for name in TRIGGER if name in alarm}, "Dimensions": dimensions},
-    }
+            continue
+        subject = f'{new_state}: "{alarm["AlarmName"]}" in US East (N. Virginia)'[:100]
+        message = json.dumps(alarm_history.message(alarm, old_state, new_state, reason))
+        sns.publish_internal(topic_arn, message, subject)

@@ -5,6 +5,7 @@ children run on real time plus an offset; every second, and after every 60 s ste
 wait for time are called.
 """
 
+import bisect
 import datetime
 import logging
 import threading
@@ -23,6 +24,8 @@ _travel: time_machine.Traveller | None = None
 _offset = 0
 _subscribers: list[Callable[[datetime.datetime], None]] = []
 _advancing = False
+# The spans of time that somebody asked for, oldest first: from, until.
+_asked_for: list[tuple[float, float]] = []
 _one_at_a_time = threading.RLock()
 
 
@@ -64,20 +67,30 @@ def advancing() -> bool:
     return _advancing
 
 
+def asked_for(start: float, end: float) -> float:
+    """How many seconds of [start, end) (epoch seconds) somebody asked for; in all others hardly anything runs."""
+    first = max(bisect.bisect_left(_asked_for, (start, start)) - 1, 0)
+    spans = _asked_for[first : bisect.bisect_left(_asked_for, (end, end))]
+    return sum(max(min(until, end) - max(begin, start), 0.0) for begin, until in spans)
+
+
 def advance(seconds: int) -> None:
     """Move the clock forward in steps of at most 60 s; returns when all that became due has been done."""
     if seconds < 0:
         raise ValueError(f"the clock only goes forward, not by {seconds} s")
     global _advancing
     with _one_at_a_time:
-        _advancing = True
+        _advancing, begin = True, time.time()
+        _asked_for.append((begin, begin))
         try:
             while seconds > 0:
                 _shift(min(seconds, STEP_SECONDS))
+                _asked_for[-1] = (begin, time.time())
                 seconds -= STEP_SECONDS
                 tick()
         finally:
             _advancing = False
+            _asked_for[-1] = (begin, time.time())
 
 
 def tick() -> None:

@@ -2,7 +2,7 @@
 
 AWS: what was set is read back, with the service's defaults for what was not. MiniStack: drops some fields on the
 way in or out, so that Terraform wants to set them again for ever. Added: those fields, for the resources this
-project uses. Installed last: what it puts around CloudWatch's alarms is to be the outermost layer.
+project uses. Installed last: what it puts around CloudWatch's actions is to be the outermost layer.
 """
 
 import datetime
@@ -18,11 +18,17 @@ from localaws.patching import wrap
 JOB_FIELDS = {"ExecutionProperty", "ExecutionClass", "NotificationProperty"}
 JOB_FIELDS |= {"JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"}
 
+# Functions of MiniStack whose answers in the Query protocol lack fields or are not escaped.
+CLOUDWATCH_ACTIONS = """
+    _put_metric_alarm _describe_alarms _describe_alarm_history _put_dashboard _get_dashboard _list_dashboards
+    _delete_dashboards _get_metric_statistics _get_metric_data _list_metrics
+""".split()  # noqa: SIM905 - ten short words
+
 
 def install() -> None:
-    """Mend alarms (Query protocol), Glue jobs, Firehose streams and the versions of secrets."""
-    wrap(cloudwatch, "_put_metric_alarm", _alarm_by_query_protocol)
-    wrap(cloudwatch, "_describe_alarms", _alarm_by_query_protocol)
+    """Mend CloudWatch's Query protocol, Glue jobs, Firehose streams and the versions of secrets."""
+    for action in CLOUDWATCH_ACTIONS:
+        wrap(cloudwatch, action, _by_query_protocol)
     wrap(glue, "_create_job", _keep_job_fields)
     wrap(glue, "_update_job", _keep_job_fields)
     wrap(firehose, "_dest_description", _describe_destination_in_full)
@@ -51,7 +57,7 @@ def _with_lists(value: Any) -> Any:
     return {key: _with_lists(entry) for key, entry in value.items()}
 
 
-def _alarm_by_query_protocol(original: Any, params: Any, content: Any, is_cbor: bool, is_json: bool = False) -> Any:
+def _by_query_protocol(original: Any, params: Any, content: Any, is_cbor: bool, is_json: bool = False) -> Any:
     """MiniStack's Query protocol knows half of an alarm, its JSON protocol knows all of it: translate."""
     if is_cbor or is_json:
         return original(params, content, is_cbor, is_json)
@@ -67,14 +73,22 @@ def _xml(tag: str, value: Any) -> str:
     if value is None or value == "":
         return ""
     if isinstance(value, list):
-        return f"<{tag}>" + "".join(_xml("member", entry) or "<member/>" for entry in value) + f"</{tag}>"
+        entries = [_stamp(entry) for entry in value] if tag == "Timestamps" else value
+        return f"<{tag}>" + "".join(_xml("member", entry) or "<member/>" for entry in entries) + f"</{tag}>"
+    if tag == "ExtendedStatistics":  # the one map among the answers
+        value = [{"key": key, "value": entry} for key, entry in value.items()]
+        return f"<{tag}>" + "".join(_xml("entry", entry) for entry in value) + f"</{tag}>"
     if isinstance(value, dict):
         return f"<{tag}>" + "".join(_xml(key, entry) for key, entry in value.items()) + f"</{tag}>"
     if isinstance(value, bool):
         value = str(value).lower()
     if tag.endswith("Timestamp") and isinstance(value, int | float):
-        value = datetime.datetime.fromtimestamp(value, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        value = _stamp(value)
     return f"<{tag}>{escape(str(value))}</{tag}>"
+
+
+def _stamp(epoch: float) -> str:
+    return datetime.datetime.fromtimestamp(epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _keep_job_fields(original: Any, data: Any) -> Any:

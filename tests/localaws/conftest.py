@@ -1,12 +1,17 @@
 """The session's localaws, with what the tests of its planes need."""
 
+import datetime
 import io
 import json
+import urllib.parse
+import urllib.request
 import zipfile
 from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 from tests import local_aws
 
@@ -25,6 +30,20 @@ class LocalAws(local_aws.LocalAws):
     def flush(self) -> int:
         """Deliver what streams have buffered, without time; how many records could not be."""
         return int(self._request("flush", {})["undelivered"])
+
+    def now(self) -> datetime.datetime:
+        """What time it is there."""
+        return datetime.datetime.fromisoformat(self._request("clock")["now"])
+
+    def query(self, service: str, version: str, **parameters: str) -> str:
+        """The raw answer to a signed request in the Query protocol, which some clients still speak."""
+        body = urllib.parse.urlencode({**parameters, "Version": version})
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        request = AWSRequest("POST", f"{self.endpoint}/", headers, body)
+        SigV4Auth(self.session.get_credentials(), service, "us-east-1").add_auth(request)
+        prepared = urllib.request.Request(f"{self.endpoint}/", body.encode(), dict(request.headers))
+        with urllib.request.urlopen(prepared) as answer:
+            return str(answer.read().decode())
 
     def role(self, name: str, *statements: dict[str, Any], services: tuple[str, ...] = ()) -> str:
         """Create a role that this account and the services may assume, allowed what the statements say; its ARN."""

@@ -1,35 +1,11 @@
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.alarms import next_state
 from tests.localaws.conftest import LocalAws
-
-# AWS's own tables, "Configuring how CloudWatch alarms treat missing data": 0 within, X breaching, - missing; then the
-# state for missing, ignore, breaching, notBreaching, where "keep" means the present state.
-THREE_OF_THREE = [
-    ("0-X-X", "OK", "OK", "OK", "OK"),
-    ("----0", "OK", "OK", "OK", "OK"),
-    ("-----", "INSUFFICIENT_DATA", "keep", "ALARM", "OK"),
-    ("0XX-X", "ALARM", "ALARM", "ALARM", "ALARM"),
-    ("--X--", "ALARM", "keep", "ALARM", "OK"),
-]
-TWO_OF_THREE = [
-    ("0-X-X", "ALARM", "ALARM", "ALARM", "ALARM"),
-    ("00X0X", "ALARM", "ALARM", "ALARM", "ALARM"),
-    ("0-X--", "OK", "OK", "ALARM", "OK"),
-    ("----0", "OK", "OK", "ALARM", "OK"),
-    ("----X", "ALARM", "keep", "ALARM", "OK"),
-]
-
-
-@pytest.mark.parametrize(("to_alarm", "row"), [(3, row) for row in THREE_OF_THREE] + [(2, row) for row in TWO_OF_THREE])
-def test_the_evaluator_agrees_with_the_published_tables(to_alarm: int, row: tuple[str, ...]) -> None:
-    points = [{"0": False, "X": True, "-": None}[letter] for letter in row[0]]
-    treatments = ("missing", "ignore", "breaching", "notBreaching")
-    assert tuple(next_state(points, 3, to_alarm, treatment, "keep") for treatment in treatments) == row[1:]
 
 
 def alarm(aws: LocalAws, name: str, metric: str, **settings: Any) -> Any:
@@ -49,8 +25,8 @@ def alarm(aws: LocalAws, name: str, metric: str, **settings: Any) -> Any:
     return client
 
 
-def put(aws: LocalAws, metric: str, of: str, value: float) -> None:
-    datum = {"MetricName": metric, "Value": value, "Dimensions": [{"Name": "of", "Value": of}]}
+def put(aws: LocalAws, metric: str, of: str, value: float, **more: Any) -> None:
+    datum = {"MetricName": metric, "Value": value, "Dimensions": [{"Name": "of", "Value": of}], **more}
     aws.client("cloudwatch").put_metric_data(Namespace="Test", MetricData=[datum])
 
 
@@ -66,10 +42,91 @@ def test_an_alarm_looks_at_its_own_dimensions_only(aws: LocalAws) -> None:
     assert (state(aws, "mine"), state(aws, "theirs")) == ("OK", "ALARM")
 
 
-def test_a_heartbeat_that_stays_away_breaches(aws: LocalAws) -> None:
-    alarm(aws, "heartbeat", "Beats", TreatMissingData="breaching")
+def test_a_heartbeat_that_stays_away_breaches_once_its_time_was_asked_for(aws: LocalAws) -> None:
+    aws.advance(300)
+    alarm(aws, "heartbeat", "Beats", Period=300, TreatMissingData="breaching")
+    put(aws, "Beats", "heartbeat", 0)
     aws.advance(60)
+    assert state(aws, "heartbeat") == "OK"
+    aws.advance(600)
+    assert state(aws, "heartbeat") == "OK"
+    aws.advance(600)
     assert state(aws, "heartbeat") == "ALARM"
+
+
+def test_a_new_alarm_on_nothing_waits_for_time_that_is_asked_for(aws: LocalAws) -> None:
+    alarm(aws, "new", "Nothing", Period=86400, TreatMissingData="breaching")
+    aws.advance(300)
+    assert state(aws, "new") == "INSUFFICIENT_DATA"
+
+
+@pytest.mark.parametrize(
+    ("operator", "is_alarm"),
+    [
+        ("GreaterThanThreshold", False),
+        ("GreaterThanOrEqualToThreshold", True),
+        ("LessThanThreshold", False),
+        ("LessThanOrEqualToThreshold", True),
+    ],
+)
+def test_a_value_at_the_threshold_breaches_with_equality_only(aws: LocalAws, operator: str, is_alarm: bool) -> None:
+    alarm(aws, operator, "Level", ComparisonOperator=operator, Threshold=5)
+    put(aws, "Level", operator, 5)
+    aws.advance(60)
+    assert state(aws, operator) == ("ALARM" if is_alarm else "OK")
+
+
+def test_an_alarm_with_a_unit_sees_that_unit_only(aws: LocalAws) -> None:
+    alarm(aws, "in-seconds", "Wait", Unit="Seconds")
+    alarm(aws, "in-any-unit", "Wait", Dimensions=[{"Name": "of", "Value": "in-seconds"}])
+    put(aws, "Wait", "in-seconds", 1, Unit="Milliseconds")
+    aws.advance(60)
+    assert (state(aws, "in-seconds"), state(aws, "in-any-unit")) == ("OK", "ALARM")
+
+
+def test_points_that_come_late_and_in_any_order_are_in_their_periods(aws: LocalAws) -> None:
+    aws.advance(600)
+    now = aws.now()
+    for minutes in (5, 1, 3):
+        put(aws, "Late", "late", minutes, Timestamp=now - timedelta(minutes=minutes))
+    points = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="Test",
+        MetricName="Late",
+        Dimensions=[{"Name": "of", "Value": "late"}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now,
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert [point["Sum"] for point in sorted(points, key=lambda point: point["Timestamp"])] == [5, 3, 1]
+
+
+def test_the_history_tells_each_change_with_its_points(aws: LocalAws) -> None:
+    client = alarm(aws, "told", "Errors", Period=60)
+    for value in (1, 0, 2, 0):
+        put(aws, "Errors", "told", value)
+        aws.advance(60)
+    pages = client.get_paginator("describe_alarm_history").paginate(
+        AlarmName="told", HistoryItemType="StateUpdate", PaginationConfig={"PageSize": 3}
+    )
+    items = [item for page in pages for item in page["AlarmHistoryItems"]]
+    changes = [json.loads(item["HistoryData"]) for item in reversed(items)]
+    assert [change["newState"]["stateValue"] for change in changes] == ["ALARM", "OK", "ALARM", "OK"]
+    assert changes[2]["oldState"]["stateValue"] == "OK"
+    assert changes[2]["newState"]["stateReasonData"]["recentDatapoints"] == [2.0]
+    assert changes[2]["newState"]["stateReason"].startswith("Threshold Crossed: [2.0 (")
+    assert items[0]["Timestamp"] > items[-1]["Timestamp"]
+    assert abs((aws.now() - items[0]["Timestamp"]).total_seconds()) < 120
+
+
+def test_the_query_protocol_says_as_much(aws: LocalAws) -> None:
+    alarm(aws, "queried", "Errors <&>")
+    put(aws, "Errors <&>", "queried", 1)
+    aws.advance(60)
+    answer = aws.query("monitoring", "2010-08-01", Action="DescribeAlarmHistory", AlarmName="queried")
+    assert "stateReasonData" in answer and "<Timestamp>20" in answer
+    listed = aws.query("monitoring", "2010-08-01", Action="ListMetrics", Namespace="Test")
+    assert "<MetricName>Errors &lt;&amp;&gt;</MetricName>" in listed
 
 
 def test_one_of_three_is_not_three_of_three(aws: LocalAws) -> None:
