@@ -20,7 +20,7 @@ from localaws.patching import MINISTACK_VERSION, PatchTargetMissing
 # In this order the clock calls them: what is due starts first, alarms look last.
 PLANES = """
     authentication encryption metrics open_meteo schedules events functions firehose notifications glue_jobs athena
-    alarms dashboards read_back
+    queues alarms dashboards read_back
 """.split()  # noqa: SIM905 - a list of one word a line says no more
 
 
