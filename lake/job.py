@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from lake import contract, privacy
 from lake.catalog import Catalog
 from lake.ledger import Ledger
+from lake.metrics import Metrics
 from lake.refresh import Lake, Transformation, refresh
 from lake.storage import Location, Storage
 
@@ -48,6 +49,7 @@ class Job:
             storage=Storage(boto3.client("s3")),
             ledger=Ledger(boto3.client("dynamodb"), options.ledger, _now),
             catalog=Catalog(boto3.client("glue"), options.database),
+            metrics=Metrics(boto3.client("cloudwatch"), options.metrics_namespace, options.environment, _now),
             locations={name: Location.parse(uri) for name, uri in uris.items()},
             staging=Location.parse(options.staging),
             manifests=Location.parse(options.manifests),
@@ -105,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", required=True, help="database of the Glue Data Catalog")
     parser.add_argument("--ledger", required=True, help="DynamoDB table of the ledger")
     parser.add_argument("--pseudonym_key", required=True, help="ARN of the secret with the pseudonym key")
+    parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
+    parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")
     parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")
     return parser
 

@@ -1,7 +1,8 @@
 """The ledger: one DynamoDB table that says what was processed, by whom, and who may publish.
 
-Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, epoch, unfinished run),
-``run#<id>`` or ``object#<key>#<etag>``. The lease only decides when to try; the epoch decides who may prepare.
+Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
+unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>``. The lease only decides when to
+try; the epoch decides who may prepare.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +55,7 @@ class Ledger:
             answer = self._update(
                 dataset,
                 "lock",
-                "SET #owner = :owner, lease_until = :until ADD epoch :one",
+                "SET #owner = :owner, lease_until = :until, locked_at = :now ADD epoch :one",
                 "attribute_not_exists(lease_until) OR lease_until < :now",
                 {":owner": owner, ":until": (now + LEASE).isoformat(), ":now": now.isoformat(), ":one": 1},
             )
@@ -69,10 +70,17 @@ class Ledger:
         until = (self._now() + LEASE).isoformat()
         self._guarded_update(lock, "SET lease_until = :until", {":until": until})
 
+    def complete(self, lock: Lock) -> None:
+        """Write down that a refresh has ended well just now; who has taken over meanwhile will do so himself."""
+        try:
+            self._guarded_update(lock, "SET completed_at = :now", {":now": self._now().isoformat()})
+        except LeaseLost:
+            return
+
     def release(self, lock: Lock) -> None:
         """Give the dataset back; no matter when it is no longer ours."""
         try:
-            self._guarded_update(lock, "REMOVE lease_until", {})
+            self._guarded_update(lock, "REMOVE lease_until, locked_at", {})
         except LeaseLost:
             return
 

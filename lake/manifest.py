@@ -36,7 +36,12 @@ class Counts:
     @property
     def add_up(self) -> bool:
         """Whether every received record is accounted for."""
-        return self.received == self.new + self.replaced + self.duplicate + self.quarantined
+        return self.unaccounted == 0
+
+    @property
+    def unaccounted(self) -> int:
+        """How many records are missing or too many."""
+        return abs(self.received - self.new - self.replaced - self.duplicate - self.quarantined)
 
 
 NOTHING = Counts(0, 0, 0, 0, 0, {})

@@ -22,6 +22,7 @@ from lake.contract import Contract, load
 from lake.errors import CountsDoNotAdd, LakeError, NoRawData, OutsideWriter, ToleranceExceeded
 from lake.ledger import Held, Ledger, Lock
 from lake.manifest import NOTHING, Counts, Manifest, UnitChange, checksum, line, report
+from lake.metrics import Metrics
 from lake.privacy import KeyVersion
 from lake.storage import Location, PreconditionFailed, Storage, StoredObject
 
@@ -40,6 +41,7 @@ class Lake:
     storage: Storage
     ledger: Ledger
     catalog: Catalog
+    metrics: Metrics
     locations: dict[str, Location]
     staging: Location
     manifests: Location
@@ -50,6 +52,12 @@ class Lake:
 
 def refresh(lake: Lake, target: Contract, source: Contract, transformation: Transformation) -> Counts:
     """Bring ``target`` up to what ``source`` holds. Raises LakeError when it cannot, then nothing was published."""
+    with lake.metrics.of_run(target) as run:
+        run.counts = _refresh(lake, target, source, transformation)
+    return run.counts
+
+
+def _refresh(lake: Lake, target: Contract, source: Contract, transformation: Transformation) -> Counts:
     run_id = f"{lake.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
     lock = lake.ledger.lock(target.name, run_id)
     if isinstance(lock, Held):
@@ -58,8 +66,10 @@ def refresh(lake: Lake, target: Contract, source: Contract, transformation: Tran
     try:
         if lock.unfinished:
             logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
-            finish(lake, lock, target, lock.unfinished)
-        return _process_new(lake, lock, target, source, transformation)
+            lake.metrics.finished(target, finish(lake, lock, target, lock.unfinished))
+        counts = _process_new(lake, lock, target, source, transformation)
+        lake.ledger.complete(lock)
+        return counts
     finally:
         lake.ledger.release(lock)
 
@@ -79,8 +89,7 @@ def _process_new(lake: Lake, lock: Lock, target: Contract, source: Contract, tra
         raise
     manifest = replace(manifest, ended_at=lake.now().isoformat(), counts=counts, units=changes)
     _prepare(lake, lock, target, manifest)
-    finish(lake, lock, target, manifest.run_id)
-    return counts
+    return finish(lake, lock, target, manifest.run_id)
 
 
 def _staged(
@@ -97,6 +106,8 @@ def _staged(
         _check_tolerance(target, counts)
         good = staging.staged(area, target, staging.accepted(judged, target, lake.keys, run_id))
         bad = staging.staged(area, twin, staging.rejected(judged, target, lake.keys, run_id))
+    except CountsDoNotAdd as error:
+        raise CountsDoNotAdd(str(error), replace(NOTHING, received=counts.received)) from error
     finally:
         judged.unpersist()
     counts = replace(counts, new=good.new, replaced=good.replaced, duplicate=good.duplicate)
@@ -116,8 +127,8 @@ def _check_tolerance(target: Contract, counts: Counts) -> None:
     )
 
 
-def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> None:
-    """Publish and commit a prepared run, ours or one that died; every step may be repeated."""
+def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> Counts:
+    """Publish and commit a prepared run, ours or one that died; every step may be repeated. Returns its counts."""
     manifest = _manifest(lake, target, run_id)
     for change in manifest.units:
         _publish(lake, manifest, change)
@@ -126,6 +137,7 @@ def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> None:
     _report(lake, report(manifest, "COMMITTED", target.domain))
     lake.ledger.commit(target.name, run_id, manifest.objects)
     logger.info("%s: run %s committed %s", target.name, run_id, manifest.counts)
+    return manifest.counts
 
 
 def _new_objects(lake: Lake, target: Contract, source: Contract) -> tuple[StoredObject, ...]:

@@ -59,6 +59,38 @@ def test_a_dataset_has_one_owner_until_it_is_released(ledger: Ledger) -> None:
     assert locked(ledger, "two").epoch == first.epoch + 1
 
 
+def said_of_lock(ledger: Ledger) -> dict[str, Any]:
+    """The lock item as watchers read it."""
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    key = {"pk": {"S": "dataset#readings"}, "sk": {"S": "lock"}}
+    item = client.get_item(TableName="ledger", Key=key)["Item"]
+    return {name: value.get("S") for name, value in item.items()}
+
+
+def test_a_lock_says_since_when_it_is_held_and_a_refresh_when_it_ended_well(ledger: Ledger, clock: Clock) -> None:
+    lock = locked(ledger, "one")
+    clock.moment += timedelta(minutes=5)
+    ledger.renew(lock)
+    assert said_of_lock(ledger)["locked_at"] == START.isoformat()
+    ledger.complete(lock)
+    ledger.release(lock)
+    released = said_of_lock(ledger)
+    assert released["completed_at"] == clock.moment.isoformat()
+    assert not released.keys() & {"locked_at", "lease_until"}
+    clock.moment += timedelta(minutes=5)
+    locked(ledger, "two")
+    again = said_of_lock(ledger)
+    assert (again["locked_at"], again["completed_at"]) == (clock.moment.isoformat(), released["completed_at"])
+
+
+def test_who_was_taken_over_does_not_say_that_the_refresh_ended_well(ledger: Ledger, clock: Clock) -> None:
+    frozen = locked(ledger, "frozen")
+    clock.moment += LEASE + timedelta(seconds=1)
+    locked(ledger, "next")
+    ledger.complete(frozen)
+    assert "completed_at" not in said_of_lock(ledger)
+
+
 def test_a_dead_owner_is_taken_over_after_its_lease(ledger: Ledger, clock: Clock) -> None:
     locked(ledger, "dead")
     clock.moment += LEASE + timedelta(seconds=1)

@@ -19,6 +19,7 @@ from lake.contract import Contract
 from lake.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.ledger import LEASE, Ledger, Lock
 from lake.manifest import Counts
+from lake.metrics import Metrics
 from lake.refresh import Lake, finish, refresh
 from lake.storage import Location, Storage
 from tests.local_aws import LocalAws
@@ -77,6 +78,22 @@ class Place:
         uris = [f"s3://{self.bucket}/{key}" for key in keys]
         return [row.asDict() for row in self.lake.spark.read.schema(dataset.ddl).parquet(*uris).collect()]
 
+    def measured(self, metric: str, statistic: str = "Sum") -> float | None:
+        """A metric of the target over all of the test's time; None when nothing was put."""
+        dimensions = [{"Name": "Environment", "Value": self.bucket}, {"Name": "Dataset", "Value": TARGET.name}]
+        now = self.clock()
+        (point,) = self.aws.client("cloudwatch").get_metric_statistics(
+            Namespace="test-refresh", MetricName=metric, Dimensions=dimensions, Statistics=[statistic],
+            StartTime=now - timedelta(days=1), EndTime=now + timedelta(days=1), Period=7 * 86400,
+        )["Datapoints"] or [{statistic: None}]  # fmt: skip
+        return None if point[statistic] is None else float(point[statistic])
+
+    def locked(self) -> dict[str, str]:
+        """What the ledger's lock item says, numbers aside."""
+        key = {"pk": {"S": f"dataset#{TARGET.name}"}, "sk": {"S": "lock"}}
+        item = self.aws.client("dynamodb").get_item(TableName=self.bucket, Key=key, ConsistentRead=True)["Item"]
+        return {name: value["S"] for name, value in item.items() if "S" in value}
+
     def temperatures(self) -> dict[tuple[str, str], float]:
         rows = self.rows(TARGET)
         assert len({(row["city"], row["timestamp"]) for row in rows}) == len(rows), "a key is there twice"
@@ -109,6 +126,7 @@ def place(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
         storage=Storage(aws.client("s3")),
         ledger=Ledger(aws.client("dynamodb"), name, clock),
         catalog=Catalog(glue, name),
+        metrics=Metrics(aws.client("cloudwatch"), "test-refresh", name, clock),
         locations=locations,
         staging=Location(name, "staging/"),
         manifests=Location(name, "ops/manifests/"),
@@ -167,6 +185,20 @@ def test_a_run_without_new_objects_changes_nothing(place: Place) -> None:
     assert len(place.runs()) == 1
 
 
+def test_every_refresh_is_measured_and_leaves_when_it_ended_well(place: Place) -> None:
+    place.put("a.json", line(1, 10.0), line(2, 999.0))
+    before = datetime.now(UTC)
+    place.run()
+    first = datetime.fromisoformat(place.locked()["completed_at"])
+    place.run()
+    second = datetime.fromisoformat(place.locked()["completed_at"])
+    assert before < first < second, "nothing new is a refresh that ended well, too"
+    assert "lease_until" not in place.locked()
+    assert [place.measured(name) for name in ("RecordsReceived", "RecordsQuarantined", "RunsSucceeded")] == [2, 1, 2]
+    assert place.measured("QuarantineRatio", "Maximum") == 0.5
+    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+
+
 def test_a_later_object_replaces_only_what_it_corrects(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(2, 11.0), line(1, 9.0, day=19))
     place.run()
@@ -189,6 +221,8 @@ def test_too_many_bad_records_publish_nothing_and_name_the_rules(place: Place) -
         place.run()
     assert (place.rows(TARGET), place.rows(TWIN)) == ([], [])
     assert [(run["status"], run["quarantined"]) for run in place.runs()] == [("FAILED", 11)]
+    assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnaccounted")] == [0, 1, 0]
+    assert "completed_at" not in place.locked()
 
 
 def test_a_table_that_is_not_the_contract_fails_and_names_the_columns(place: Place) -> None:
@@ -273,6 +307,7 @@ def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch:
     with pytest.raises(CountsDoNotAdd, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"):
         place.run()
     assert place.rows(TARGET) == []
+    assert place.measured("RecordsUnaccounted", "Maximum") == 1
 
 
 class Prepared(Exception):
@@ -315,4 +350,5 @@ def test_kill_at_the_publish_step_and_the_next_run_converges(place: Place, publi
         ("COMMITTED", 3, 2, 1),
         ("COMMITTED", 1, 0, 0),
     ]
+    assert [place.measured(name) for name in ("RecordsReceived", "RecordsNew")] == [4, 2], "the dead run's are in it"
     assert place.run().received == 0

@@ -46,6 +46,9 @@ resource "aws_glue_job" "this" {
     "--pseudonym_key" = var.lake.pseudonym_key_arn
     "--code_version"  = local.code_version
 
+    "--environment"       = var.lake.environment
+    "--metrics_namespace" = var.lake.project
+
     "--TempDir"                          = "s3://${var.lake.bucket}/glue-temp/"
     "--additional-python-modules"        = var.lake.wheel.uri
     "--enable-continuous-cloudwatch-log" = "true"

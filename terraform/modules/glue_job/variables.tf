@@ -12,6 +12,7 @@ variable "lake" {
   description = "What the platform gives."
   type = object({
     project           = string
+    environment       = string
     naming            = string
     region            = string
     account_id        = string
