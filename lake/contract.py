@@ -56,6 +56,8 @@ class Contract:
     ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
 
     A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
+
+    ``freshness_seconds`` is how old the newest data may be before somebody is told; None when nobody is.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Contract:
     retention_days: int
     tolerance: float
     tolerated_records: int
+    freshness_seconds: int | None
     source: str | None
     unit: Mapping[str, str]
     example: str
@@ -174,10 +177,18 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         retention_days=int(service["retention"]),
         tolerance=float(service.get("tolerance", 0)),
         tolerated_records=int(service.get("toleratedRecords", 0)),
+        freshness_seconds=_freshness_seconds(document),
         source=custom.get("source"),
         unit=custom.get("unit", {}),
         example=custom["example"],
     )
+
+
+def _freshness_seconds(document: Mapping[str, Any]) -> int | None:
+    for entry in document.get("slaProperties", []):
+        if entry["property"] == "freshness":
+            return int(entry["value"] * grammar.SECONDS[entry["unit"]])
+    return None
 
 
 def _column(entry: Mapping[str, Any]) -> Column:

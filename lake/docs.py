@@ -42,12 +42,17 @@ def _facts(dataset: Contract) -> Iterator[str]:
         "Partitions": ", ".join(f"`{column.name}`" for column in dataset.partitions),
         "Replaced in units of": " and ".join(dataset.unit),
         "Kept for": f"{dataset.retention_days} days",
+        "An alarm when older than": _age(dataset.freshness_seconds) if dataset.freshness_seconds else "",
         "Rejected records": f"`{dataset.quarantine().name}`, see [quarantine](quarantine.md)" if dataset.source else "",
         "A run may reject": f"{dataset.tolerance:.0%} or {dataset.tolerated_records} records" if dataset.source else "",
     }
     yield from ("| | |", "|---|---|")
     yield from (f"| {name} | {value} |" for name, value in facts.items() if value)
     yield ""
+
+
+def _age(seconds: int) -> str:
+    return f"{seconds // 3600} hours" if seconds % 3600 == 0 else f"{seconds // 60} minutes"
 
 
 def _columns(dataset: Contract) -> Iterator[str]:

@@ -23,7 +23,9 @@ _CONTRACT = {
     "slaProperties", "customProperties",
 }  # fmt: skip
 _SLA = {"property", "value", "unit"}
-_SLA_NAMES = {"retention", "tolerance", "toleratedRecords"}
+_SLA_NAMES = {"retention", "freshness", "tolerance", "toleratedRecords"}
+# Units of an age, in seconds.
+SECONDS = {"m": 60, "h": 3600}
 _CUSTOM_NAMES = {"source", "unit", "example"}
 _UNIT_PARTS = {"date", "hour"}
 
@@ -57,6 +59,8 @@ def _property_words(document: Any) -> Iterator[tuple[str, Any, set[str]]]:
     for number, entry in enumerate(document.get("slaProperties", [])):
         yield f"slaProperties[{number}]", entry, _SLA
         yield f"slaProperties[{number}].property", [entry.get("property")], _SLA_NAMES
+        if entry.get("property") == "freshness":
+            yield f"slaProperties[{number}].unit", [entry.get("unit")], set(SECONDS)
     for number, entry in enumerate(document.get("customProperties", [])):
         yield f"customProperties[{number}]", entry, {"property", "value"}
         yield f"customProperties[{number}].property", [entry.get("property")], _CUSTOM_NAMES

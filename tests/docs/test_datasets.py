@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from lake import contract, docs
 
 
@@ -18,3 +20,8 @@ def test_a_page_says_what_a_row_is_and_names_every_column_as_it_is_stored() -> N
     assert [column.stored_name for column in readings.columns if f"| `{column.stored_name}` |" not in page] == []
     assert "| `sensor_id` |" not in page
     assert "≥ -50, ≤ 60" in page
+
+
+@pytest.mark.parametrize(("name", "age"), [("raw_iot_sensors", "15 minutes"), ("curated_weather", "2 hours")])
+def test_a_page_says_how_old_the_data_may_get(name: str, age: str) -> None:
+    assert f"| An alarm when older than | {age} |" in docs.page(contract.load(name))

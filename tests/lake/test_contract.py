@@ -78,6 +78,28 @@ def test_an_unknown_rule_word_is_refused(tmp_path: Path, place: str) -> None:
         contract.read(with_first_column(tmp_path, **{place: wrong}))
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("raw_weather", 26 * 3600),
+        ("raw_iot_sensors", 15 * 60),
+        ("curated_weather", 2 * 3600),
+        ("curated_sensor_readings", 2 * 3600),
+        ("pipeline_runs", None),
+    ],
+)
+def test_how_old_the_newest_data_may_be_is_read_in_seconds(name: str, seconds: int | None) -> None:
+    assert contract.load(name).freshness_seconds == seconds
+
+
+def test_an_age_in_a_unit_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    wrong = [{"property": "retention", "value": 1}, {"property": "freshness", "value": 2, "unit": "fortnights"}]
+    with pytest.raises(
+        ContractError, match=r"slaProperties\[1\]\.unit: 'fortnights' is not a word here; known are h, m"
+    ):
+        contract.read(written(tmp_path, slaProperties=wrong))
+
+
 def test_a_unit_that_does_not_follow_from_the_key_is_refused(tmp_path: Path) -> None:
     wrong = [{"property": "example", "value": "SELECT 1"}, {"property": "unit", "value": {"date": "arrived_at"}}]
     with pytest.raises(ContractError, match=r"unit.date: 'arrived_at' is not in the key"):

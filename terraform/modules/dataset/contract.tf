@@ -1,8 +1,14 @@
 # A contract (Open Data Contract Standard 3.1) as the values that the tables need.
 
 locals {
-  _schema = yamldecode(file(var.contract)).schema[0]
-  _twin   = yamldecode(file(var.quarantine_contract)).schema[0]
+  _contract = yamldecode(file(var.contract))
+  _schema   = local._contract.schema[0]
+  _service  = local._contract.slaProperties
+  _twin     = yamldecode(file(var.quarantine_contract)).schema[0]
+
+  # Hours and minutes are the units that lake/contract.py knows. Null: nobody is told when the dataset gets old.
+  _seconds          = { h = 3600, m = 60 }
+  freshness_seconds = one([for rule in local._service : rule.value * local._seconds[rule.unit] if rule.property == "freshness"])
 
   name   = local._schema.name
   prefix = "${local._schema.physicalName}/"

@@ -11,9 +11,10 @@ locals {
 }
 
 output "dataset" {
-  description = "The dataset as jobs, functions and streams take it; `quarantine` is its twin, null where there is none."
+  description = "The dataset as jobs, functions and streams take it; `quarantine` is its twin, null where there is none; `freshness_seconds` is how old it may get, null where nobody cares."
   value = merge(local._places[local.name], {
-    quarantine = local._has_twin ? local._places[local.quarantine_name] : null
+    quarantine        = local._has_twin ? local._places[local.quarantine_name] : null
+    freshness_seconds = local.freshness_seconds
   })
   depends_on = [aws_glue_catalog_table.this]
 }

@@ -26,6 +26,10 @@ run "a_raw_dataset_is_json_without_a_twin" {
     condition     = output.dataset.uri == "s3://lake-bucket/raw/iot-sensors/"
     error_message = "The location follows from physicalName."
   }
+  assert {
+    condition     = output.dataset.freshness_seconds == 900
+    error_message = "A quarter of an hour is 900 seconds."
+  }
 }
 
 run "a_curated_dataset_is_parquet_with_a_twin" {
@@ -48,6 +52,10 @@ run "a_curated_dataset_is_parquet_with_a_twin" {
   assert {
     condition     = output.dataset.quarantine.uri == "s3://lake-bucket/quarantine/sensor-readings/"
     error_message = "The twin lies under quarantine/ and the last part of the dataset's own folder."
+  }
+  assert {
+    condition     = output.dataset.freshness_seconds == 7200
+    error_message = "Two hours are 7200 seconds."
   }
   assert {
     condition     = aws_glue_catalog_table.this["quarantine_curated_sensor_readings"].storage_descriptor[0].columns[0].name == "source_object"
