@@ -1,7 +1,7 @@
 resource "aws_sns_topic" "alerts" {
   name = format(local.naming, "alerts")
   # A key of our own: alarms cannot publish to a topic that is encrypted with the key of SNS.
-  kms_master_key_id = aws_kms_key.lake.arn
+  kms_master_key_id = aws_kms_key.alerts.arn
 }
 
 resource "aws_sns_topic_subscription" "alerts" {

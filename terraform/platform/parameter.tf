@@ -12,6 +12,8 @@ locals {
     alerts         = aws_sns_topic.alerts.arn
     dead_letters   = aws_sqs_queue.dead_letters.url
     key_alias      = aws_kms_alias.lake.name
+    alerts_alias   = aws_kms_alias.alerts.name
+    watch          = module.watch.function.name
     runs           = module.pipeline_runs.dataset.uri
     weather_iot    = module.weather_iot.pipeline
   }

@@ -47,7 +47,7 @@ def test_what_could_not_be_started_or_finished_is_kept(platform: Resources) -> N
         assert target["dead_letter_config"] == [{"arn": queue}]
         assert target["retry_policy"][0]["maximum_retry_attempts"] > 0
     invocations = of_type(platform, "aws_lambda_function_event_invoke_config")
-    assert len(invocations) == len(of_type(platform, "aws_lambda_function")) == 2
+    assert len(invocations) == len(of_type(platform, "aws_lambda_function")) == 3
     for invocation in invocations:
         assert invocation["destination_config"][0]["on_failure"] == [{"destination": queue}]
 
@@ -59,6 +59,7 @@ def test_schedules_start_the_right_things_at_the_planned_time(platform: Resource
         "lake-batch-ingest-test": "cron(15 0 * * ? *)",
         "lake-stream-generate-test": "rate(5 minutes)",
         "lake-transform-test": "rate(1 hour)",
+        "lake-watch-test": "rate(5 minutes)",
     }
     assert schedules["lake-batch-ingest-test"]["target"][0]["input"] == '{"time":"<aws.scheduler.scheduled-time>"}'
     transform = schedules["lake-transform-test"]["target"][0]
@@ -80,6 +81,7 @@ def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
     assert job["execution_property"] == [{"max_concurrent_runs": 1}]
     assert job["timeout"] == 30
     assert arguments["--enable-observability-metrics"] == "true"
+    assert (arguments["--environment"], arguments["--metrics_namespace"]) == ("test", "lake")
 
 
 def test_a_failed_run_of_any_kind_is_an_event_for_the_topic(platform: Resources) -> None:
@@ -88,6 +90,23 @@ def test_a_failed_run_of_any_kind_is_an_event_for_the_topic(platform: Resources)
     assert pattern["detail"] == {"jobName": ["lake-transform-test"], "state": ["ERROR", "FAILED", "STOPPED", "TIMEOUT"]}
     (target,) = of_type(platform, "aws_cloudwatch_event_target")
     assert target["arn"] == platform["aws_sns_topic.alerts"]["arn"]
+
+
+def test_what_watches_knows_every_promise_and_needs_the_key_of_the_lake_for_the_ledger_alone(
+    platform: Resources,
+) -> None:
+    (function,) = (f for f in of_type(platform, "aws_lambda_function") if f["function_name"] == "lake-watch-test")
+    lake_key, alerts_key = (platform[f"aws_kms_key.{name}"]["arn"] for name in ("lake", "alerts"))
+    assert lake_key != alerts_key == function["kms_key_arn"]
+    assert json.loads(function["environment"][0]["variables"]["WATCHED"]) == {
+        "raw": {
+            "raw_weather": "s3://lake-test-datalake/raw/weather/",
+            "raw_iot_sensors": "s3://lake-test-datalake/raw/iot-sensors/",
+        },
+        "curated": ["curated_sensor_readings", "curated_weather"],
+        "ledger": "lake-ledger-test",
+        "keys": [lake_key, alerts_key],
+    }
 
 
 def test_retention_follows_the_contracts(platform: Resources) -> None:
@@ -114,14 +133,16 @@ def test_retention_follows_the_contracts(platform: Resources) -> None:
 
 def test_functions_have_limits_and_no_secret(platform: Resources) -> None:
     for function in of_type(platform, "aws_lambda_function"):
-        assert (function["timeout"], function["runtime"]) == (120, "python3.13")
+        assert 60 <= function["timeout"] <= 120
+        assert function["runtime"] == "python3.13"
         assert function["reserved_concurrent_executions"] > 0
         assert function["logging_config"][0]["log_format"] == "JSON"
         variables = function["environment"][0]["variables"]
         assert not [name for name in variables if any(word in name for word in ("KEY", "SECRET", "PASSWORD", "TOKEN"))]
     for group in of_type(platform, "aws_cloudwatch_log_group"):
         assert group["retention_in_days"] == 14
-        assert group["kms_key_id"] == platform["aws_kms_key.lake"]["arn"]
+        key = "alerts" if group["name"] == "/aws/lambda/lake-watch-test" else "lake"
+        assert group["kms_key_id"] == platform[f"aws_kms_key.{key}"]["arn"]
 
 
 def test_the_workgroup_enforces_place_encryption_and_a_limit(platform: Resources) -> None:

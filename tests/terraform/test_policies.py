@@ -42,8 +42,8 @@ def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]
     }
 
 
-TRANSFORM, BATCH, STREAM, FIREHOSE = (
-    f"lake-{thing}-test" for thing in ("transform", "batch-ingest", "stream-generate", "iot-firehose")
+TRANSFORM, BATCH, STREAM, FIREHOSE, WATCH = (
+    f"lake-{thing}-test" for thing in ("transform", "batch-ingest", "stream-generate", "iot-firehose", "watch")
 )
 
 
@@ -104,6 +104,11 @@ TRANSFORM, BATCH, STREAM, FIREHOSE = (
             True,
         ),
         ("lake-transform-test-schedule", "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/another", False),
+        (WATCH, "s3:ListBucket", LAKE, True),
+        (WATCH, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (WATCH, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (WATCH, "dynamodb:UpdateItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test", False),
+        (WATCH, "kms:DescribeKey", "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000", True),
     ],
 )
 def test_a_role_may_do_what_its_reads_and_writes_say(
@@ -114,7 +119,7 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
 
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
     roles = documents(platform, "aws_iam_role_policy")
-    assert len(roles) == 7
+    assert len(roles) == 9
     for address, granted in roles.items():
         for statement in granted:
             assert not [action for action in statement["Action"] if "*" in action], address
@@ -124,7 +129,7 @@ def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
 
 
 def test_listing_is_limited_to_the_declared_prefixes(platform: Resources) -> None:
-    for role in (TRANSFORM, BATCH):
+    for role in (TRANSFORM, BATCH, WATCH):
         (listing,) = (granted for granted in statements(platform, role) if "s3:ListBucket" in granted["Action"])
         prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
         assert "raw/weather/*" in prefixes
@@ -156,7 +161,8 @@ def test_a_put_with_another_encryption_is_denied_but_a_plain_put_is_not(platform
 
 
 def test_the_key_lets_alarms_and_events_reach_the_encrypted_topic(platform: Resources) -> None:
-    (granted,) = documents(platform, "aws_kms_key").values()
+    assert platform["aws_sns_topic.alerts"]["kms_master_key_id"] == platform["aws_kms_key.alerts"]["arn"]
+    granted = documents(platform, "aws_kms_key")["aws_kms_key.alerts"]
     (alerts,) = (statement for statement in granted if statement["Sid"] == "Alerts")
     assert alerts["Principal"]["Service"] == ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
     assert set(alerts["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}

@@ -34,5 +34,6 @@ module "role" {
     local._always,
     { for id, statement in local._with_writes : id => statement if length(var.writes) > 0 },
     { for id, statement in local._with_streams : id => statement if length(var.streams) > 0 },
+    var.statements,
   )
 }

@@ -1,4 +1,4 @@
-# A Lambda function that lands data. What it may touch follows from `writes` and `streams`.
+# A Lambda function. What it may touch follows from `writes` and `streams`, and from `statements` where those do not say it.
 
 locals {
   name    = format(var.lake.naming, var.name)

@@ -29,6 +29,12 @@ variable "streams" {
   default     = {}
 }
 
+variable "statements" {
+  description = "What else the function may do: statement id => Action, Resource and, where needed, Condition."
+  type        = any
+  default     = {}
+}
+
 variable "variables" {
   description = "Further environment variables. Never a secret: pass its ARN."
   type        = map(string)

@@ -18,6 +18,11 @@ mock_provider "aws" {
   }
 }
 
+override_resource {
+  target = aws_kms_key.alerts
+  values = { arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-00000000a1e5" }
+}
+
 variables {
   project       = "lake"
   environment   = "test"

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-FUNCTIONS = Path(__file__).parents[3] / "lambdas" / "weather_iot"
+FUNCTIONS = Path(__file__).parents[2] / "lambdas"
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Module
     before = set(sys.modules)
 
     def load(name: str) -> ModuleType:
-        monkeypatch.syspath_prepend(str(FUNCTIONS / name))
+        (folder,) = FUNCTIONS.glob(f"*/{name}")
+        monkeypatch.syspath_prepend(str(folder))
         return importlib.import_module("handler")
 
     yield load

@@ -1,0 +1,145 @@
+"""Measure what nothing says about itself: how old data is, how long a lock is held, which keys cannot be used."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+logger = Logger(service="watch")
+
+
+class NotMeasured(Exception):
+    """Something could not be measured; the message names it. What could be is in CloudWatch."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names those with a lock."""
+
+    environment: str
+    namespace: str
+    raw: Mapping[str, str]
+    curated: tuple[str, ...]
+    ledger: str
+    keys: tuple[str, ...]
+
+    @staticmethod
+    def load(environment: Mapping[str, str]) -> "Settings":
+        """The settings in these variables; raises KeyError with the name of a missing one."""
+        watched = json.loads(environment["WATCHED"])
+        return Settings(
+            environment["ENVIRONMENT"],
+            environment["METRICS_NAMESPACE"],
+            watched["raw"],
+            tuple(watched["curated"]),
+            watched["ledger"],
+            tuple(watched["keys"]),
+        )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value for the environment or for one of its datasets; None where there is nothing to measure yet."""
+
+    name: str
+    value: float | None
+    unit: str
+    dataset: str = ""
+
+
+Measurement = Callable[[], Metric]
+
+
+def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    """One look. Raises NotMeasured after all that could be measured was put."""
+    settings = Settings.load(os.environ)
+    metrics, failed = measured(measurements(settings, boto3.client, datetime.now(UTC)))
+    data = [datum(settings, metric) for metric in metrics if metric.value is not None]
+    boto3.client("cloudwatch").put_metric_data(Namespace=settings.namespace, MetricData=data)
+    if failed:
+        raise NotMeasured(", ".join(failed))
+    return {"metrics": len(data), "environment": settings.environment}
+
+
+def measured(measurements: Mapping[str, Measurement]) -> tuple[list[Metric], list[str]]:
+    """The heartbeat and each metric that could be measured, and the names of those that could not."""
+    metrics, failed = [Metric("Heartbeat", 1, "Count")], []
+    for name, measure in measurements.items():
+        try:
+            metrics.append(measure())
+        except Exception:  # whatever it is, the handler raises it again when the others are through
+            logger.exception("not measured", extra={"measurement": name})
+            failed.append(name)
+    return metrics, failed
+
+
+def measurements(settings: Settings, client: Any, now: datetime) -> dict[str, Measurement]:
+    """What is measured, by the name under which its failure is reported; ``client`` makes a boto3 client."""
+    locks = Locks(client("dynamodb"), settings.ledger)
+    storage, keys = client("s3"), client("kms")
+    return {
+        **{name: partial(raw_freshness, storage, name, uri, now) for name, uri in settings.raw.items()},
+        **{name: partial(curated_freshness, locks, name, now) for name in settings.curated},
+        "locks": partial(lock_age, locks, settings.curated, now),
+        "keys": partial(keys_unusable, keys, settings.keys),
+    }
+
+
+def raw_freshness(client: Any, dataset: str, uri: str, now: datetime) -> Metric:
+    """Age of the newest object in the greatest folder. Folders are days, so the newest data is there."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    pages = list(_pages(client, bucket, prefix))
+    while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
+        pages = list(_pages(client, bucket, max(folders)))
+    moments = [entry["LastModified"] for page in pages for entry in page.get("Contents", [])]
+    age = (now - max(moments)).total_seconds() if moments else None
+    return Metric("Freshness", age, "Seconds", dataset)
+
+
+def _pages(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+
+
+class Locks:
+    """The lock items of the ledger; ``client`` is a boto3 DynamoDB client."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def moment(self, dataset: str, name: str) -> datetime | None:
+        """A moment that the dataset's lock item tells; None when it does not."""
+        key = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}}
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
+        return datetime.fromisoformat(item[name]["S"]) if name in item else None
+
+
+def curated_freshness(locks: Locks, dataset: str, now: datetime) -> Metric:
+    """Time since a refresh last ended well, also one that found nothing new."""
+    completed = locks.moment(dataset, "completed_at")
+    return Metric("Freshness", (now - completed).total_seconds() if completed else None, "Seconds", dataset)
+
+
+def lock_age(locks: Locks, datasets: tuple[str, ...], now: datetime) -> Metric:
+    """For how long the oldest lock has been held; 0 when none is."""
+    held = [moment for dataset in datasets if (moment := locks.moment(dataset, "locked_at"))]
+    return Metric("LockAge", (now - min(held, default=now)).total_seconds(), "Seconds")
+
+
+def keys_unusable(client: Any, keys: tuple[str, ...]) -> Metric:
+    """How many of the keys are disabled, to be deleted, or otherwise not enabled."""
+    states = [client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] for key in keys]
+    return Metric("KeysUnusable", sum(state != "Enabled" for state in states), "Count")
+
+
+def datum(settings: Settings, metric: Metric) -> dict[str, Any]:
+    """The metric as PutMetricData takes it."""
+    named = {"Environment": settings.environment, **({"Dataset": metric.dataset} if metric.dataset else {})}
+    dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
+    return {"MetricName": metric.name, "Value": metric.value, "Unit": metric.unit, "Dimensions": dimensions}

@@ -1,0 +1,65 @@
+# What nothing says about itself: how old data is, how long locks are held, whether keys can be used. A function looks.
+
+locals {
+  # Every dataset whose contract promises a freshness.
+  _promising = [for contract in local._contracts : contract.schema[0]
+  if anytrue([for rule in contract.slaProperties : rule.property == "freshness"])]
+  _watched_raw = { for dataset in local._promising : dataset.name => "${dataset.physicalName}/"
+  if startswith(dataset.physicalName, "raw/") }
+
+  watched = {
+    raw     = { for name, prefix in local._watched_raw : name => "s3://${module.lake_bucket.bucket.name}/${prefix}" }
+    curated = [for dataset in local._promising : dataset.name if !contains(keys(local._watched_raw), dataset.name)]
+    ledger  = aws_dynamodb_table.ledger.name
+    keys    = [aws_kms_key.lake.arn, aws_kms_key.alerts.arn]
+  }
+}
+
+module "watch" {
+  source = "../modules/function"
+  name   = "watch"
+  limits = { timeout_seconds = 60, concurrency = 1 }
+
+  # Not the lake's key: the function has to say that it cannot be used.
+  lake = merge(local.lake, { key_arn = aws_kms_key.alerts.arn })
+
+  variables = {
+    METRICS_NAMESPACE = var.project
+    WATCHED           = jsonencode(local.watched)
+  }
+
+  statements = {
+    ListRaw = {
+      Action    = ["s3:ListBucket"]
+      Resource  = [module.lake_bucket.bucket.arn]
+      Condition = { StringLike = { "s3:prefix" = [for prefix in values(local._watched_raw) : "${prefix}*"] } }
+    }
+    ReadLocks = { Action = ["dynamodb:GetItem"], Resource = [aws_dynamodb_table.ledger.arn] }
+    # The table is encrypted with it.
+    UseLakeKey = {
+      Action    = ["kms:Decrypt"]
+      Resource  = [aws_kms_key.lake.arn]
+      Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.region}.amazonaws.com" } }
+    }
+    SeeKeys = { Action = ["kms:DescribeKey"], Resource = local.watched.keys }
+    # Metrics have no ARN, so the namespace is the only fence there is.
+    PutMetrics = {
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "cloudwatch:namespace" = [var.project] } }
+    }
+  }
+}
+
+module "watch_schedule" {
+  source     = "../modules/schedule"
+  name       = "watch"
+  lake       = local.lake
+  expression = "rate(5 minutes)"
+  target = {
+    arn      = module.watch.function.arn
+    input    = {}
+    action   = "lambda:InvokeFunction"
+    resource = module.watch.function.arn
+  }
+}

@@ -1,0 +1,156 @@
+"""watch: ages and states from what is really there; one thing that cannot be measured hides nothing else."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+
+import boto3
+import moto
+import pytest
+
+BUCKET = "lake"
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def watch(function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with moto.mock_aws():
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        boto3.client("dynamodb").create_table(
+            TableName="ledger",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        yield function("watch")
+
+
+def put(key: str) -> datetime:
+    """Store an object; when it was stored."""
+    client: Any = boto3.client("s3")
+    client.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    return datetime.fromisoformat(str(client.head_object(Bucket=BUCKET, Key=key)["LastModified"]))
+
+
+def lock(dataset: str, **moments: datetime) -> None:
+    item = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}, "epoch": {"N": "1"}}
+    said = {name: {"S": moment.isoformat()} for name, moment in moments.items()}
+    boto3.client("dynamodb").put_item(TableName="ledger", Item={**item, **said})
+
+
+def ago(**age: int) -> datetime:
+    return NOW - timedelta(**age)
+
+
+def raw_freshness(watch: ModuleType, prefix: str, now: datetime) -> Any:
+    return watch.raw_freshness(boto3.client("s3"), "raw", f"s3://{BUCKET}/{prefix}", now).value
+
+
+def test_raw_data_is_as_old_as_the_newest_object_of_the_last_day(watch: ModuleType) -> None:
+    put("raw/iot/year=2026/month=11/day=09/late.gz")
+    put("raw/iot/year=2026/month=11/day=21/1.gz")
+    newest = put("raw/iot/year=2026/month=11/day=21/0.gz")
+    put("raw/iot/year=2025/month=12/day=31/old.gz")
+    put("raw/other/year=2030/month=01/day=01/x.gz")
+    assert raw_freshness(watch, "raw/iot/", newest + timedelta(minutes=20)) == 1200
+
+
+def test_a_correction_of_an_old_day_does_not_make_the_data_fresh(watch: ModuleType) -> None:
+    newest = put("raw/weather/date=2026-11-20/paris_1.json")
+    client: Any = boto3.client("s3")
+    asked: list[dict[str, str]] = []
+    client.meta.events.register("before-parameter-build.s3.ListObjectsV2", lambda params, **_: asked.append(params))
+    put("raw/weather/date=2026-11-19/paris_2.json")
+    assert watch.raw_freshness(client, "raw", f"s3://{BUCKET}/raw/weather/", newest).value == 0
+    assert [call["Prefix"] for call in asked] == ["raw/weather/", "raw/weather/date=2026-11-20/"]
+
+
+def test_a_dataset_that_has_nothing_yet_has_no_freshness(watch: ModuleType) -> None:
+    locks = watch.Locks(boto3.client("dynamodb"), "ledger")
+    lock("locked_once", locked_at=ago(minutes=1))
+    assert raw_freshness(watch, "raw/iot/", NOW) is None
+    assert watch.curated_freshness(locks, "never_locked", NOW).value is None
+    assert watch.curated_freshness(locks, "locked_once", NOW).value is None
+
+
+def test_curated_data_is_as_old_as_the_last_refresh_that_ended_well(watch: ModuleType) -> None:
+    lock("readings", completed_at=ago(minutes=50), locked_at=ago(minutes=1))
+    locks = watch.Locks(boto3.client("dynamodb"), "ledger")
+    assert watch.curated_freshness(locks, "readings", NOW).value == 3000
+
+
+def test_the_age_of_locks_is_that_of_the_oldest_one_held(watch: ModuleType) -> None:
+    locks = watch.Locks(boto3.client("dynamodb"), "ledger")
+    lock("free", completed_at=ago(hours=9))
+    assert watch.lock_age(locks, ("free", "unknown"), NOW).value == 0
+    lock("young", locked_at=ago(minutes=1))
+    lock("old", locked_at=ago(hours=3))
+    assert watch.lock_age(locks, ("free", "young", "old"), NOW).value == 10800
+
+
+def test_a_key_counts_when_it_is_disabled_or_to_be_deleted(watch: ModuleType) -> None:
+    client: Any = boto3.client("kms")
+    good, disabled, doomed = (client.create_key()["KeyMetadata"]["KeyId"] for _ in range(3))
+    assert watch.keys_unusable(client, (good, disabled, doomed)).value == 0
+    client.disable_key(KeyId=disabled)
+    client.schedule_key_deletion(KeyId=doomed, PendingWindowInDays=7)
+    assert watch.keys_unusable(client, (good, disabled, doomed)).value == 2
+
+
+def put_metrics(namespace: str) -> set[tuple[str, str, float]]:
+    """Name, dataset and value of every metric in a namespace."""
+    client: Any = boto3.client("cloudwatch")
+    found = set()
+    for metric in client.list_metrics(Namespace=namespace)["Metrics"]:
+        dimensions = {entry["Name"]: entry["Value"] for entry in metric["Dimensions"]}
+        assert dimensions.pop("Environment") == "test"
+        (point,) = client.get_metric_statistics(
+            **metric, StartTime=ago(hours=1), EndTime=NOW + timedelta(hours=1), Period=86400, Statistics=["Maximum"]
+        )["Datapoints"]
+        found.add((metric["MetricName"], dimensions.pop("Dataset", ""), point["Maximum"]))
+        assert not dimensions
+    return found
+
+
+@pytest.fixture
+def environment(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The watched things, which a test may change before it calls the handler."""
+    monkeypatch.setenv("ENVIRONMENT", "test")
+    monkeypatch.setenv("METRICS_NAMESPACE", "lake")
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    lock("readings", completed_at=NOW)
+    put("raw/iot/year=2026/month=11/day=21/0.gz")
+    raw = {"iot": f"s3://{BUCKET}/raw/iot/", "empty": f"s3://{BUCKET}/raw/empty/"}
+    return {"raw": raw, "curated": ["readings"], "ledger": "ledger", "keys": [key]}
+
+
+def test_one_look_puts_everything_that_there_is(
+    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHED", json.dumps(environment))
+    assert watch.handler({}, None) == {"metrics": 5, "environment": "test"}
+    metrics = put_metrics("lake")
+    ages = {(name, dataset): value for name, dataset, value in metrics if name == "Freshness"}
+    assert ages.keys() == {("Freshness", "iot"), ("Freshness", "readings")}
+    assert all(0 <= age < 600 for age in ages.values())
+    rest = {entry for entry in metrics if entry[0] != "Freshness"}
+    assert rest == {("Heartbeat", "", 1), ("LockAge", "", 0), ("KeysUnusable", "", 0)}
+
+
+def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
+    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment["raw"]["iot"] = "s3://not-there/raw/iot/"
+    environment["keys"] = ["arn:aws:kms:us-east-1:123456789012:key/not-there"]
+    monkeypatch.setenv("WATCHED", json.dumps(environment))
+    with pytest.raises(watch.NotMeasured, match=r"^iot, keys$"):
+        watch.handler({}, None)
+    assert {(name, dataset) for name, dataset, _ in put_metrics("lake")} == {
+        ("Heartbeat", ""), ("LockAge", ""), ("Freshness", "readings"),
+    }  # fmt: skip
