@@ -11,10 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from drills.drill import Drill, DrillFailed, require
-from drills.lake import Lake
-from drills.runbook import Runbook
+from botocore.exceptions import BotoCoreError, ClientError
 
+from drills.drill import Drill, DrillFailed, require
+from drills.lake import Lake, Unfinished
+from drills.runbook import Runbook
+from lake.errors import LakeError
+
+# What may go wrong in a drill; anything else is a defect of the drill and shows as one.
+_PROBLEMS = (DrillFailed, Unfinished, LakeError, BotoCoreError, ClientError, OSError, subprocess.SubprocessError)
 STEP_SECONDS = 60
 ALARMS_OVER_SECONDS = 3600
 PROJECT = "aws-datalake-platform"
@@ -74,9 +79,9 @@ class Runner:
         try:
             self._run(drill, result)
             result.passed = True
-        except (DrillFailed, subprocess.TimeoutExpired) as error:
-            result.problem = str(error)
-            self.say(f"  failed: {error}")
+        except _PROBLEMS as error:
+            result.problem = f"{type(error).__name__}: {error}"
+            self.say(f"  {result.problem}")
             self.lake.command("make", "-s", "apply")
         result.wall_seconds = round(time.monotonic() - started, 1)
         return result

@@ -16,7 +16,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from lake import staging
+from lake import frames, staging
 from lake.catalog import Catalog, folder_of
 from lake.contract import Contract, load
 from lake.errors import CountsDoNotAdd, LakeError, NoRawData, OutsideWriter, ToleranceExceeded
@@ -28,6 +28,8 @@ from lake.storage import Location, PreconditionFailed, Storage, StoredObject
 
 Transformation = Callable[[DataFrame], DataFrame]
 RUNS = "pipeline_runs"
+# How many raw objects a failed run names; enough to find the producer.
+WORST_OBJECTS = 3
 # What may go wrong between claim and prepare; anything else is a defect and shows as one.
 _FAILURES = (LakeError, BotoCoreError, ClientError, Py4JError, PySparkException)
 logger = logging.getLogger(__name__)
@@ -100,29 +102,34 @@ def _staged(
     for contract in (target, twin):
         lake.catalog.check(contract)
     area = staging.Area(lake.spark, lake.storage, lake.staging, lake.locations, run_id)
-    judged = staging.judged(area, source, target, transformation, list(manifest.objects)).persist()
+    bucket = lake.locations[source.name].bucket
+    raw = frames.read_raw(lake.spark, source, bucket, list(manifest.objects)).persist()
+    judged = staging.judged(raw, source, target, transformation).persist()
     try:
-        counts = staging.counted(judged)
-        _check_tolerance(target, counts)
+        counts = staging.counted(raw, judged)
+        _check_tolerance(target, counts, judged)
         good = staging.staged(area, target, staging.accepted(judged, target, lake.keys, run_id))
         bad = staging.staged(area, twin, staging.rejected(judged, target, lake.keys, run_id))
     except CountsDoNotAdd as error:
         raise CountsDoNotAdd(str(error), replace(NOTHING, received=counts.received)) from error
     finally:
         judged.unpersist()
+        raw.unpersist()
     counts = replace(counts, new=good.new, replaced=good.replaced, duplicate=good.duplicate)
     if not counts.add_up:
         raise CountsDoNotAdd(f"{target.name}: the counts do not add up, nothing was published: {counts}", counts)
     return counts, (*good.changes, *bad.changes)
 
 
-def _check_tolerance(target: Contract, counts: Counts) -> None:
+def _check_tolerance(target: Contract, counts: Counts, judged: DataFrame) -> None:
     if target.tolerates(counts.quarantined, counts.received):
         return
     worst = ", ".join(f"{reason} {number}" for reason, number in Counter(counts.reasons).most_common(5))
+    objects = ", ".join(staging.worst_objects(judged, WORST_OBJECTS))
     raise ToleranceExceeded(
-        f"{target.name}: validation FAILED: {counts.quarantined} of {counts.received} records broke a rule ({worst}); "
-        f"the contract tolerates {target.tolerance:.0%} or {target.tolerated_records} records; nothing was published",
+        f"{target.name}: validation FAILED: {counts.quarantined} of {counts.received} records broke a rule ({worst}), "
+        f"most of them in {objects}; the contract tolerates {target.tolerance:.0%} or {target.tolerated_records} "
+        "records; nothing was published",
         counts,
     )
 

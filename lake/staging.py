@@ -12,7 +12,7 @@ from lake.contract import Contract
 from lake.errors import CountsDoNotAdd
 from lake.manifest import Counts, UnitChange
 from lake.privacy import KeyVersion
-from lake.storage import Location, Storage, StoredObject
+from lake.storage import Location, Storage
 from lake.units import UNIT
 
 
@@ -41,24 +41,27 @@ class Staged(NamedTuple):
 
 
 def judged(
-    area: Area,
-    source: Contract,
-    target: Contract,
-    transformation: Callable[[DataFrame], DataFrame],
-    objects: list[StoredObject],
+    raw: DataFrame, source: Contract, target: Contract, transformation: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
-    """Every record of the objects with the target's columns and the ``reasons`` why it is not good enough."""
-    raw = frames.read_raw(area.spark, source, area.locations[source.name].bucket, objects)
+    """Every record with the target's columns and the ``reasons`` why it is not good enough."""
     return rules.with_reasons(frames.with_types(raw, source, target).transform(transformation), target)
 
 
-def counted(judged_rows: DataFrame) -> Counts:
-    """What was received and what broke a rule; new, replaced and duplicate are not known yet."""
-    is_bad = F.size("reasons") > 0
-    totals = judged_rows.agg(F.count("*"), F.count(F.when(is_bad, 1))).collect()[0]
+def counted(raw: DataFrame, judged_rows: DataFrame) -> Counts:
+    """What was received and what broke a rule; new, replaced and duplicate are not known yet.
+
+    Received is counted before the transformation: what that loses must be missed.
+    """
+    quarantined = judged_rows.filter(F.size("reasons") > 0).count()
     by_reason = judged_rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
     reasons = {row["reason"]: row["count"] for row in sorted(by_reason)}
-    return Counts(totals[0], 0, 0, 0, totals[1], reasons)
+    return Counts(raw.count(), 0, 0, 0, quarantined, reasons)
+
+
+def worst_objects(judged_rows: DataFrame, number: int) -> list[str]:
+    """The keys of the raw objects with most bad records, worst first."""
+    bad = judged_rows.filter(F.size("reasons") > 0).groupBy("source_object").count()
+    return [row["source_object"] for row in bad.orderBy(F.desc("count"), "source_object").limit(number).collect()]
 
 
 def accepted(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:

@@ -46,15 +46,17 @@ def broken_records(lake: Lake) -> int:
 
 
 def other_schema(lake: Lake) -> int:
-    """A column of the table got another type."""
+    """A column of the table got another name."""
     send(lake)
+    before = rows(lake)
     glue, database = lake.client("glue"), lake.names["database"]
     table = glue.get_table(DatabaseName=database, Name="curated_sensor_readings")["Table"]
     columns = table["StorageDescriptor"]["Columns"]
-    columns[0]["Type"] = "int" if columns[0]["Type"] == "string" else "string"
+    next(column for column in columns if column["Name"] == "aqi")["Name"] = "air_quality"
     kept = ("Name", "Description", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
     glue.update_table(DatabaseName=database, TableInput={name: table[name] for name in kept if name in table})
-    return fail(lake)
+    fail(lake)
+    return before
 
 
 def storing_denied(lake: Lake) -> int:
@@ -99,6 +101,7 @@ DRILLS = (
     _drill(
         "4b", "more broken records than the contract tolerates", broken_records, ("confirm", "aside", "run", "verify"),
         proof=refreshed_without, reads={"OBJECT": r"(raw/weather/\S+\.json)"},
+        cleanup=lambda lake, _found: lake.client("s3").delete_object(Bucket=lake.bucket, Key=BROKEN),
     ),
     _drill("4c", "table and contract differ", other_schema, ("confirm", "apply", "run", "verify")),
     _drill("4d", "the role may not put curated objects", storing_denied, ("confirm", "apply", "run", "verify")),

@@ -215,7 +215,7 @@ def test_no_raw_data_ever_fails_and_says_so(place: Place) -> None:
     assert [(run["status"], run["received"]) for run in place.runs()] == [("FAILED", 0)]
 
 
-def test_too_many_bad_records_publish_nothing_and_name_the_rules(place: Place) -> None:
+def test_too_many_bad_records_publish_nothing_and_name_rules_and_objects(place: Place) -> None:
     place.put("a.json", *(line(hour, 999.0) for hour in range(11)), line(12, 5.0))
     with pytest.raises(ToleranceExceeded, match=r"validation FAILED: 11 of 12 .*range:temperature_c 11.*nothing was"):
         place.run()
@@ -223,6 +223,14 @@ def test_too_many_bad_records_publish_nothing_and_name_the_rules(place: Place) -
     assert [(run["status"], run["quarantined"]) for run in place.runs()] == [("FAILED", 11)]
     assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnaccounted")] == [0, 1, 0]
     assert "completed_at" not in place.locked()
+
+
+def test_a_transformation_that_loses_a_record_is_found_and_publishes_nothing(place: Place) -> None:
+    place.put("a.json", line(0, 9.5), line(1, 10.5))
+    with pytest.raises(CountsDoNotAdd, match="do not add up"):
+        refresh(place.lake, TARGET, SOURCE, lambda raw: weather(raw).filter("temperature_c < 10"))
+    assert place.rows(TARGET) == []
+    assert place.measured("RecordsUnaccounted", "Maximum") == 1
 
 
 def test_a_table_that_is_not_the_contract_fails_and_names_the_columns(place: Place) -> None:
