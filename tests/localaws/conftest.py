@@ -29,11 +29,11 @@ class LocalAws(local_aws.LocalAws):
 
     def flush(self) -> int:
         """Deliver what streams have buffered, without time; how many records could not be."""
-        return int(self._request("flush", {})["undelivered"])
+        return int(self.ask("flush", {})["undelivered"])
 
     def now(self) -> datetime.datetime:
         """What time it is there."""
-        return datetime.datetime.fromisoformat(self._request("clock")["now"])
+        return datetime.datetime.fromisoformat(self.ask("clock")["now"])
 
     def query(self, service: str, version: str, **parameters: str) -> str:
         """The raw answer to a signed request in the Query protocol, which some clients still speak."""
