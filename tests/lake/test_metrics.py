@@ -12,6 +12,7 @@ from lake import contract
 from lake.errors import CountsDoNotAdd, ToleranceExceeded
 from lake.manifest import Counts
 from lake.metrics import Metrics
+from tests.metric_catalogue import catalogue
 
 TARGET = contract.load("curated_weather")
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -62,6 +63,15 @@ def test_a_run_that_succeeds_says_what_became_of_every_record(place: dict[str, s
         "RecordsUnaccounted": (0, "Count"), "RunsSucceeded": (1, "Count"), "RunsFailed": (0, "Count"),
         "RunDuration": (90, "Seconds"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "besides"), [(DATASET, {"Freshness"}), (PIPELINE, set())])
+def test_the_catalogue_of_metrics_lists_what_a_run_puts(place: dict[str, str], besides: set[str]) -> None:
+    cloudwatch = CloudWatch()
+    with metrics(cloudwatch).of_run(TARGET) as run:
+        run.counts = Counts(1, 1, 0, 0, 0, {})
+    listed = {name for space, name, dimensions in catalogue("lake") if dimensions == {"Environment", *place}}
+    assert listed == cloudwatch.values(place).keys() | besides
 
 
 def test_a_run_without_anything_new_is_a_run_without_a_ratio() -> None:

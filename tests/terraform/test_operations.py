@@ -5,36 +5,9 @@ from typing import Any
 
 from tests.terraform.conftest import Resources
 
-ALARMS = {
-    "lake-batch-ingest-errors-test": ("AWS/Lambda", "Errors", {"FunctionName": "lake-batch-ingest-test"}),
-    "lake-stream-generate-errors-test": ("AWS/Lambda", "Errors", {"FunctionName": "lake-stream-generate-test"}),
-    "lake-glue-transform-failures-test": (
-        "AWS/Events",
-        "TriggeredRules",
-        {"RuleName": "lake-glue-transform-failures-test"},
-    ),
-    "lake-firehose-freshness-test": (
-        "AWS/Firehose",
-        "DeliveryToS3.DataFreshness",
-        {"DeliveryStreamName": "lake-iot-firehose-test"},
-    ),
-}
-
 
 def of_type(platform: Resources, kind: str) -> list[dict[str, Any]]:
     return [values for values in platform.values() if values["resource_type"] == kind]
-
-
-def test_every_alarm_watches_a_metric_that_exists_and_tells_the_topic(platform: Resources) -> None:
-    alarms = {alarm["alarm_name"]: alarm for alarm in of_type(platform, "aws_cloudwatch_metric_alarm")}
-    watched = {name: (a["namespace"], a["metric_name"], a["dimensions"]) for name, a in alarms.items()}
-    assert watched == ALARMS
-    topic = [platform["aws_sns_topic.alerts"]["arn"]]
-    for name, alarm in alarms.items():
-        assert (alarm["alarm_actions"], alarm["ok_actions"]) == (topic, topic), name
-        assert alarm["treat_missing_data"] == "notBreaching", name
-        section = name.removeprefix("lake-").removesuffix("-test")
-        assert alarm["alarm_description"].endswith(f"RUNBOOK.md#{section}"), name
 
 
 def test_what_could_not_be_started_or_finished_is_kept(platform: Resources) -> None:

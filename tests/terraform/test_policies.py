@@ -160,13 +160,11 @@ def test_a_put_with_another_encryption_is_denied_but_a_plain_put_is_not(platform
     assert deny["Condition"] == {"Null": {header: "false"}, "StringNotEquals": {header: "aws:kms"}}
 
 
-def test_the_key_lets_alarms_and_events_reach_the_encrypted_topic(platform: Resources) -> None:
-    assert platform["aws_sns_topic.alerts"]["kms_master_key_id"] == platform["aws_kms_key.alerts"]["arn"]
-    granted = documents(platform, "aws_kms_key")["aws_kms_key.alerts"]
-    (alerts,) = (statement for statement in granted if statement["Sid"] == "Alerts")
-    assert alerts["Principal"]["Service"] == ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
-    assert set(alerts["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
-    assert "Condition" not in alerts
+def test_the_topic_has_a_key_of_its_own(platform: Resources) -> None:
+    """The message that the lake's key cannot be used must arrive."""
+    topic, keys = platform["aws_sns_topic.alerts"], documents(platform, "aws_kms_key").keys()
+    assert keys == {"aws_kms_key.lake", "aws_kms_key.alerts"}
+    assert topic["kms_master_key_id"] == platform["aws_kms_key.alerts"]["arn"] != platform["aws_kms_key.lake"]["arn"]
 
 
 def test_the_pseudonym_key_is_in_no_state(platform: Resources, platform_test: str) -> None:

@@ -12,13 +12,13 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   metric_name = var.metric.name
   dimensions  = var.metric.dimensions
   statistic   = var.metric.statistic
-  period      = 300
+  period      = var.breach.period_seconds
 
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.metric.above
-  evaluation_periods  = 1
-  datapoints_to_alarm = 1
-  treat_missing_data  = var.metric.missing
+  comparison_operator = var.breach.comparison
+  threshold           = var.breach.threshold
+  evaluation_periods  = var.breach.periods
+  datapoints_to_alarm = var.breach.periods
+  treat_missing_data  = var.breach.missing
 
   alarm_actions = [var.lake.topic_arn]
   ok_actions    = [var.lake.topic_arn]

@@ -9,14 +9,18 @@ variable "meaning" {
 }
 
 variable "metric" {
-  description = "Metric, the value above which five minutes of it are wrong, and what no data means."
+  description = "The metric with all of its dimensions, and which statistic of a period counts."
+  type        = object({ namespace = string, name = string, dimensions = map(string), statistic = string })
+}
+
+variable "breach" {
+  description = "When it fires: all of the last periods compare so with the threshold; `missing` is what a period without data is."
   type = object({
-    namespace  = string
-    name       = string
-    dimensions = map(string)
-    statistic  = string
-    above      = number
-    missing    = string
+    comparison     = optional(string, "GreaterThanThreshold")
+    threshold      = number
+    period_seconds = optional(number, 300)
+    periods        = optional(number, 1)
+    missing        = optional(string, "notBreaching")
   })
 }
 

@@ -1,36 +1,73 @@
-locals {
-  _lambda_errors = { namespace = "AWS/Lambda", name = "Errors", statistic = "Sum", above = 0, missing = "notBreaching" }
+# What people are told of. Each alarm has the section of its name in RUNBOOK.md.
 
-  alarms = {
-    batch-ingest-errors = {
-      meaning = "No new weather, or not of every city: an invocation of batch-ingest failed."
-      metric  = merge(local._lambda_errors, { dimensions = { FunctionName = module.batch_ingest.function.name } })
+locals {
+  _stream = { namespace = "AWS/Firehose", dimensions = { DeliveryStreamName = module.iot_firehose.stream.name } }
+  _runs   = { namespace = var.lake.project, dimensions = { Environment = var.lake.environment, Pipeline = "weather_iot" } }
+
+  _functions_that_land = {
+    batch-ingest    = { function = module.batch_ingest.function, loss = "No new weather, or not of every city" }
+    stream-generate = { function = module.stream_generate.function, loss = "Sensor messages are missing" }
+  }
+
+  alarms = merge(local._function_alarms, local._stream_alarms, local._freshness_alarms, local._run_alarms)
+
+  _function_alarms = merge([for name, landing in local._functions_that_land : {
+    "${name}-errors" = {
+      meaning = "${landing.loss}: an invocation of ${name} failed."
+      metric  = merge(landing.function.metric, { name = "Errors", statistic = "Sum" })
+      breach  = { threshold = 0 }
     }
-    stream-generate-errors = {
-      meaning = "Sensor messages are missing: an invocation of stream-generate failed."
-      metric  = merge(local._lambda_errors, { dimensions = { FunctionName = module.stream_generate.function.name } })
+    "${name}-duration" = {
+      meaning = "Invocations of ${name} will soon be cut off: one took more than four fifths of the timeout."
+      metric  = merge(landing.function.metric, { name = "Duration", statistic = "Maximum" })
+      breach  = { threshold = 0.8 * 1000 * landing.function.timeout_seconds }
     }
-    glue-transform-failures = {
-      meaning = "Curated data is getting old: a run of the transform job failed, timed out or was stopped."
-      metric = {
-        namespace  = "AWS/Events"
-        name       = "TriggeredRules"
-        dimensions = { RuleName = aws_cloudwatch_event_rule.transform_failures.name }
-        statistic  = "Sum"
-        above      = 0
-        missing    = "notBreaching"
-      }
+    "${name}-throttles" = {
+      meaning = "${landing.loss}, or late: more invocations of ${name} at once than it may have."
+      metric  = merge(landing.function.metric, { name = "Throttles", statistic = "Sum" })
+      breach  = { threshold = 0 }
     }
+  }]...)
+
+  _stream_alarms = {
     firehose-freshness = {
       meaning = "Sensor messages wait for delivery: the oldest is more than five minutes old."
-      metric = {
-        namespace  = "AWS/Firehose"
-        name       = "DeliveryToS3.DataFreshness"
-        dimensions = { DeliveryStreamName = module.iot_firehose.stream.name }
-        statistic  = "Maximum"
-        above      = 300
-        missing    = "notBreaching"
-      }
+      metric  = merge(local._stream, { name = "DeliveryToS3.DataFreshness", statistic = "Maximum" })
+      breach  = { threshold = 300 }
+    }
+    firehose-delivery = {
+      meaning = "Sensor messages could not be stored: an attempt of the delivery stream failed."
+      metric  = merge(local._stream, { name = "DeliveryToS3.Success", statistic = "Average" })
+      breach  = { comparison = "LessThanThreshold", threshold = 1 }
+    }
+  }
+
+  _freshness_alarms = { for name, dataset in module.dataset : "${replace(name, "_", "-")}-freshness" => {
+    meaning = "${name} is older than its contract promises: ${dataset.dataset.freshness_seconds / 60} minutes."
+    metric = {
+      namespace  = var.lake.project
+      name       = "Freshness"
+      dimensions = { Environment = var.lake.environment, Dataset = name }
+      statistic  = "Maximum"
+    }
+    breach = { threshold = dataset.dataset.freshness_seconds }
+  } if dataset.dataset.freshness_seconds != null }
+
+  _run_alarms = {
+    glue-transform-failures = {
+      meaning = "Curated data is getting old: a run of the transform job failed, timed out or was stopped."
+      metric  = module.transform_failures.metric
+      breach  = { threshold = 0 }
+    }
+    quarantine-ratio = {
+      meaning = "More than 5 % of the records of a run broke a rule and are in quarantine."
+      metric  = merge(local._runs, { name = "QuarantineRatio", statistic = "Maximum" })
+      breach  = { threshold = 0.05 }
+    }
+    conservation = {
+      meaning = "Records of a run are missing or too many; the run has published nothing."
+      metric  = merge(local._runs, { name = "RecordsUnaccounted", statistic = "Maximum" })
+      breach  = { threshold = 0 }
     }
   }
 }
@@ -41,51 +78,13 @@ module "alarm" {
   name     = each.key
   meaning  = each.value.meaning
   metric   = each.value.metric
+  breach   = each.value.breach
   lake     = var.lake
 }
 
-# Glue has no metric for a failed job. It sends an event; a rule that matches it is a metric.
-resource "aws_cloudwatch_event_rule" "transform_failures" {
-  name        = format(var.lake.naming, "glue-transform-failures")
-  description = "Runs of the transform job that did not succeed"
-  event_pattern = jsonencode({
-    source      = ["aws.glue"]
-    detail-type = ["Glue Job State Change"]
-    detail      = { jobName = [module.transform.job.name], state = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"] }
-  })
-}
-
-resource "aws_cloudwatch_event_target" "transform_failures" {
-  rule      = aws_cloudwatch_event_rule.transform_failures.name
-  target_id = "alerts"
-  arn       = var.lake.topic_arn
-
-  input_transformer {
-    input_paths = {
-      job    = "$.detail.jobName"
-      run    = "$.detail.jobRunId"
-      state  = "$.detail.state"
-      reason = "$.detail.message"
-      time   = "$.time"
-    }
-    # Without quotes, EventBridge puts a value in as JSON of its own: a reason may hold quotes and line ends.
-    input_template = <<-EOT
-      {
-        "summary": "Glue job <job>: a run ended with <state>.",
-        "reason": <reason>,
-        "run": <run>,
-        "time": <time>,
-        "what to do": "RUNBOOK.md#glue-transform-failures"
-      }
-    EOT
-  }
-
-  retry_policy {
-    maximum_event_age_in_seconds = 3600
-    maximum_retry_attempts       = 10
-  }
-
-  dead_letter_config {
-    arn = var.lake.dead_letters_arn
-  }
+module "transform_failures" {
+  source = "../../modules/job_failures"
+  name   = "glue-transform-failures"
+  job    = module.transform.job
+  lake   = var.lake
 }

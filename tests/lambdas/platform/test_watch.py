@@ -10,6 +10,8 @@ import boto3
 import moto
 import pytest
 
+from tests.metric_catalogue import catalogue
+
 BUCKET = "lake"
 NOW = datetime.now(UTC)
 
@@ -139,6 +141,8 @@ def test_one_look_puts_everything_that_there_is(
     ages = {(name, dataset): value for name, dataset, value in metrics if name == "Freshness"}
     assert ages.keys() == {("Freshness", "iot"), ("Freshness", "readings")}
     assert all(0 <= age < 600 for age in ages.values())
+    listed = {name for _, name, dimensions in catalogue("lake") if dimensions == {"Environment"}}
+    assert {name for name, dataset, _ in metrics if not dataset} == listed
     rest = {entry for entry in metrics if entry[0] != "Freshness"}
     assert rest == {("Heartbeat", "", 1), ("LockAge", "", 0), ("KeysUnusable", "", 0)}
 
