@@ -25,7 +25,7 @@ FIRST_MINOR_WITH_ENDPOINT = {1: 29, 2: 13}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 application = typer.Typer(
-    help="AWS on this machine: start and stop it, its clock, its mailbox, the faults of the world outside.",
+    help="AWS on this machine: start and stop it, its clock, its mailbox, faults of its API and of the world outside.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -139,9 +139,32 @@ def faults(
 
     A fault may have status, headers, body, delay_seconds, close, close_mid_body, times (0: without end) and match.
     """
-    address = f"{_ask('health')['open_meteo']}/_faults"
+    _steer_faults(f"{_ask('health')['open_meteo']}/_faults", faults)
+
+
+@application.command("api-faults")
+def api_faults(
+    faults: Annotated[
+        str,
+        typer.Argument(
+            help='JSON, for example [{"service": "s3", "action": "PutObject", "status": 503, "code": "SlowDown"}].'
+        ),
+    ] = "",
+) -> None:
+    """Make the AWS API fail. [] makes it whole again; without an argument, what is in force is shown.
+
+    A fault has a service and an action ("*": any), a status and a code or hang (no answer until the faults are
+    replaced), and may have message, times (0: without end) and match (in the path or the body).
+    """
+    _ask("health")
+    _steer_faults(f"{settings.endpoint()}/_localaws/faults", faults)
+
+
+def _steer_faults(address: str, faults: str) -> None:
     try:
         print(json.dumps(_loaded(address, faults.encode() or None), indent=2))
+    except urllib.error.HTTPError as error:
+        _fail(f"these faults are not understood: {json.load(error)['reason']}")
     except (urllib.error.URLError, ConnectionError, ValueError) as error:
         _fail(f"these faults are not understood: {error}")
 

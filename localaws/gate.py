@@ -9,9 +9,10 @@ import asyncio
 import json
 import os
 import urllib.parse
+from dataclasses import asdict
 from typing import Any
 
-from localaws import clock, firehose, functions, glue_jobs, notifications, open_meteo, services
+from localaws import api_faults, clock, firehose, functions, glue_jobs, notifications, open_meteo, services
 from localaws.patching import MINISTACK_VERSION
 
 # Doors of MiniStack that need no signature: reset, configuration, stored mails and messages.
@@ -36,12 +37,19 @@ def in_front_of(application: Any) -> Any:
             if service != "s3":  # whose bodies can be large, and say nothing about the action
                 body = await _read(receive)
                 receive = _again(body, receive)
-            if refusal := services.refusal(scope, headers, query, service, body):
-                await _send(send, *refusal)
+            send = _as_clients_like_it(headers, send)
+            answer = services.refusal(scope, headers, query, service, body)
+            if answer is None and api_faults.concern(service):
+                body = await _read(receive)
+                receive = _again(body, receive)
+                answer = await api_faults.answer(scope, headers, query, service, body)
+            if answer is not None:
+                status, content_type, content = answer
+                await _send(send, status, content_type, b"" if scope["method"] == "HEAD" else content)
                 return
             if "x-forwarded-proto" not in headers:
                 scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
-            await application(scope, receive, _as_clients_like_it(headers, send))
+            await application(scope, receive, send)
 
     return gate
 
@@ -60,7 +68,7 @@ def _as_clients_like_it(headers: dict[str, str], send: Any) -> Any:
     return send_filtered
 
 
-async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, dict[str, Any]]:
+async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, Any]:
     match request:
         case ("GET", "health"):
             here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "open_meteo": open_meteo.url()}
@@ -78,9 +86,20 @@ async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, dict
             runs, invocations = glue_jobs.running(), functions.unfinished()
             waiting = {"glue_runs": runs, "invocations": invocations, "firehose_records": firehose.undelivered()}
             return 200, {"idle": not runs and not invocations, **waiting}
+        case (method, "faults"):
+            return await _steer_faults(method, receive)
         case ("GET", "services"):
             return 200, {"services": services.ADMITTED}
     return 404, {"message": f"localaws has no {request[0]} /_localaws/{request[1]}"}
+
+
+async def _steer_faults(method: str, receive: Any) -> tuple[int, Any]:
+    if method == "POST":
+        try:
+            api_faults.replace_all(json.loads(await _read(receive)))
+        except (TypeError, ValueError) as error:
+            return 400, {"reason": str(error)}
+    return 200, [asdict(fault) for fault in api_faults.in_force()]
 
 
 async def _read(receive: Any) -> bytes:
@@ -101,7 +120,7 @@ def _again(body: bytes, receive: Any) -> Any:
     return receive_again
 
 
-async def _answer(send: Any, status: int, content: dict[str, Any]) -> None:
+async def _answer(send: Any, status: int, content: Any) -> None:
     await _send(send, status, "application/json", json.dumps(content).encode())
 
 

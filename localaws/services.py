@@ -51,16 +51,29 @@ def refusal(scope: Any, headers: dict[str, str], query: dict[str, list[str]], se
     a request to S3 need not be given."""
     if service == "s3":
         reason = _s3_reason(scope["method"], headers, query)
-        return reason and (501, "application/xml", f"<Error>{_xml(reason)}</Error>".encode())
+        return reason and error("s3", headers, body, 501, "NotImplemented", reason)
     if service == "lambda" and scope["path"].endswith("/invocations") and len(body) > LAMBDA_PAYLOAD_BYTES:
         message = f"{len(body)} byte payload is too large for the Invoke operation (limit {LAMBDA_PAYLOAD_BYTES} bytes)"
-        return _json_error(413, "RequestTooLargeException", message)
+        return error(service, headers, body, 413, "RequestTooLargeException", message)
     if service not in ADMITTED:
-        return _error(f"localaws has no service {service}; it has {', '.join(ADMITTED)}", headers, body)
+        return _not_here(f"localaws has no service {service}; it has {', '.join(ADMITTED)}", service, headers, body)
     action = _action(scope, headers, query, body)
     if any(fnmatch.fnmatchcase(action, pattern) for pattern in ADMITTED[service].get("refused", [])):
-        return _error(f"localaws' {service} has no {action}", headers, body)
+        return _not_here(f"localaws' {service} has no {action}", service, headers, body)
     return None
+
+
+def error(service: str, headers: dict[str, str], body: bytes, status: int, code: str, message: str) -> Refusal:
+    """An error answer in the format that a request to the service wants."""
+    xml = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if service == "s3":
+        return status, "application/xml", f"<Error>{xml}</Error>".encode()
+    if headers.get("smithy-protocol") == "rpc-v2-cbor":
+        return status, "application/cbor", cloudwatch._error(code, message, status, use_cbor=True)[2]
+    if b"Action=" in body:
+        kind = "Sender" if status < 500 else "Receiver"
+        return status, "text/xml", f"<ErrorResponse><Error><Type>{kind}</Type>{xml}</Error></ErrorResponse>".encode()
+    return status, "application/json", json.dumps({"__type": code, "code": code, "message": message}).encode()
 
 
 def _s3_reason(method: str, headers: dict[str, str], query: dict[str, list[str]]) -> str | None:
@@ -82,17 +95,6 @@ def _action(scope: Any, headers: dict[str, str], query: Any, body: bytes) -> str
     return str(action or "").partition(":")[2]
 
 
-def _error(message: str, headers: dict[str, str], body: bytes) -> Refusal:
-    if headers.get("smithy-protocol") == "rpc-v2-cbor":
-        return 501, "application/cbor", cloudwatch._error("NotImplemented", message, 501, use_cbor=True)[2]
-    if b"Action=" in body:
-        return 501, "text/xml", f"<ErrorResponse><Error>{_xml(message)}</Error></ErrorResponse>".encode()
-    return _json_error(501, "NotImplementedException", message)
-
-
-def _json_error(status: int, code: str, message: str) -> Refusal:
-    return status, "application/json", json.dumps({"__type": code, "code": code, "message": message}).encode()
-
-
-def _xml(message: str) -> str:
-    return f"<Code>NotImplemented</Code><Message>{escape(message)}</Message>"
+def _not_here(message: str, service: str, headers: dict[str, str], body: bytes) -> Refusal:
+    is_json = headers.get("smithy-protocol") != "rpc-v2-cbor" and b"Action=" not in body
+    return error(service, headers, body, 501, "NotImplementedException" if is_json else "NotImplemented", message)

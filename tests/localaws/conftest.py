@@ -31,6 +31,16 @@ class LocalAws(local_aws.LocalAws):
         """Deliver what streams have buffered, without time; how many records could not be."""
         return int(self.ask("flush", {})["undelivered"])
 
+    def faults(self, *faults: dict[str, Any]) -> None:
+        """Put these in the place of all faults of the API."""
+        body = json.dumps(faults).encode()
+        urllib.request.urlopen(f"{self.endpoint}/_localaws/faults", body, timeout=10).close()
+
+    def faults_in_force(self) -> list[dict[str, Any]]:
+        """What is left of them."""
+        with urllib.request.urlopen(f"{self.endpoint}/_localaws/faults", timeout=10) as answer:
+            return list(json.load(answer))
+
     def now(self) -> datetime.datetime:
         """What time it is there."""
         return datetime.datetime.fromisoformat(self.ask("clock")["now"])
