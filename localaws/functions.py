@@ -90,9 +90,11 @@ def invoke_asynchronously(
 
     def run() -> None:
         try:
-            result = lambda_svc._execute_function(function, event)
-            if result.get("error"):
-                _retry_or_give_up(function, event, result, attempt, first_at)
+            # It may have been mended, or deleted, while the event waited.
+            current = _record_of(function["config"]["FunctionArn"])
+            result = lambda_svc._execute_function(current, event) if current else {}
+            if current and result.get("error"):
+                _retry_or_give_up(current, event, result, attempt, first_at)
         finally:
             _running.discard(threading.current_thread())
 
@@ -101,10 +103,14 @@ def invoke_asynchronously(
     thread.start()
 
 
-def _invoke_for_rule(function_arn: str, payload: str) -> None:
+def _record_of(function_arn: str) -> dict[str, Any] | None:
     function, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
-    if function and config:
-        invoke_asynchronously(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
+    return dict(lambda_svc._execution_record_for_config(function, config)) if function and config else None
+
+
+def _invoke_for_rule(function_arn: str, payload: str) -> None:
+    if function := _record_of(function_arn):
+        invoke_asynchronously(function, json.loads(payload))
 
 
 def _retry_or_give_up(

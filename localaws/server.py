@@ -19,8 +19,8 @@ from localaws.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
 PLANES = """
-    authentication condition_keys encryption metrics open_meteo schedules events functions firehose notifications
-    glue_jobs athena queues alarms dashboards read_back
+    authentication condition_keys encryption metrics open_meteo schedules events functions sealed_values firehose
+    notifications glue_jobs athena queues alarms dashboards read_back
 """.split()  # noqa: SIM905 - a list of one word a line says no more
 
 

@@ -57,3 +57,21 @@ def test_clients_sign_with_real_time_after_the_clock_was_advanced(aws: LocalAws)
 def test_a_function_needs_a_role_that_lambda_may_assume(aws: LocalAws) -> None:
     with pytest.raises(ClientError, match="cannot be assumed by Lambda"):
         aws.function("unassumable", "", aws.role("for-nobody"))
+
+
+def test_a_session_expires_on_the_clock_and_says_so(aws: LocalAws) -> None:
+    role = aws.role("short-lived", {"Action": "*"})
+    keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test", DurationSeconds=900)["Credentials"]
+    names = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    session = boto3.session.Session(*names, region_name="us-east-1")
+    aws.client("s3", session).list_buckets()
+    aws.advance(960)
+    aws.as_role(role)  # another session must not make this one be forgotten
+    for service, call, code in [
+        ("s3", "list_buckets", "ExpiredToken"),
+        ("sts", "get_caller_identity", "ExpiredToken"),
+        ("dynamodb", "list_tables", "ExpiredTokenException"),
+    ]:
+        with pytest.raises(ClientError) as caught:
+            getattr(aws.client(service, session), call)()
+        assert caught.value.response["Error"]["Code"] == code

@@ -90,3 +90,16 @@ def test_a_disabled_key_stops_even_the_administrator(aws: LocalAws, bucket: str,
         s3.put_object(Bucket=bucket, Key="y", Body=b"1")
     kms.enable_key(KeyId=key)
     assert s3.get_object(Bucket=bucket, Key="x")["Body"].read() == b"secret"
+
+
+def test_a_secret_cannot_be_read_or_written_while_its_key_is_disabled(aws: LocalAws) -> None:
+    kms, client = aws.client("kms"), aws.client("secretsmanager")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    client.create_secret(Name="locked", KmsKeyId=key, SecretString="x")
+    kms.disable_key(KeyId=key)
+    with pytest.raises(ClientError, match="DecryptionFailure"):
+        client.get_secret_value(SecretId="locked")
+    with pytest.raises(ClientError, match="EncryptionFailure"):
+        client.put_secret_value(SecretId="locked", SecretString="y")
+    kms.enable_key(KeyId=key)
+    assert client.get_secret_value(SecretId="locked")["SecretString"] == "x"

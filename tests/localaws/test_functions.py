@@ -130,6 +130,45 @@ def test_a_failure_goes_nowhere_when_the_role_may_not_send(aws: LocalAws, role: 
     assert "Messages" not in aws.client("sqs").receive_message(QueueUrl=queue)
 
 
+def test_throttled_events_wait_for_concurrency_and_count_as_throttles_only(aws: LocalAws, role: str) -> None:
+    name = aws.function("held-back", CODE, role)
+    client = aws.client("lambda")
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    invoke(aws, name, {}, InvocationType="Event")
+    eventually(lambda: aws.metric("AWS/Lambda", "Throttles", FunctionName="held-back") == 1)
+    aws.advance(600)
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName="held-back") is None
+    client.delete_function_concurrency(FunctionName=name)
+    aws.advance(120)
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName="held-back") == 1
+
+
+@pytest.mark.parametrize(("disabled", "code"), [(True, "KMSDisabledException"), (False, "KMSInvalidStateException")])
+def test_a_function_does_not_start_while_the_key_of_its_environment_is_unusable(
+    aws: LocalAws, role: str, disabled: bool, code: str
+) -> None:
+    kms, name = aws.client("kms"), f"sealed-{disabled}"
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    aws.function(name, CODE, role, KMSKeyArn=key)
+    if disabled:
+        kms.disable_key(KeyId=key)
+    else:
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    with pytest.raises(ClientError, match="unable to decrypt the environment variables") as caught:
+        invoke(aws, name, {})
+    answer = caught.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 502)
+    invoke(aws, name, {}, InvocationType="Event")
+    aws.advance(60)
+    counted = [aws.metric("AWS/Lambda", metric, FunctionName=name) for metric in ("Invocations", "Errors", "Throttles")]
+    assert counted == [None, None, None]
+    if not disabled:
+        kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    aws.advance(120)
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName=name) == 1
+
+
 def test_throttled_calls_are_counted_as_throttles_only(aws: LocalAws, role: str) -> None:
     name = aws.function("throttled", CODE, role)
     client = aws.client("lambda")

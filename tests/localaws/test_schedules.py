@@ -56,6 +56,21 @@ def test_a_rate_starts_at_once_as_on_aws(aws: LocalAws) -> None:
     aws.client("scheduler").delete_schedule(Name="rated")
 
 
+def test_a_disabled_schedule_does_not_fire_and_does_not_catch_up(aws: LocalAws) -> None:
+    url = queue(aws, "paused")
+    role = aws.role("paused", SEND, services=("scheduler.amazonaws.com",))
+    target = {"Arn": QUEUE + "paused", "RoleArn": role}
+    settings = {"ScheduleExpression": "cron(0/5 * * * ? *)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+    client = aws.client("scheduler")
+    client.create_schedule(Name="paused", State="DISABLED", **settings)
+    aws.advance(1800)
+    assert received(aws, url) == []
+    client.update_schedule(Name="paused", State="ENABLED", **settings)
+    aws.advance(300)
+    assert len(received(aws, url)) == 1
+    client.delete_schedule(Name="paused")
+
+
 def test_a_function_is_called_as_the_role_and_counts(aws: LocalAws) -> None:
     code = "def handler(event, context):\n    print(event)\n    raise KeyError('counted')\n"
     function = aws.function("scheduled", code, aws.role("scheduled-function", services=("lambda.amazonaws.com",)))
