@@ -1,12 +1,134 @@
 """What one looks at to know how the lake is: datasets, runs, alarms."""
 
-from datetime import UTC, datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from boto3.dynamodb.types import TypeDeserializer
+
 from lake import contract
+from lake.contract import Contract
 from lake.ledger import Ledger
-from lake.platform import Platform
-from lake.storage import Location, Storage
+from lake.platform import PROJECT, Platform
+from lake.storage import Location, Storage, StoredObject
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run for one dataset, as the ledger has it; ``reasons`` counts broken rules, several to a record."""
+
+    run_id: str
+    dataset: str
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    received: int
+    new: int
+    replaced: int
+    duplicate: int
+    quarantined: int
+    reasons: Mapping[str, int]
+    reason: str | None
+
+    @property
+    def unaccounted(self) -> int:
+        """Records that were received and became nothing."""
+        return self.received - self.new - self.replaced - self.duplicate - self.quarantined
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset; ``current_to`` is what its freshness counts from, None when nothing has ever come."""
+
+    contract: Contract
+    objects: int
+    size: int
+    newest: datetime | None
+    current_to: datetime | None
+    last_run: Run | None
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return self.contract.name
+
+    @property
+    def limit(self) -> timedelta | None:
+        """How old its newest data may be."""
+        seconds = self.contract.freshness_seconds
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    def age(self, now: datetime) -> timedelta | None:
+        """How long nothing has come."""
+        return None if self.current_to is None else max(now - self.current_to, timedelta())
+
+    def state(self, now: datetime) -> str:
+        """``fresh``, ``stale``, ``empty`` (nothing yet) or ``no limit``."""
+        age = self.age(now)
+        if age is None:
+            return "empty"
+        if self.limit is None:
+            return "no limit"
+        return "fresh" if age <= self.limit else "stale"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm; ``section`` is the runbook's section about it."""
+
+    name: str
+    section: str
+    state: str
+    since: datetime
+    reason: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of an alarm's state."""
+
+    alarm: str
+    at: datetime
+    before: str
+    after: str
+    reason: str
+
+
+def now(platform: Platform) -> datetime:
+    """What time it is where the platform runs, UTC: every other moment that is shown was taken from that clock."""
+    answer = platform.client("sts").get_caller_identity()
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+
+
+def ours(platform: Platform, name: str) -> bool:
+    """Whether a name is one that Terraform gave in this environment."""
+    return name.startswith(f"{PROJECT}-") and name.endswith(f"-{platform.environment}")
+
+
+def short(platform: Platform, name: str) -> str:
+    """A name without what all names share."""
+    return name.removeprefix(f"{PROJECT}-").removesuffix(f"-{platform.environment}")
+
+
+def parts(platform: Platform, kind: str) -> list[str]:
+    """The names of all ``functions``, ``streams`` or ``jobs`` of the pipelines."""
+    pipelines = [part for part in platform.names.values() if isinstance(part, dict)]
+    return [name for pipeline in pipelines for name in pipeline.get(kind, {}).values()]
+
+
+def job_runs(client: Any, job: str, since: datetime) -> list[dict[str, Any]]:
+    """The runs of a Glue job that started since then, newest first."""
+    found: list[dict[str, Any]] = []
+    for page in client.get_paginator("get_job_runs").paginate(JobName=job):
+        for run in page["JobRuns"]:
+            if run["StartedOn"] < since:
+                return found
+            found.append(run)
+    return found
 
 
 def curated() -> list[str]:
@@ -14,50 +136,85 @@ def curated() -> list[str]:
     return [loaded.name for loaded in map(contract.read, contract.files()) if loaded.source]
 
 
-def datasets(platform: Platform) -> list[dict[str, Any]]:
-    """One row a dataset: objects, bytes, newest object, status of its last run."""
-    return [
-        _dataset(platform, contract.load(name)) for curated_name in curated() for name in _sources_first(curated_name)
-    ]
+def datasets(platform: Platform) -> list[Dataset]:
+    """Each curated dataset after the raw one that it is made from."""
+    names = [name for curated_name in curated() for name in (contract.load(curated_name).source or "", curated_name)]
+    return [_dataset(platform, contract.load(name)) for name in names]
 
 
-def _sources_first(name: str) -> tuple[str, str]:
-    return contract.load(name).source or "", name
-
-
-def _dataset(platform: Platform, dataset: contract.Contract) -> dict[str, Any]:
-    objects = stored(platform, dataset)
-    last = runs(platform, [dataset.name])[:1]
-    newest = max((entry.modified for entry in objects), default=None)
-    return {
-        "dataset": dataset.name,
-        "objects": len(objects),
-        "bytes": sum(entry.size for entry in objects),
-        "newest": f"{newest:%Y-%m-%d %H:%M:%S}" if newest else "never",
-        "last run": last[0]["status"] if last else "",
-    }
-
-
-def stored(platform: Platform, dataset: contract.Contract) -> list[Any]:
+def stored(platform: Platform, dataset: Contract) -> list[StoredObject]:
     """The dataset's objects."""
     return list(Storage(platform.client("s3")).list(Location(platform.names["lake_bucket"], f"{dataset.path}/")))
 
 
-def runs(platform: Platform, names: list[str]) -> list[dict[str, Any]]:
-    """One row a run of these datasets, newest first."""
+def runs(platform: Platform, names: list[str]) -> list[Run]:
+    """The runs of these datasets, newest first."""
     ledger = Ledger(platform.client("dynamodb"), platform.names["ledger"], lambda: datetime.now(UTC))
-    records = [record for name in names for record in ledger.runs(name)]
-    columns = ("run_id", "dataset", "status", "received", "new", "replaced", "duplicate", "quarantined", "reason")
-    rows = [{column: record.get(column) for column in columns} for record in records]
-    return sorted(rows, key=lambda row: str(row["run_id"]), reverse=True)
+    found = [_run(record) for name in names for record in ledger.runs(name)]
+    return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
-def alarms(platform: Platform) -> list[dict[str, Any]]:
-    """One row an alarm of the environment."""
+def alarms(platform: Platform) -> list[Alarm]:
+    """The alarms of the environment, those that ring first."""
     pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate()
-    found = [alarm for page in pages for alarm in page["MetricAlarms"]]
-    ours = [alarm for alarm in found if alarm["AlarmName"].endswith(f"-{platform.environment}")]
-    return [
-        {"alarm": alarm["AlarmName"], "state": alarm["StateValue"], "reason": alarm.get("StateReason", "")}
-        for alarm in ours
-    ]
+    found = [_alarm(alarm) for page in pages for alarm in page["MetricAlarms"] if ours(platform, alarm["AlarmName"])]
+    order = ("ALARM", "INSUFFICIENT_DATA", "OK")
+    return sorted(found, key=lambda alarm: (order.index(alarm.state), alarm.name))
+
+
+def changes(platform: Platform, since: datetime) -> list[Change]:
+    """When alarms of the environment changed their state since then, newest first."""
+    pages = platform.client("cloudwatch").get_paginator("describe_alarm_history")
+    items = pages.paginate(HistoryItemType="StateUpdate", StartDate=since)
+    found = [_change(item) for page in items for item in page["AlarmHistoryItems"] if ours(platform, item["AlarmName"])]
+    return sorted(found, key=lambda change: change.at, reverse=True)
+
+
+def _dataset(platform: Platform, dataset: Contract) -> Dataset:
+    objects = stored(platform, dataset)
+    last = runs(platform, [dataset.name])[:1] if dataset.source else []
+    return Dataset(
+        contract=dataset,
+        objects=len(objects),
+        size=sum(entry.size for entry in objects),
+        newest=max((entry.modified for entry in objects), default=None),
+        current_to=_completed(platform, dataset) if dataset.source else newest_in_greatest_folder(objects),
+        last_run=last[0] if last else None,
+    )
+
+
+def newest_in_greatest_folder(objects: list[StoredObject]) -> datetime | None:
+    """A correction of an old day does not make a dataset fresh."""
+    folders: dict[tuple[str, ...], datetime] = {}
+    for entry in objects:
+        folder = tuple(entry.key.split("/")[:-1])
+        folders[folder] = max(entry.modified, folders.get(folder, entry.modified))
+    return folders[max(folders)] if folders else None
+
+
+def _completed(platform: Platform, dataset: Contract) -> datetime | None:
+    """When a refresh last ended well, also one that found nothing new."""
+    key = {"pk": {"S": f"dataset#{dataset.name}"}, "sk": {"S": "lock"}}
+    answer = platform.client("dynamodb").get_item(TableName=platform.names["ledger"], Key=key, ConsistentRead=True)
+    moment = answer.get("Item", {}).get("completed_at")
+    return datetime.fromisoformat(TypeDeserializer().deserialize(moment)) if moment else None
+
+
+def _run(record: Mapping[str, Any]) -> Run:
+    counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons")
+    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", *counts)}
+    fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
+    return Run(**fields, reason=record.get("reason"))
+
+
+def _alarm(found: Mapping[str, Any]) -> Alarm:
+    description = found.get("AlarmDescription", "")
+    section = description.rpartition("RUNBOOK.md#")[2] if "RUNBOOK.md#" in description else ""
+    since = found["StateUpdatedTimestamp"]
+    return Alarm(found["AlarmName"], section, found["StateValue"], since, found.get("StateReason", ""), description)
+
+
+def _change(item: Mapping[str, Any]) -> Change:
+    data = json.loads(item["HistoryData"])
+    before, after = data["oldState"]["stateValue"], data["newState"]["stateValue"]
+    return Change(item["AlarmName"], item["Timestamp"], before, after, data["newState"].get("stateReason", ""))

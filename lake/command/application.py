@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake import athena, contract, watch
+from lake import athena, contract, cost, state, usage, watch
 from lake.command.output import show
+from lake.command.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
 from lake.errors import LakeError
 from lake.platform import Platform, load
 
@@ -29,20 +30,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @application.command()
-def status(env: Environment = "dev", as_json: Json = False) -> None:
-    """Datasets with their newest object and last run, and the state of each alarm.
+def status(
+    env: Environment = "dev",
+    as_json: Json = False,
+    all_alarms: Annotated[bool, typer.Option("--all", help="On a terminal, the alarms in state OK too.")] = False,
+) -> None:
+    """Datasets with freshness and last run, alarms, and what wants somebody, with its section of RUNBOOK.md.
 
-    Ends with 1 when an alarm is in state ALARM or the last run of a dataset failed.
+    Ends with 1 when something does: an alarm in ALARM, data older than promised, a last run that failed, or a part
+    that could not be read.
     """
     platform = load(env)
-    datasets, alarms = watch.datasets(platform), watch.alarms(platform)
+    seen = state.load(platform)
+    problems = state.problems(seen)
     if as_json:
-        show([{"datasets": datasets, "alarms": alarms}], as_json=True)
+        show([state_summary(seen, problems)], as_json=True)
     else:
-        show(datasets, as_json=False, title="Datasets")
-        show(alarms, as_json=False, title="Alarms")
-    failed = any(row["last run"] == "FAILED" for row in datasets) or any(row["state"] == "ALARM" for row in alarms)
-    raise typer.Exit(1 if failed else 0)
+        terminal = sys.stdout.isatty()
+        show_state(seen, problems, every_alarm=all_alarms or not terminal, narrow=terminal)
+    raise typer.Exit(1 if problems else 0)
 
 
 @application.command()
@@ -56,7 +62,7 @@ def runs(
     names = [dataset] if dataset else watch.curated()
     for name in names:
         contract.load(name)
-    show(watch.runs(load(env), names)[:last], as_json, "Runs")
+    show(run_rows(watch.runs(load(env), names)[:last]), as_json, "Runs")
 
 
 @application.command()
@@ -72,6 +78,23 @@ def query(
     else:
         show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=False)
     print(f"{answer.bytes_scanned:,} bytes scanned, {len(answer.rows):,} rows", file=sys.stderr)
+
+
+@application.command("cost")
+def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
+    """What the platform costs a month, estimated from what it has used since its deployment, 30 days at most.
+
+    What the estimate rests on and leaves out goes to standard error. Ends with 1 when a service could not be asked.
+    """
+    platform = load(env)
+    window = usage.window(platform)
+    found = cost.estimate(usage.measured(platform, window), window)
+    if as_json:
+        show([cost_summary(found)], as_json=True)
+    else:
+        show(cost_rows(found), as_json=False, title=f"Estimated cost of {env} a month")
+    print(cost.caveat(found), file=sys.stderr)
+    raise typer.Exit(1 if any(line.usage.failed for line in found.lines) else 0)
 
 
 @quarantine.command("list")

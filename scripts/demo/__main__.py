@@ -72,7 +72,7 @@ def run_pipeline() -> dict[str, Any]:
         "hops": _step("Count every hop", lambda: flow.hops(lake)),
         "counts": flow.counts(lake),
         "content": flow.content(lake),
-        "alarms": watch.alarms(lake),
+        "alarms": [{"alarm": alarm.name, "state": alarm.state, "reason": alarm.reason} for alarm in watch.alarms(lake)],
         "answers": {
             question: {"columns": answer.columns, "rows": answer.rows, "bytes_scanned": answer.bytes_scanned}
             for question, answer in answers.items()

@@ -83,10 +83,10 @@ def counts(platform: Platform) -> list[dict[str, Any]]:
     """received = new + replaced + duplicate + quarantined, over all runs of a dataset; raises DemoFailed otherwise."""
     rows = []
     for name in watch.curated():
-        runs = [run for run in watch.runs(platform, [name]) if run["status"] == "COMMITTED"]
+        runs = [run for run in watch.runs(platform, [name]) if run.status == "COMMITTED"]
         row: dict[str, Any] = {"dataset": name, "runs": len(runs)}
         for column in ("received", "new", "replaced", "duplicate", "quarantined"):
-            row[column] = sum(run[column] for run in runs)
+            row[column] = sum(getattr(run, column) for run in runs)
         if row["received"] != row["new"] + row["replaced"] + row["duplicate"] + row["quarantined"]:
             raise DemoFailed(f"the counts do not add up: {row}")
         rows.append(row)

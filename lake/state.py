@@ -1,0 +1,83 @@
+"""Is the lake well? The datasets and alarms at one moment, and what in them wants somebody."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lake import parts, watch
+from lake.parts import Part
+from lake.platform import Platform
+from lake.watch import Alarm, Dataset
+
+
+@dataclass(frozen=True)
+class State:
+    """What was seen at ``now``, the platform's own time."""
+
+    environment: str
+    now: datetime
+    datasets: Part[list[Dataset]]
+    alarms: Part[list[Alarm]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that wants somebody; ``section`` is the runbook's section about it, if there is one."""
+
+    text: str
+    section: str = ""
+
+
+def load(platform: Platform) -> State:
+    """Look once."""
+    return State(
+        platform.environment,
+        watch.now(platform),
+        parts.read("listing of the bucket, ledger, contracts", lambda: watch.datasets(platform)),
+        parts.read("CloudWatch", lambda: watch.alarms(platform)),
+    )
+
+
+def problems(state: State) -> list[Problem]:
+    """What wants somebody; empty when all is well."""
+    return [*_of_alarms(state), *_of_datasets(state)]
+
+
+def text(duration: timedelta) -> str:
+    """A duration as people say it, e.g. ``1 h 05 min``."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def _of_alarms(state: State) -> Iterator[Problem]:
+    if state.alarms.value is None:
+        yield Problem(f"The alarms could not be read: {state.alarms.failure}")
+    for alarm in state.alarms.value or []:
+        if alarm.state == "ALARM":
+            meaning = alarm.description.partition(" What to do:")[0]
+            yield Problem(
+                f"{alarm.section or alarm.name} rings since {alarm.since:%m-%d %H:%M}. {meaning}", alarm.section
+            )
+
+
+def _of_datasets(state: State) -> Iterator[Problem]:
+    if state.datasets.value is None:
+        yield Problem(f"The datasets could not be read: {state.datasets.failure}")
+    for dataset in state.datasets.value or []:
+        age = dataset.age(state.now)
+        if dataset.state(state.now) == "stale" and age and dataset.limit:
+            section = f"{dataset.name.replace('_', '-')}-freshness"
+            yield Problem(f"{dataset.name} is {text(age)} old; its limit is {text(dataset.limit)}.", section)
+        if dataset.last_run and dataset.last_run.status == "FAILED":
+            yield Problem(
+                f"The last run of {dataset.name} failed: {dataset.last_run.reason}", "glue-transform-failures"
+            )
+        if dataset.last_run and dataset.last_run.status == "COMMITTED" and dataset.last_run.unaccounted:
+            lost = dataset.last_run.unaccounted
+            yield Problem(f"Records unaccounted for in the last run of {dataset.name}: {lost}.", "conservation")

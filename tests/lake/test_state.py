@@ -1,0 +1,113 @@
+"""Is the lake well, and what is said when it is not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lake import contract, state, watch
+from lake.command import rows
+from lake.parts import Part, read
+from lake.platform import NotDeployed
+from lake.state import State
+from lake.storage import StoredObject
+from lake.watch import Alarm, Dataset, Run
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)
+WELL = Dataset(contract.load("curated_weather"), 28, 1000, NOW, NOW - timedelta(hours=1), RUN)
+QUIET = Alarm("aws-datalake-platform-lock-age-dev", "lock-age", "OK", NOW, "quiet", "A lock is old. What to do: …")
+
+
+def seen(*datasets: Dataset, alarms: tuple[Alarm, ...] = (QUIET,)) -> State:
+    return State("dev", NOW, Part("bucket", list(datasets)), Part("CloudWatch", list(alarms)))
+
+
+def test_nothing_is_said_of_a_lake_that_is_well() -> None:
+    assert state.problems(seen(WELL)) == []
+
+
+def test_an_alarm_that_rings_is_a_problem_with_its_section() -> None:
+    (problem,) = state.problems(seen(WELL, alarms=(QUIET, replace(QUIET, state="ALARM"))))
+    assert problem.text == "lock-age rings since 11-21 12:00. A lock is old."
+    assert problem.section == "lock-age"
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (timedelta(hours=2), ("fresh", 0)),
+        (timedelta(hours=2, seconds=1), ("stale", 1)),
+        (None, ("empty", 0)),
+    ],
+)
+def test_data_older_than_promised_is_a_problem_and_a_lake_without_data_is_not(
+    age: timedelta | None, said: tuple[str, int]
+) -> None:
+    dataset = replace(WELL, current_to=None if age is None else NOW - age)
+    assert (dataset.state(NOW), len(state.problems(seen(dataset)))) == said
+
+
+def test_a_clock_that_is_a_moment_behind_makes_no_negative_age() -> None:
+    assert replace(WELL, current_to=NOW + timedelta(seconds=2)).age(NOW) == timedelta()
+
+
+def test_a_last_run_that_failed_is_a_problem_with_its_reason() -> None:
+    failed = replace(RUN, status="FAILED", reason="validation FAILED: 3 of 4")
+    (problem,) = state.problems(seen(replace(WELL, last_run=failed)))
+    assert problem.text == "The last run of curated_weather failed: validation FAILED: 3 of 4"
+
+
+def test_records_that_became_nothing_are_a_problem() -> None:
+    (problem,) = state.problems(seen(replace(WELL, last_run=replace(RUN, new=739))))
+    assert (problem.text, problem.section) == (
+        "Records unaccounted for in the last run of curated_weather: 1.",
+        "conservation",
+    )
+
+
+def test_a_part_that_cannot_be_read_is_a_problem_and_the_other_is_still_seen() -> None:
+    def denied() -> list[Alarm]:
+        raise NotDeployed("no")
+
+    broken = replace(seen(WELL), alarms=read("CloudWatch", denied))
+    assert [problem.text for problem in state.problems(broken)] == ["The alarms could not be read: NotDeployed: no"]
+    summary = rows.state_summary(broken, state.problems(broken))
+    assert (summary["alarms"], summary["datasets"][0]["age"]) == (None, "1 h")
+
+
+def test_without_a_terminal_the_first_columns_stay_what_scripts_know(capsys: pytest.CaptureFixture[str]) -> None:
+    ringing = replace(QUIET, state="ALARM")
+    shown = seen(WELL, alarms=(ringing, QUIET))
+    rows.show_state(shown, state.problems(shown), every_alarm=True, narrow=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "curated_weather\t28\t1,000\t2026-11-21 12:00:00\tCOMMITTED\t1 h\t2 h\tfresh\t746\t740\t1\t3\t2" in lines
+    assert "aws-datalake-platform-lock-age-dev\tALARM\t2026-11-21 12:00:00\tRUNBOOK.md#lock-age\tquiet" in lines
+    assert "aws-datalake-platform-lock-age-dev\tOK\t2026-11-21 12:00:00\t\tquiet" in lines
+
+
+def test_on_a_terminal_only_alarms_that_are_not_well_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = seen(WELL, alarms=(QUIET,))
+    rows.show_state(shown, [], every_alarm=False, narrow=True)
+    assert "Alarms (1 more are OK): nothing" in capsys.readouterr().out
+
+
+def test_raw_data_is_as_fresh_as_the_newest_object_of_the_greatest_folder() -> None:
+    corrected = StoredObject("raw/weather/date=2026-11-19/b.json", "e", 1, NOW)
+    newest = StoredObject("raw/weather/date=2026-11-20/a.json", "e", 1, NOW - timedelta(days=1))
+    assert watch.newest_in_greatest_folder([corrected, newest]) == newest.modified
+    assert watch.newest_in_greatest_folder([]) is None
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (timedelta(seconds=5), "5 s"),
+        (timedelta(minutes=15), "15 min"),
+        (timedelta(minutes=65), "1 h 05 min"),
+        (timedelta(hours=26), "1 d 2 h"),
+        (timedelta(days=7), "7 d"),
+    ],
+)
+def test_a_duration_is_said_as_people_say_it(duration: timedelta, said: str) -> None:
+    assert state.text(duration) == said
