@@ -3,21 +3,18 @@
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drills import catalogue, report, runbook
+from drills import catalogue, report, sets
 from drills.drill import Drill
 from drills.lake import Lake
-from drills.run import Result, Runner, Say
 from lake.command.output import show
-from localaws.connection import REPOSITORY, LocalAws, running
+from localaws.connection import REPOSITORY, LocalAws
 
 application = typer.Typer(
     help="Break something in the lake on this machine, see the alarm, follow the runbook, prove that it is mended.",
@@ -60,30 +57,12 @@ def _run(drills: Sequence[Drill], as_json: bool) -> None:
     def say(line: str) -> None:
         print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
 
-    results = [result for drill in drills for result in [run_one(drill, _here(), say)]]
+    results = sets.run(drills, _here(), say)
     page = report.write(results, REPOSITORY / report.FOLDER)
     if as_json:
         print(json.dumps([asdict(result) for result in results], indent=2))
     say(f"\n{sum(result.passed for result in results)} of {len(results)} passed; {page.relative_to(REPOSITORY)}")
     raise typer.Exit(0 if all(result.passed for result in results) else 1)
-
-
-def run_one(drill: Drill, lake: Lake, say: Say) -> Result:
-    """Run one drill: against this lake, or in an account of its own when it needs one in which nothing is."""
-    say(f"{drill.id}  {drill.title}")
-    with _account(drill, lake) as account:
-        result = Runner(account, runbook.load(), say).run(drill)
-    say(f"  {'passed' if result.passed else 'FAILED'} in {result.wall_seconds} s")
-    return result
-
-
-@contextmanager
-def _account(drill: Drill, lake: Lake) -> Iterator[Lake]:
-    if not drill.fresh_account:
-        yield lake
-        return
-    with tempfile.TemporaryDirectory(prefix="drill-") as folder, running(Path(folder) / "home") as aws:
-        yield Lake(aws.home, aws.port, aws.environment, Path(folder) / "terraform")
 
 
 def _here() -> Lake:

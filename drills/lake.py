@@ -6,6 +6,7 @@ import functools
 import gzip
 import json
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,6 +81,10 @@ class Lake(LocalAws):
         return subprocess.run(
             command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=900
         )
+
+    def terraform(self, action: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run scripts.terraform for dev: make has one exit code for all that goes wrong, this has Terraform's."""
+        return self.command(sys.executable, "-m", "scripts.terraform", action, "--env", "dev", **variables)
 
     def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
         """Call a function of the pipeline, once, and wait for its answer."""

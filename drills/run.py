@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -64,33 +64,57 @@ class Terminal:
         return done.returncode, done.stdout + done.stderr
 
 
+@dataclass
+class _Waiting:
+    """A drill that is over but for its alarms: the mails that say that they are OK have not come yet."""
+
+    drill: Drill
+    result: Result
+    mails: int
+
+
 class Runner:
     """Runs drills against one lake, with one runbook. ``say`` gets a line for each step."""
 
     def __init__(self, lake: Lake, runbook: Runbook, say: Say) -> None:
         self.lake, self.runbook, self.say = lake, runbook, say
+        self._waiting: list[_Waiting] = []
         made = lake.command("make", "-s", "env")
         require(made.returncode == 0, f"make env failed\n{made.stderr}")
         self.shell = made.stdout
 
     def run(self, drill: Drill) -> Result:
-        """Run one drill to its end. A drill that fails leaves what it broke to ``terraform apply``."""
+        """Run one drill. What it broke and did not mend is left to ``terraform apply``."""
         result, started = Result(drill.id, drill.section, drill.title), time.monotonic()
+        self.say(f"{drill.id}  {drill.title}")
         try:
             self._run(drill, result)
             result.passed = True
         except _PROBLEMS as error:
-            result.problem = f"{type(error).__name__}: {error}"
-            self.say(f"  {result.problem}")
+            self._fail(result, error)
             self.lake.command("make", "-s", "apply")
         result.wall_seconds = round(time.monotonic() - started, 1)
+        self.say(f"{drill.id}  {'passed' if result.passed else 'FAILED'} in {result.wall_seconds} s")
         return result
 
+    def settle(self, alarms: Iterable[str] | None = None) -> None:
+        """Let time pass until the alarms of earlier drills (of these only, when given) have mailed that they are OK."""
+        wanted = None if alarms is None else set(alarms)
+        for waiting in [w for w in self._waiting if wanted is None or wanted & set(w.drill.alarms)]:
+            self._waiting.remove(waiting)
+            try:
+                self._wait_for_good_news(waiting)
+            except DrillFailed as error:
+                waiting.result.passed = False
+                self._fail(waiting.result, error)
+
+    def _fail(self, result: Result, error: Exception) -> None:
+        result.problem = f"{type(error).__name__}: {error}"
+        self.say(f"{result.id}  {result.problem}")
+
     def _run(self, drill: Drill, result: Result) -> None:
-        if not drill.fresh_account:
-            self.lake.wait_until_alarms_are_over()
-        mails = 0 if drill.fresh_account else len(self.lake.mail())
-        started = self.lake.now
+        self.settle(drill.alarms)
+        mails, started = len(self.lake.mail()), self.lake.now
         found: Any = None
         try:
             found = drill.inject(self.lake)
@@ -101,11 +125,13 @@ class Runner:
             result.restored_seconds = self._since(started)
         finally:
             self.lake.break_open_meteo()
+            self.lake.break_aws()
             drill.cleanup(self.lake, found)
-        self.say(f"  proof: {result.proof}")
-        self._wait_for_good_news(drill, mails)
+        self.say(f"{drill.id}  {result.proof}")
+        self._waiting.append(_Waiting(drill, result, mails))
         if not drill.fresh_account:
-            self._require_empty_plan()
+            done = self.lake.terraform("plan")
+            require(done.returncode == 0, f"the plan is not empty\n{(done.stdout + done.stderr)[-3000:]}")
 
     def _notice(self, drill: Drill, found: Any, mails: int, result: Result) -> str:
         if drill.noticed is not None:
@@ -138,7 +164,7 @@ class Runner:
                 started = time.monotonic()
                 printed = self._block(terminal, block, block.rpartition(".")[2] in drill.refused)
                 result.blocks[block] = round(time.monotonic() - started, 1)
-                self.say(f"  {block}  {result.blocks[block]} s")
+                self.say(f"{drill.id}  {block}  {result.blocks[block]} s")
                 if number == 0:
                     self._require_sign(drill, f"{result.noticed}\n{printed}")
                     terminal.give({name: self._read(pattern, printed) for name, pattern in drill.reads.items()})
@@ -172,16 +198,12 @@ class Runner:
         require(found is not None, f"{pattern!r} is not in what the first block printed:\n{printed[-2000:]}")
         return found[1] if found else ""
 
-    def _wait_for_good_news(self, drill: Drill, mails: int) -> None:
+    def _wait_for_good_news(self, waiting: _Waiting) -> None:
         waited = 0
-        while (missing := set(drill.alarms) - self._news(mails, "OK")) and waited < ALARMS_OVER_SECONDS:
+        while (missing := set(waiting.drill.alarms) - self._news(waiting.mails, "OK")) and waited < ALARMS_OVER_SECONDS:
             self.lake.advance(STEP_SECONDS * 5)
             waited += STEP_SECONDS * 5
         require(not missing, f"{', '.join(sorted(missing))} did not go back to OK within {waited} simulated seconds")
-
-    def _require_empty_plan(self) -> None:
-        done = self.lake.command("make", "-s", "plan")
-        require(done.returncode == 0, f"the plan is not empty\n{(done.stdout + done.stderr)[-3000:]}")
 
     def _since(self, started: datetime) -> float:
         return round((self.lake.now - started).total_seconds())

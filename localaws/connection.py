@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ import boto3
 
 from localaws import settings
 
-FAULT_SECONDS = 60
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -86,13 +84,9 @@ class LocalAws:
         """Replace the faults of the AWS API; without any it is whole again. See `lake local api-faults`."""
         self.ask("faults", list(faults))
 
-    def wait_for_faults(self) -> None:
-        """Wait until every fault that hits a number of times has hit that often; raises TimeoutError after a minute."""
-        deadline = time.monotonic() + FAULT_SECONDS
-        while self.ask_open_meteo_faults() or self.ask("faults")["faults"]:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"nobody has met the faults within {FAULT_SECONDS} s")
-            time.sleep(0.05)
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults of the AWS API that are in force, each with its ``hits``."""
+        return list(self.ask("faults"))
 
     def ask_open_meteo_faults(self) -> list[Any]:
         """The faults of the replayed API that are left."""
@@ -109,10 +103,10 @@ class LocalAws:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**kept, **self.environment, "LOCALAWS_HOME": str(self.home), "LOCALAWS_PORT": str(self.port)}
 
-    def ask(self, path: str, body: Any = None) -> dict[str, Any]:
+    def ask(self, path: str, body: Any = None) -> Any:
         """The answer of localaws' own administration."""
         with self._opened(f"{self.endpoint}/_localaws/{path}", body) as answer:
-            return dict(json.load(answer))
+            return json.load(answer)
 
     def _opened(self, address: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -61,9 +61,9 @@ def answers(lake: Lake, _found: Any) -> str:
 def _drop_partitions(lake: Lake) -> None:
     glue, names = lake.client("glue"), {"DatabaseName": lake.names["database"], "TableName": TABLE}
     pages = glue.get_paginator("get_partitions").paginate(**names)
-    values = [{"Values": partition["Values"]} for page in pages for partition in page["Partitions"]]
-    for start in range(0, len(values), 25):
-        glue.batch_delete_partition(**names, PartitionsToDelete=values[start : start + 25])
+    values = [partition["Values"] for page in pages for partition in page["Partitions"]]
+    for value in values:
+        glue.delete_partition(**names, PartitionValues=value)
 
 
 def _forget(lake: Lake) -> None:

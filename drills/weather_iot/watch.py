@@ -1,6 +1,7 @@
 """Scenario 7: nothing has failed, and yet something is wrong. What only the watch sees."""
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ FRESHNESS = (
     "raw-weather-freshness", "raw-iot-sensors-freshness", "curated-weather-freshness",
     "curated-sensor-readings-freshness",
 )  # fmt: skip
+MET_SECONDS = 30
 DOUBTFUL = "raw/weather/date=2024-03-01/by_hand.json"
 
 
@@ -41,7 +43,7 @@ def watch_paused(lake: Lake) -> None:
 
 def watch_denied(lake: Lake) -> None:
     """The watch may not read the ledger."""
-    faults.forbid_action(lake, "aws-datalake-platform-watch-dev", "dynamodb:Query")
+    faults.forbid_action(lake, "aws-datalake-platform-watch-dev", "dynamodb:GetItem")
 
 
 def throttled(lake: Lake) -> set[str]:
@@ -56,18 +58,27 @@ def slow(lake: Lake) -> set[str]:
     """Weather service and stream answer only after a while, in which two minutes pass."""
     before = stream_generate.delivered(lake)
     lake.break_open_meteo({"delay_seconds": 4, "times": 1})
-    lake.break_aws({"service": "firehose", "action": "PutRecordBatch", "delay_seconds": 4, "times": 1})
+    lake.break_aws({"service": "firehose", "action": "PutRecordBatch", "hang": True})
     calls = [
         threading.Thread(target=lake.invoke, args=(name, {"time": lake.now.isoformat()}))
         for name in ("batch_ingest", "stream_generate")
     ]
     for call in calls:
         call.start()
-    lake.wait_for_faults()
+    _wait_until_met(lake)
     lake.advance(110)
+    lake.break_aws()
     for call in calls:
         call.join()
     return before
+
+
+def _wait_until_met(lake: Lake) -> None:
+    """Wait until both functions hang."""
+    deadline = time.monotonic() + MET_SECONDS
+    while lake.ask_open_meteo_faults() or any(not fault["hits"] for fault in lake.faults()):
+        require(time.monotonic() < deadline, f"the functions did not meet the faults within {MET_SECONDS} s")
+        time.sleep(0.05)
 
 
 def doubtful(lake: Lake) -> int:

@@ -21,8 +21,8 @@ class Deployed(Lake):
     said: list[str] = field(default_factory=list)
 
     def terraform(self, action: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run scripts.terraform for dev."""
-        done = self.command(sys.executable, "-m", "scripts.terraform", action, "--env", "dev", **variables)
+        """Run Terraform for dev, and keep what it says."""
+        done = super().terraform(action, **variables)
         self.said.append(done.stdout + done.stderr)
         return done
 

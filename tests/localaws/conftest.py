@@ -1,6 +1,5 @@
 """The session's localaws, with what the tests of its planes need."""
 
-import datetime
 import io
 import json
 import urllib.parse
@@ -25,25 +24,7 @@ class LocalAws(local_aws.LocalAws):
 
     def idle(self) -> dict[str, Any]:
         """What still runs or waits."""
-        return self.ask("idle")
-
-    def flush(self) -> int:
-        """Deliver what streams have buffered, without time; how many records could not be."""
-        return int(self.ask("flush", {})["undelivered"])
-
-    def faults(self, *faults: dict[str, Any]) -> None:
-        """Put these in the place of all faults of the API."""
-        body = json.dumps(faults).encode()
-        urllib.request.urlopen(f"{self.endpoint}/_localaws/faults", body, timeout=10).close()
-
-    def faults_in_force(self) -> list[dict[str, Any]]:
-        """What is left of them."""
-        with urllib.request.urlopen(f"{self.endpoint}/_localaws/faults", timeout=10) as answer:
-            return list(json.load(answer))
-
-    def now(self) -> datetime.datetime:
-        """What time it is there."""
-        return datetime.datetime.fromisoformat(self.ask("clock")["now"])
+        return dict(self.ask("idle"))
 
     def query(self, service: str, version: str, **parameters: str) -> str:
         """The raw answer to a signed request in the Query protocol, which some clients still speak."""

@@ -86,7 +86,7 @@ def test_an_alarm_with_a_unit_sees_that_unit_only(aws: LocalAws) -> None:
 
 def test_points_that_come_late_and_in_any_order_are_in_their_periods(aws: LocalAws) -> None:
     aws.advance(600)
-    now = aws.now()
+    now = aws.now
     for minutes in (5, 1, 3):
         put(aws, "Late", "late", minutes, Timestamp=now - timedelta(minutes=minutes))
     points = aws.client("cloudwatch").get_metric_statistics(
@@ -116,7 +116,7 @@ def test_the_history_tells_each_change_with_its_points(aws: LocalAws) -> None:
     assert changes[2]["newState"]["stateReasonData"]["recentDatapoints"] == [2.0]
     assert changes[2]["newState"]["stateReason"].startswith("Threshold Crossed: [2.0 (")
     assert items[0]["Timestamp"] > items[-1]["Timestamp"]
-    assert abs((aws.now() - items[0]["Timestamp"]).total_seconds()) < 120
+    assert abs((aws.now - items[0]["Timestamp"]).total_seconds()) < 120
 
 
 def test_the_query_protocol_says_as_much(aws: LocalAws) -> None:

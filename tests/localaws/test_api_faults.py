@@ -18,7 +18,7 @@ from tests.localaws.test_server import command
 @pytest.fixture(autouse=True)
 def no_faults(aws: LocalAws) -> Iterator[None]:
     yield
-    aws.faults()
+    aws.break_aws()
 
 
 def once(aws: LocalAws, service: str) -> Any:
@@ -54,7 +54,7 @@ REQUESTS: dict[tuple[str, str], Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize(("service", "action"), REQUESTS)
 def test_the_error_comes_in_the_format_of_its_service(aws: LocalAws, service: str, action: str) -> None:
-    aws.faults(fault(service, action))
+    aws.break_aws(fault(service, action))
     name = {"monitoring": "cloudwatch"}.get(service, service)
     with pytest.raises(ClientError) as caught:
         REQUESTS[service, action](once(aws, name))
@@ -64,13 +64,13 @@ def test_the_error_comes_in_the_format_of_its_service(aws: LocalAws, service: st
 
 
 def test_a_request_without_an_answer_to_read_has_the_status(aws: LocalAws) -> None:
-    aws.faults(fault("s3", "HeadObject", status=503, code="SlowDown"))
+    aws.break_aws(fault("s3", "HeadObject", status=503, code="SlowDown"))
     with pytest.raises(ClientError, match="503"):
         once(aws, "s3").head_object(Bucket="faulty", Key="a")
 
 
 def test_a_fault_hits_what_it_matches_as_often_as_it_says(aws: LocalAws) -> None:
-    aws.faults(fault("dynamodb", "ListTables", match='"Limit": 7', times=2), fault("s3", "*", times=0, match="mine"))
+    aws.break_aws(fault("dynamodb", "ListTables", match='"Limit": 7', times=2), fault("s3", "*", times=0, match="mine"))
     dynamodb, s3 = once(aws, "dynamodb"), once(aws, "s3")
     assert "TableNames" in dynamodb.list_tables(Limit=8)
     for _ in range(2):
@@ -80,11 +80,11 @@ def test_a_fault_hits_what_it_matches_as_often_as_it_says(aws: LocalAws) -> None
             s3.list_objects_v2(Bucket="any", Prefix="mine")
     assert "TableNames" in dynamodb.list_tables(Limit=7)
     s3.list_buckets()
-    assert [(left["action"], left["hits"]) for left in aws.faults_in_force()] == [("*", 2)]
+    assert [(left["action"], left["hits"]) for left in aws.faults()] == [("*", 2)]
 
 
 def test_what_hangs_is_let_go_when_the_faults_are_replaced_and_was_not_done(aws: LocalAws) -> None:
-    aws.faults({"service": "s3", "action": "CreateBucket", "hang": True})
+    aws.break_aws({"service": "s3", "action": "CreateBucket", "hang": True})
     failures: list[ClientError] = []
 
     def create() -> None:
@@ -94,10 +94,10 @@ def test_what_hangs_is_let_go_when_the_faults_are_replaced_and_was_not_done(aws:
 
     thread = threading.Thread(target=create)
     thread.start()
-    while aws.faults_in_force():
+    while aws.faults():
         thread.join(0.05)
         assert thread.is_alive()
-    aws.faults()
+    aws.break_aws()
     thread.join(10)
     assert [failure.response["Error"]["Code"] for failure in failures] == ["ServiceUnavailable"]
     names = [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]]
@@ -115,11 +115,11 @@ def test_what_hangs_is_let_go_when_the_faults_are_replaced_and_was_not_done(aws:
     ],
 )
 def test_what_is_no_fault_is_refused_and_changes_nothing(aws: LocalAws, wrong: dict[str, Any], reason: str) -> None:
-    aws.faults(fault("s3", "PutObject"))
+    aws.break_aws(fault("s3", "PutObject"))
     with pytest.raises(urllib.error.HTTPError) as caught:
-        aws.faults(wrong)
+        aws.break_aws(wrong)
     assert reason in json.load(caught.value)["reason"]
-    assert len(aws.faults_in_force()) == 1
+    assert len(aws.faults()) == 1
 
 
 def test_faults_are_set_shown_and_taken_back_by_command(aws: LocalAws) -> None:
