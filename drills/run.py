@@ -121,6 +121,7 @@ class Runner:
             result.noticed = self._notice(drill, found, mails, result)
             result.detected_seconds = self._since(started)
             self._follow(drill, found, result)
+            self.lake.advance(drill.waits.get("proof", 0))
             result.proof = drill.proof(self.lake, found)
             result.restored_seconds = self._since(started)
         finally:

@@ -74,6 +74,14 @@ def _environment(lake: Lake) -> Iterator[None]:
         os.environ.update(before)
 
 
+def unlock_what_is_left(lake: Lake, _found: Any) -> None:
+    """Without this, a drill that fails would lock out all that follow."""
+    with _environment(lake):
+        left = locks(backend_settings(BACKEND.read_text(encoding="utf-8")))
+    for lock in left[:1]:
+        lake.command("make", "-s", "unlock", f"LOCK={lock.id}")
+
+
 def no_rights(lake: Lake) -> dict[str, str]:
     """Terraform runs as somebody who may do nothing."""
     iam = lake.client("iam")
@@ -121,16 +129,12 @@ def apply_fails(lake: Lake, variables: dict[str, str]) -> str:
 
 
 def quota(lake: Lake) -> dict[str, str]:
-    """The account may not have another rule; ours was deleted by hand."""
-    rule = lake.client("events").list_rules(NamePrefix="aws-datalake-platform-glue-transform")["Rules"][0]["Name"]
-    events = lake.client("events")
-    targets = [target["Id"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
-    events.remove_targets(Rule=rule, Ids=targets)
-    events.delete_rule(Name=rule)
+    """The account may not have another alarm; one of ours was deleted by hand."""
+    lake.client("cloudwatch").delete_alarms(AlarmNames=["aws-datalake-platform-conservation-dev"])
     lake.break_aws(
         {
-            "service": "events", "action": "PutRule", "times": 0, "status": 400, "code": "LimitExceededException",
-            "message": "The requested resource exceeds the maximum number allowed.",
+            "service": "cloudwatch", "action": "PutMetricAlarm", "times": 0, "status": 400, "code": "LimitExceeded",
+            "message": "The quota for alarms for this customer has already been reached.",
         }
     )  # fmt: skip
     return {}
@@ -194,7 +198,8 @@ DRILLS = (
     ),
     _drill(
         "6b", "a killed apply holds the lock", killed, ("confirm", "holder", "unlock", "plan"),
-        refused=frozenset({"confirm"}), reads={"LOCK": r"ID:\s+(\S+)"},
+        refused=frozenset({"confirm"}), reads={"LOCK": r"Lock Info:\s+ID:\s+(\S+)"},
+        cleanup=unlock_what_is_left,
     ),
     _drill(
         "6c", "the credentials may not do it", no_rights, ("confirm", "identity", "plan"),

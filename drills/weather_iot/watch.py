@@ -210,7 +210,7 @@ DRILLS = (
         ("confirm", "apply", "batch-ingest-errors.invoke", "stream-generate-throttles.confirm",
          "stream-generate-errors.invoke"),
         stream_generate.arrived, alarms=("batch-ingest-throttles", "stream-generate-throttles"),
-        waits={},
+        waits={"proof": 120},
     ),
     Drill(
         "7e", "batch-ingest-duration", "those that are asked answer late", slow,
