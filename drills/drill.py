@@ -16,11 +16,12 @@ class Drill:
     """One cause of the runbook, made and mended.
 
     ``inject`` breaks something and returns what the later steps need to know. Within ``notice_seconds`` (simulated)
-    each of ``alarms`` arrives by mail; a cause without alarm has ``noticed``, which returns what one saw and raises
+    each of ``alarms`` arrives by mail; a cause without one has ``noticed``, which returns what one saw and raises
     DrillFailed when there was nothing to see. ``blocks`` are run from the runbook, each as it stands there; before a
-    block of ``waits``, or the ``proof``, so many simulated seconds pass. ``reads`` says what the reader copies from what the first block
-    prints: variable => pattern with one group. Blocks of ``refused`` end with an error, and that is the point of them.
-    ``proof`` returns a sentence with the data that shows that all is well, and raises DrillFailed when it is not.
+    block of ``waits``, or before the ``proof``, so many simulated seconds pass. ``reads`` says what the reader copies
+    from what the first block prints: variable => pattern with one group. Blocks of ``refused`` end with an error, and
+    that is the point of them. ``proof`` returns a sentence with the data that shows that all is well, and raises
+    DrillFailed when it is not.
     """
 
     id: str

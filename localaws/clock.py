@@ -57,6 +57,11 @@ def real_now() -> datetime.datetime:
     return datetime.datetime.fromtimestamp(time_machine.escape_hatch.time.time(), datetime.UTC)
 
 
+def advanced() -> datetime.timedelta:
+    """How far the clock has been advanced since the start."""
+    return datetime.timedelta(seconds=_offset)
+
+
 def subscribe(callback: Callable[[datetime.datetime], None]) -> None:
     """Have `callback(now)` called in the order of subscription, at every tick."""
     _subscribers.append(callback)

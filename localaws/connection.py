@@ -74,9 +74,13 @@ class LocalAws:
         """The e-mails that were sent, oldest first."""
         return list(self.ask("mail")["messages"])
 
+    def open_meteo(self) -> str:
+        """Where the replay of Open-Meteo answers."""
+        return str(self.ask("health")["open_meteo"])
+
     def break_open_meteo(self, *faults: dict[str, Any]) -> None:
         """Replace the faults of the replayed API; without any it is whole again."""
-        with self._opened(f"{self.ask('health')['open_meteo']}/_faults", list(faults)) as answer:
+        with self._opened(f"{self.open_meteo()}/_faults", list(faults)) as answer:
             if len(json.load(answer)) != len(faults):
                 raise ValueError(f"the replay did not take these faults: {faults}")
 
@@ -90,12 +94,12 @@ class LocalAws:
 
     def ask_open_meteo_faults(self) -> list[Any]:
         """The faults of the replayed API that are left."""
-        with self._opened(f"{self.ask('health')['open_meteo']}/_faults", None) as answer:
+        with self._opened(f"{self.open_meteo()}/_faults", None) as answer:
             return list(json.load(answer))
 
     def ask_open_meteo(self, path: str) -> dict[str, Any]:
         """What the replayed API answers to a GET."""
-        with self._opened(f"{self.ask('health')['open_meteo']}{path}", None) as answer:
+        with self._opened(f"{self.open_meteo()}{path}", None) as answer:
             return dict(json.load(answer))
 
     def process_environment(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from localaws import clock
 from localaws.open_meteo_answers import BadRequest, answer
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -26,6 +27,7 @@ class Fault:
     `times` requests are hit (0 is without end) whose path has `match` in it, such as `latitude=-37.8`.
     First `delay_seconds` pass. With a `status` the answer is that, with `headers` and `body`; without one it is the
     recording. `close_mid_body` sends half of it and closes the connection; `close` closes it before a byte is sent.
+    `hits` counts, from the moment that a request came in.
     """
 
     status: int | None = None
@@ -36,6 +38,7 @@ class Fault:
     close: bool = False
     times: int = 1
     match: str = ""
+    hits: int = field(default=0, init=False)
 
 
 _faults: list[Fault] = []
@@ -50,14 +53,15 @@ def set_faults(faults: list[dict[str, Any]]) -> None:
 
 
 def _hit(path: str) -> Fault:
-    """The first fault for this request, one time less of it; one that does nothing when there is none."""
+    """The first fault for this request, one hit more; one that does nothing when there is none."""
     with _lock:
         fault = next((f for f in _faults if f.match in path), None)
-        if fault is not None and fault.times:
-            fault.times -= 1
-            if not fault.times:
-                _faults.remove(fault)
-        return fault or Fault()
+        if fault is None:
+            return Fault()
+        fault.hits += 1
+        if fault.hits == fault.times:
+            _faults.remove(fault)
+        return fault
 
 
 def install() -> None:
@@ -130,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         given = urllib.parse.parse_qs(address.query)
         parameters = {name: ",".join(values) for name, values in given.items()}
         try:
-            return 200, json.dumps(answer(self._recordings, parameters), ensure_ascii=False)
+            return 200, json.dumps(answer(self._recordings, parameters, clock.advanced().days), ensure_ascii=False)
         except BadRequest as error:
             return 400, _error(str(error))
 

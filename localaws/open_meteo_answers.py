@@ -2,9 +2,11 @@
 
 The recorded answer of the nearest place within a quarter of a degree comes back as it was recorded, with its own dates,
 units and UTC offset, whatever the request says about those; a place or a variable that the API knows and nobody
-recorded is an error or nulls, never an invented value.
+recorded is an error or nulls, never an invented value. Only its days move on with the clock of localaws, so that a
+simulated week has new weather each day.
 """
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,8 @@ class BadRequest(Exception):
     """The reason in the API's answer with status 400."""
 
 
-def answer(recordings: list[dict[str, Any]], parameters: dict[str, str]) -> dict[str, Any]:
-    """The answer to /v1/forecast; raises BadRequest in the API's words."""
+def answer(recordings: list[dict[str, Any]], parameters: dict[str, str], days_later: int = 0) -> dict[str, Any]:
+    """The answer to /v1/forecast, so many days after it was recorded; raises BadRequest in the API's words."""
     recording = _nearest(recordings, _number(parameters, "latitude", 90), _number(parameters, "longitude", 180))
     for name, (kind, values) in CHOICES.items():
         if parameters.get(name, values[0]) not in values:
@@ -45,12 +47,17 @@ def answer(recordings: list[dict[str, Any]], parameters: dict[str, str]) -> dict
     if not variables:
         return kept
     units, hours = recording["hourly_units"], {n: v[: 24 * int(days)] for n, v in recording["hourly"].items()}
+    hours["time"] = [_later(time, days_later) for time in hours["time"]]
     nothing, shown = [None] * len(hours["time"]), ["time", *variables]
     return {
         **kept,
         "hourly_units": {name: units.get(name, UNITS.get(name)) for name in shown},
         "hourly": {name: hours.get(name, nothing) for name in shown},
     }
+
+
+def _later(time: str, days: int) -> str:
+    return (datetime.datetime.fromisoformat(time) + datetime.timedelta(days)).isoformat(timespec="minutes")
 
 
 def _nearest(recordings: list[dict[str, Any]], latitude: float, longitude: float) -> dict[str, Any]:

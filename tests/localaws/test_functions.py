@@ -1,6 +1,8 @@
 import base64
 import json
+import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +180,21 @@ def test_throttled_calls_are_counted_as_throttles_only(aws: LocalAws, role: str)
         once.invoke(FunctionName=name)
     assert (aws.metric("AWS/Lambda", "Throttles", FunctionName="throttled") or 0) >= 1
     assert aws.metric("AWS/Lambda", "Invocations", FunctionName="throttled") is None
+
+
+def test_a_call_that_waits_while_the_clock_moves_has_lasted_that_long(aws: LocalAws, role: str) -> None:
+    code = "import os, urllib.request\ndef handler(event, context):\n"
+    code += "    urllib.request.urlopen(os.environ['OPEN_METEO_URL'] + '/v1/forecast?latitude=48.85&longitude=2.35')\n"
+    name = aws.function("slow", code, role, Timeout=300)
+    faults = f"{aws.open_meteo()}/_faults"
+    delay = json.dumps([{"delay_seconds": 2}]).encode()
+    urllib.request.urlopen(faults, delay).close()
+    call = threading.Thread(target=invoke, args=(aws, name, {}))
+    call.start()
+    eventually(lambda: urllib.request.urlopen(faults).read() == b"[]")
+    aws.advance(250)
+    call.join()
+    duration = aws.metric("AWS/Lambda", "Duration", "Maximum", FunctionName="slow")
+    assert duration is not None
+    assert 250_000 < duration < 300_000
+    assert aws.metric("AWS/Lambda", "Errors", FunctionName="slow") == 0

@@ -1,7 +1,9 @@
 """The replay of Open-Meteo answers as the API does, from what was recorded."""
 
+import datetime
 import http.client
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from localaws import open_meteo
+from localaws import clock, open_meteo
 
 CITIES = {
     "melbourne": (-37.8136, 144.9631),
@@ -80,6 +82,16 @@ def test_forecast_days_are_the_first_days_of_the_recording(address: str, days: i
     assert answer["hourly"]["time"] == recorded("melbourne")["hourly"]["time"][:hours]
 
 
+def test_the_days_move_on_with_the_clock_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    before = ask(address, "kathmandu")[1]
+    monkeypatch.setattr(clock, "advanced", lambda: datetime.timedelta(days=20, hours=23))
+    after = ask(address, "kathmandu")[1]
+    assert (before["hourly"]["time"][0], after["hourly"]["time"][0]) == ("2026-08-12T00:00", "2026-09-01T00:00")
+    assert len(set(after["hourly"]["time"])) == len(before["hourly"]["time"])
+    del before["hourly"]["time"], after["hourly"]["time"], before["generationtime_ms"], after["generationtime_ms"]
+    assert before == after
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
@@ -114,6 +126,22 @@ def test_a_fault_hits_as_many_requests_as_it_says_and_only_those_that_match(addr
     assert post_faults(address, [fault]) == 200
     answers = [ask(address, city)[0] for city in ("melbourne", "paris", "paris", "paris")]
     assert answers == [200, 429, 429, 200]
+
+
+def test_a_slow_answer_shows_that_it_is_waited_for(address: str) -> None:
+    open_meteo.set_faults([{"delay_seconds": 1, "times": 0}])
+    thread = threading.Thread(target=ask, args=(address,))
+    thread.start()
+    while not hits(address):
+        assert thread.is_alive()
+    assert thread.is_alive()
+    thread.join()
+    assert hits(address) == 1
+
+
+def hits(address: str) -> int:
+    with urllib.request.urlopen(f"{address}/_faults") as response:
+        return int(json.load(response)[0]["hits"])
 
 
 def test_a_fault_can_carry_headers_and_a_body_that_is_no_json(address: str) -> None:
