@@ -14,7 +14,13 @@ import pytest
 from scripts.terraform import terraform_environment
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("batch_ingest.zip", "stream_generate.zip", "watch.zip", "lake-0.1.0-py3-none-any.whl")
+PACKAGES = (
+    "batch_ingest.zip",
+    "stream_generate.zip",
+    "stream_validate.zip",
+    "watch.zip",
+    "lake-0.1.0-py3-none-any.whl",
+)
 
 Resources = dict[str, dict[str, Any]]
 Run = Callable[..., subprocess.CompletedProcess[str]]

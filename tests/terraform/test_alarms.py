@@ -16,6 +16,8 @@ ALARMS = {
     "stream-generate-errors": ("Errors", "Sum", ABOVE, 0),
     "stream-generate-duration": ("Duration", "Maximum", ABOVE, 96_000),
     "stream-generate-throttles": ("Throttles", "Sum", ABOVE, 0),
+    "stream-validate-errors": ("Errors", "Sum", ABOVE, 0),
+    "firehose-refused-records": ("RecordsRefused", "Sum", ABOVE, 0),
     "firehose-freshness": ("DeliveryToS3.DataFreshness", "Maximum", ABOVE, 300),
     "firehose-delivery": ("DeliveryToS3.Success", "Average", BELOW, 1),
     "glue-transform-failures": ("TriggeredRules", "Sum", ABOVE, 0),

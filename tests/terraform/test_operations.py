@@ -20,7 +20,7 @@ def test_what_could_not_be_started_or_finished_is_kept(platform: Resources) -> N
         assert target["dead_letter_config"] == [{"arn": queue}]
         assert target["retry_policy"][0]["maximum_retry_attempts"] > 0
     invocations = of_type(platform, "aws_lambda_function_event_invoke_config")
-    assert len(invocations) == len(of_type(platform, "aws_lambda_function")) == 3
+    assert len(invocations) == len(of_type(platform, "aws_lambda_function")) == 4
     for invocation in invocations:
         assert invocation["destination_config"][0]["on_failure"] == [{"destination": queue}]
 

@@ -9,6 +9,7 @@ import pytest
 from tests.terraform.conftest import Resources
 
 LAKE = "arn:aws:s3:::lake-test-datalake"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 # Action => why it cannot be limited to a resource.
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
 
@@ -42,8 +43,9 @@ def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]
     }
 
 
-TRANSFORM, BATCH, STREAM, FIREHOSE, WATCH = (
-    f"lake-{thing}-test" for thing in ("transform", "batch-ingest", "stream-generate", "iot-firehose", "watch")
+TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH = (
+    f"lake-{thing}-test"
+    for thing in ("transform", "batch-ingest", "stream-generate", "stream-validate", "iot-firehose", "watch")
 )
 
 
@@ -97,6 +99,9 @@ TRANSFORM, BATCH, STREAM, FIREHOSE, WATCH = (
         (FIREHOSE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
         (FIREHOSE, "s3:PutObject", f"{LAKE}/firehose-errors/a", True),
         (FIREHOSE, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (FIREHOSE, "lambda:InvokeFunction", f"{FUNCTION}:lake-stream-validate-test:$LATEST", True),
+        (FIREHOSE, "lambda:InvokeFunction", f"{FUNCTION}:lake-batch-ingest-test:$LATEST", False),
+        (VALIDATE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/a.json", False),
         (
             "lake-transform-test-schedule",
             "glue:StartJobRun",
@@ -119,7 +124,7 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
 
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
     roles = documents(platform, "aws_iam_role_policy")
-    assert len(roles) == 9
+    assert len(roles) == 10
     for address, granted in roles.items():
         for statement in granted:
             assert not [action for action in statement["Action"] if "*" in action], address

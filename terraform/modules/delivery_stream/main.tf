@@ -1,4 +1,5 @@
-# A Firehose stream that collects records and stores them as GZIP objects of a dataset, one folder per UTC day.
+# A Firehose stream that collects records and stores them as GZIP objects of a dataset, one folder per UTC day. Before, a
+# function judges each record; what it refuses is kept under firehose-errors/.
 
 locals {
   name      = format(var.lake.naming, var.name)
@@ -28,6 +29,22 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
     buffering_size      = 5
     prefix              = "${var.dataset.prefix}${local._day}"
     error_output_prefix = "${local._errors}${local._day}!{firehose:error-output-type}/"
+
+    processing_configuration {
+      enabled = true
+      processors {
+        type = "Lambda"
+        # What is not said here is Firehose's default: 1 MB and three retries. The provider does not keep defaults.
+        parameters {
+          parameter_name  = "LambdaArn"
+          parameter_value = "${var.validator.arn}:$LATEST"
+        }
+        parameters {
+          parameter_name  = "BufferIntervalInSeconds"
+          parameter_value = "10"
+        }
+      }
+    }
 
     cloudwatch_logging_options {
       enabled         = true
@@ -62,6 +79,10 @@ module "role" {
     UseBucket = {
       Action   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
       Resource = [var.lake.bucket_arn]
+    }
+    Validate = {
+      Action   = ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
+      Resource = ["${var.validator.arn}:$LATEST"]
     }
     UseKey = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.lake.key_arn] }
     Log = {

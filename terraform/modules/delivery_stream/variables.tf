@@ -8,6 +8,11 @@ variable "dataset" {
   type        = object({ prefix = string })
 }
 
+variable "validator" {
+  description = "Function that judges every record: a Firehose data transformation."
+  type        = object({ arn = string })
+}
+
 variable "lake" {
   description = "What the platform gives."
   type = object({

@@ -23,9 +23,26 @@ module "stream_generate" {
   }
 }
 
+module "stream_validate" {
+  source    = "../../modules/function"
+  name      = "stream-validate"
+  lake      = var.lake
+  limits    = { timeout_seconds = 60, concurrency = 5 }
+  variables = { METRICS_NAMESPACE = var.lake.project }
+  statements = {
+    # Metrics have no ARN, so the namespace is the only fence there is.
+    PutMetrics = {
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "cloudwatch:namespace" = [var.lake.project] } }
+    }
+  }
+}
+
 module "iot_firehose" {
-  source  = "../../modules/delivery_stream"
-  name    = "iot-firehose"
-  lake    = var.lake
-  dataset = module.dataset["raw_iot_sensors"].dataset
+  source    = "../../modules/delivery_stream"
+  name      = "iot-firehose"
+  lake      = var.lake
+  dataset   = module.dataset["raw_iot_sensors"].dataset
+  validator = module.stream_validate.function
 }

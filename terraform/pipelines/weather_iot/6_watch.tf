@@ -30,6 +30,21 @@ locals {
   }]...)
 
   _stream_alarms = {
+    stream-validate-errors = {
+      meaning = "Sensor messages wait, then go to firehose-errors/ unread: an invocation of stream-validate failed."
+      metric  = merge(module.stream_validate.function.metric, { name = "Errors", statistic = "Sum" })
+      breach  = { threshold = 0 }
+    }
+    firehose-refused-records = {
+      meaning = "Messages that are not one JSON object each were refused and kept under firehose-errors/."
+      metric = {
+        namespace  = var.lake.project
+        name       = "RecordsRefused"
+        dimensions = { Environment = var.lake.environment, DeliveryStreamName = module.iot_firehose.stream.name }
+        statistic  = "Sum"
+      }
+      breach = { threshold = 0 }
+    }
     firehose-freshness = {
       meaning = "Sensor messages wait for delivery: the oldest is more than five minutes old."
       metric  = merge(local._stream, { name = "DeliveryToS3.DataFreshness", statistic = "Maximum" })

@@ -1,10 +1,14 @@
 output "pipeline" {
   description = "Names of the pipeline's parts."
   value = {
-    functions = { batch_ingest = module.batch_ingest.function.name, stream_generate = module.stream_generate.function.name }
-    streams   = { iot_firehose = module.iot_firehose.stream.name }
-    jobs      = { transform = module.transform.job.name }
-    datasets  = { for name, dataset in module.dataset : name => dataset.dataset.uri }
-    alarms    = [for alarm in module.alarm : alarm.alarm.name]
+    functions = {
+      batch_ingest    = module.batch_ingest.function.name
+      stream_generate = module.stream_generate.function.name
+      stream_validate = module.stream_validate.function.name
+    }
+    streams  = { iot_firehose = module.iot_firehose.stream.name }
+    jobs     = { transform = module.transform.job.name }
+    datasets = { for name, dataset in module.dataset : name => dataset.dataset.uri }
+    alarms   = [for alarm in module.alarm : alarm.alarm.name]
   }
 }
