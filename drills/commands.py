@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from drills import catalogue, report, sets
+from drills import catalogue, quiet, report, sets
 from drills.drill import Drill
 from drills.lake import Lake
 from lake.command.output import show
@@ -51,6 +51,17 @@ def run(
 def run_all(as_json: Json = False) -> None:
     """Run all drills; some ten minutes. The page with the results is build/drills/report.md."""
     _run(list(catalogue.drills().values()), as_json)
+
+
+@application.command("quiet")
+def live_quietly(
+    days: Annotated[int, typer.Option(min=1, help="How many simulated days.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Break nothing, and let days pass: ends with 1 when an alarm rings all the same, or when nothing was at work."""
+    lived = quiet.live(_here(), days, lambda line: print(line, file=sys.stderr, flush=True))
+    show([asdict(lived)], as_json)
+    raise typer.Exit(0 if lived.is_quiet else 1)
 
 
 def _run(drills: Sequence[Drill], as_json: bool) -> None:

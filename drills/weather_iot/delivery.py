@@ -44,6 +44,15 @@ def broken_message(lake: Lake) -> set[str]:
     return before
 
 
+def check_broken(lake: Lake) -> set[str]:
+    """Somebody took a variable from the environment of the stream's check."""
+    client, name = lake.client("lambda"), lake.function("stream_validate")
+    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    kept = {key: value for key, value in variables.items() if key != "METRICS_NAMESPACE"}
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": kept})
+    return delivered(lake)
+
+
 def refused(lake: Lake) -> set[str]:
     """The objects with what the stream refused."""
     return set(lake.objects("firehose-errors/"))
@@ -72,6 +81,10 @@ DRILLS = (
     ),
     Drill(
         "3d", "firehose-refused-records", "a device sends what is no JSON", broken_message,
-        ("confirm", "read"), kept, alarms=("firehose-refused-records",),
+        ("confirm", "read"), kept, alarms=("firehose-refused-records",), waits={"confirm": 120},
+    ),
+    Drill(
+        "3e", "stream-validate-errors", "the stream's check fails", check_broken,
+        ("confirm", "apply", "verify"), arrived, alarms=("stream-validate-errors",), waits={"verify": 420},
     ),
 )  # fmt: skip
