@@ -79,7 +79,14 @@ class Lake(LocalAws):
         without = {name: value for name, value in kept.items() if name not in ("CONFIRM", "ALERT_EMAIL")}
         environment = {**without, "TF_DATA_DIR": str(self.terraform_data), **variables}
         return subprocess.run(
-            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=900
+            command,
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=900,
         )
 
     def terraform(self, action: str, **variables: str) -> subprocess.CompletedProcess[str]:
