@@ -14,6 +14,7 @@ locals {
     key_alias      = aws_kms_alias.lake.name
     alerts_alias   = aws_kms_alias.alerts.name
     watch          = module.watch.function.name
+    dashboard      = aws_cloudwatch_dashboard.lake.dashboard_name
     runs           = module.pipeline_runs.dataset.uri
     weather_iot    = module.weather_iot.pipeline
   }

@@ -11,7 +11,7 @@ locals {
 }
 
 output "dataset" {
-  description = "The dataset as jobs, functions and streams take it; `quarantine` is its twin, null where there is none; `freshness_seconds` is how old it may get, null where nobody cares."
+  description = "The dataset as jobs, functions and streams take it; null where it has no `quarantine` or no promised freshness."
   value = merge(local._places[local.name], {
     quarantine        = local._has_twin ? local._places[local.quarantine_name] : null
     freshness_seconds = local.freshness_seconds

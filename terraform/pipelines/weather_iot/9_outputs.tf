@@ -1,5 +1,5 @@
 output "pipeline" {
-  description = "Names of the pipeline's parts."
+  description = "Names of the pipeline's parts, and how many seconds old its datasets may get."
   value = {
     functions = {
       batch_ingest    = module.batch_ingest.function.name
@@ -9,6 +9,8 @@ output "pipeline" {
     streams  = { iot_firehose = module.iot_firehose.stream.name }
     jobs     = { transform = module.transform.job.name }
     datasets = { for name, dataset in module.dataset : name => dataset.dataset.uri }
-    alarms   = [for alarm in module.alarm : alarm.alarm.name]
+    promises = { for name, dataset in module.dataset : name => dataset.dataset.freshness_seconds
+    if dataset.dataset.freshness_seconds != null }
+    alarms = [for alarm in module.alarm : alarm.alarm.name]
   }
 }
