@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format up down status env build bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo report test check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 PYTHON := .venv/bin/python
@@ -17,6 +17,9 @@ setup: ## install what the others need, in this folder only
 
 demo: setup ## the whole lake on this machine, on real input
 	@$(PYTHON) -m scripts.demo
+
+report: setup ## one page about ENV, in build/report.html
+	@.venv/bin/lake report --env $(ENV)
 
 test: ## everything that CI runs
 	@scripts/setup.sh checks

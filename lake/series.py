@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 _QUERIES_PER_CALL = 500
@@ -50,7 +50,7 @@ def _read(
     for page in pages:
         for result in page["MetricDataResults"]:
             pairs = zip(result["Timestamps"], result["Values"], strict=True)
-            points[result["Id"]] += [Point(moment, value) for moment, value in pairs]
+            points[result["Id"]] += [Point(moment.astimezone(UTC), value) for moment, value in pairs]
     return [tuple(sorted(points[query["Id"]], key=lambda point: point.at)) for query in queries]
 
 

@@ -1,8 +1,9 @@
-"""Is the lake well? The datasets and alarms at one moment, and what in them wants somebody."""
+"""Is the lake well? The datasets and alarms at one moment, and what in them needs attention."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from lake import parts, watch
 from lake.parts import Part
@@ -22,7 +23,7 @@ class State:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that wants somebody; ``section`` is the runbook's section about it, if there is one."""
+    """One thing that needs attention; ``section`` is the runbook's section about it, if there is one."""
 
     text: str
     section: str = ""
@@ -33,14 +34,25 @@ def load(platform: Platform) -> State:
     return State(
         platform.environment,
         watch.now(platform),
-        parts.read("listing of the bucket, ledger, contracts", lambda: watch.datasets(platform)),
+        parts.read("bucket, ledger, contracts", lambda: watch.datasets(platform)),
         parts.read("CloudWatch", lambda: watch.alarms(platform)),
     )
 
 
 def problems(state: State) -> list[Problem]:
-    """What wants somebody; empty when all is well."""
-    return [*_of_alarms(state), *_of_datasets(state)]
+    """What needs attention; empty when all is well."""
+    named: dict[str, Part[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
+    failures = [
+        Problem(f"The {name} could not be read: {part.failure}") for name, part in named.items() if part.failure
+    ]
+    return [*failures, *seen(state)]
+
+
+def seen(state: State) -> list[Problem]:
+    """What needs attention in what could be read. What an alarm has said already is not said again."""
+    said = list(_of_alarms(state))
+    freshness = {problem.section for problem in said if problem.section.endswith("-freshness")}
+    return [*said, *(problem for problem in _of_datasets(state) if problem.section not in freshness)]
 
 
 def text(duration: timedelta) -> str:
@@ -56,19 +68,13 @@ def text(duration: timedelta) -> str:
 
 
 def _of_alarms(state: State) -> Iterator[Problem]:
-    if state.alarms.value is None:
-        yield Problem(f"The alarms could not be read: {state.alarms.failure}")
     for alarm in state.alarms.value or []:
         if alarm.state == "ALARM":
-            meaning = alarm.description.partition(" What to do:")[0]
-            yield Problem(
-                f"{alarm.section or alarm.name} rings since {alarm.since:%m-%d %H:%M}. {meaning}", alarm.section
-            )
+            name = alarm.section or alarm.name
+            yield Problem(f"{name} is in ALARM since {alarm.since:%m-%d %H:%M}. {alarm.meaning}", alarm.section)
 
 
 def _of_datasets(state: State) -> Iterator[Problem]:
-    if state.datasets.value is None:
-        yield Problem(f"The datasets could not be read: {state.datasets.failure}")
     for dataset in state.datasets.value or []:
         age = dataset.age(state.now)
         if dataset.state(state.now) == "stale" and age and dataset.limit:

@@ -1,7 +1,7 @@
 """What the platform has used, by asking the services. One that does not answer costs only its own lines."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +20,7 @@ def window(platform: Platform) -> Window:
     """Since the ledger's table was made, which is what the deployment makes once; 30 days at most."""
     table = platform.client("dynamodb").describe_table(TableName=platform.names["ledger"])["Table"]
     now = watch.now(platform)
-    return Window(max(table["CreationDateTime"], now - _LONGEST), now)
+    return Window(max(table["CreationDateTime"].astimezone(UTC), now - _LONGEST), now)
 
 
 def measured(platform: Platform, during: Window) -> list[Usage]:

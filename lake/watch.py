@@ -86,6 +86,11 @@ class Alarm:
     reason: str
     description: str
 
+    @property
+    def meaning(self) -> str:
+        """The description without the way to the runbook."""
+        return self.description.partition(" What to do:")[0]
+
 
 @dataclass(frozen=True)
 class Change:
@@ -167,7 +172,8 @@ def changes(platform: Platform, since: datetime) -> list[Change]:
     pages = platform.client("cloudwatch").get_paginator("describe_alarm_history")
     items = pages.paginate(HistoryItemType="StateUpdate", StartDate=since)
     found = [_change(item) for page in items for item in page["AlarmHistoryItems"] if ours(platform, item["AlarmName"])]
-    return sorted(found, key=lambda change: change.at, reverse=True)
+    real = [change for change in found if change.before != change.after]
+    return sorted(real, key=lambda change: change.at, reverse=True)
 
 
 def _dataset(platform: Platform, dataset: Contract) -> Dataset:
@@ -210,11 +216,13 @@ def _run(record: Mapping[str, Any]) -> Run:
 def _alarm(found: Mapping[str, Any]) -> Alarm:
     description = found.get("AlarmDescription", "")
     section = description.rpartition("RUNBOOK.md#")[2] if "RUNBOOK.md#" in description else ""
-    since = found["StateUpdatedTimestamp"]
+    since = found["StateUpdatedTimestamp"].astimezone(UTC)
     return Alarm(found["AlarmName"], section, found["StateValue"], since, found.get("StateReason", ""), description)
 
 
 def _change(item: Mapping[str, Any]) -> Change:
     data = json.loads(item["HistoryData"])
     before, after = data["oldState"]["stateValue"], data["newState"]["stateValue"]
-    return Change(item["AlarmName"], item["Timestamp"], before, after, data["newState"].get("stateReason", ""))
+    return Change(
+        item["AlarmName"], item["Timestamp"].astimezone(UTC), before, after, data["newState"].get("stateReason", "")
+    )

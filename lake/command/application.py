@@ -3,6 +3,7 @@
 import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +36,7 @@ def status(
     as_json: Json = False,
     all_alarms: Annotated[bool, typer.Option("--all", help="On a terminal, the alarms in state OK too.")] = False,
 ) -> None:
-    """Datasets with freshness and last run, alarms, and what wants somebody, with its section of RUNBOOK.md.
+    """Datasets with freshness and last run, alarms, and what needs attention, with its section of RUNBOOK.md.
 
     Ends with 1 when something does: an alarm in ALARM, data older than promised, a last run that failed, or a part
     that could not be read.
@@ -95,6 +96,26 @@ def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
         show(cost_rows(found), as_json=False, title=f"Estimated cost of {env} a month")
     print(cost.caveat(found), file=sys.stderr)
     raise typer.Exit(1 if any(line.usage.failed for line in found.lines) else 0)
+
+
+@application.command("report")
+def write_report(
+    output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("build/report.html"),
+    runbook: Annotated[str, typer.Option(help="Address of RUNBOOK.md; the file of this checkout if not given.")] = "",
+    env: Environment = "dev",
+) -> None:
+    """Write one page: flow, freshness, quality, quarantine, alarms, runs, cost. It needs no other file and no network.
+
+    Ends with 1 when a part could not be read; the page says which and why, and shows the others.
+    """
+    # The template engine takes longer to import than the other commands to run.
+    from lake.report import page
+
+    failures = page.write(load(env), output, runbook)
+    print(f"the page: {output}")
+    for part, reason in failures.items():
+        print(f"lake: {part} could not be read: {reason}", file=sys.stderr)
+    raise typer.Exit(1 if failures else 0)
 
 
 @quarantine.command("list")

@@ -32,7 +32,7 @@ def show_state(state: State, problems: Sequence[Problem], every_alarm: bool, nar
             rows = [{**row, "alarm": row["alarm"].removeprefix(f"{PROJECT}-")} for row in rows]
             rows = _only(rows, "alarm", "state", "since", "what to do")
         show(rows, as_json=False, title=f"Alarms{f' ({well} more are OK)' if well else ''}")
-    show([_problem_row(problem) for problem in problems], as_json=False, title="What wants somebody")
+    show([_problem_row(problem) for problem in problems], as_json=False, title="Needs attention")
 
 
 def _only(rows: Sequence[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:

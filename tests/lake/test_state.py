@@ -29,7 +29,7 @@ def test_nothing_is_said_of_a_lake_that_is_well() -> None:
 
 def test_an_alarm_that_rings_is_a_problem_with_its_section() -> None:
     (problem,) = state.problems(seen(WELL, alarms=(QUIET, replace(QUIET, state="ALARM"))))
-    assert problem.text == "lock-age rings since 11-21 12:00. A lock is old."
+    assert problem.text == "lock-age is in ALARM since 11-21 12:00. A lock is old."
     assert problem.section == "lock-age"
 
 

@@ -1,0 +1,1 @@
+"""The lake on one page: flow, freshness, quality, quarantine, alarms, runs and cost."""

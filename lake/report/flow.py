@@ -1,0 +1,132 @@
+"""The flow, as the deployment itself tells it: what functions write, where streams deliver, what jobs read."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lake import contract, watch
+from lake.parts import Part
+from lake.platform import Platform
+from lake.report.model import Flow, Node
+from lake.watch import Dataset
+
+QUERY = "Athena"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A function, stream or job: what it feeds by name, and what is said of it now; ``bad`` when that is bad news.
+
+    ``helper`` is the function that a stream lets change its records.
+    """
+
+    name: str
+    feeds: tuple[str, ...]
+    lines: tuple[str, ...]
+    bad: bool = False
+    helper: str = ""
+
+
+@dataclass(frozen=True)
+class Hops:
+    """What is between the datasets; ``reads`` maps a job to the datasets that it reads."""
+
+    functions: tuple[Hop, ...]
+    streams: tuple[Hop, ...]
+    jobs: tuple[Hop, ...]
+    reads: Mapping[str, tuple[str, ...]]
+
+
+def function_feeds(platform: Platform, name: str) -> tuple[str, ...]:
+    """The datasets and streams that a function's settings name."""
+    settings = platform.client("lambda").get_function_configuration(FunctionName=name)
+    variables = settings.get("Environment", {}).get("Variables", {})
+    datasets = tuple(json.loads(variables.get("WRITES", "{}")))
+    streams = tuple(stream for stream in watch.parts(platform, "streams") if stream in variables.values())
+    return (*datasets, *(watch.short(platform, stream) for stream in streams))
+
+
+def stream_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], str]:
+    """The dataset below whose prefix a stream delivers, and the function that it lets change its records, if any."""
+    client = platform.client("firehose")
+    description = client.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    destination = description["Destinations"][0]["ExtendedS3DestinationDescription"]
+    loaded = (contract.load(curated).source or "" for curated in watch.curated())
+    feeds = tuple(raw for raw in loaded if destination["Prefix"].startswith(f"{contract.load(raw).path}/"))
+    processing = destination.get("ProcessingConfiguration", {}).get("Processors", [])
+    arguments = {entry["ParameterName"]: entry["ParameterValue"] for step in processing for entry in step["Parameters"]}
+    # The ARN of a function goes on with its version.
+    return feeds, arguments.get("LambdaArn", "").partition(":function:")[2].partition(":")[0]
+
+
+def job_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The datasets that a job reads, and those that it writes."""
+    arguments = platform.client("glue").get_job(JobName=name)["Job"]["DefaultArguments"]
+    return tuple(json.loads(arguments["--reads"])), tuple(json.loads(arguments["--writes"]))
+
+
+def flow(
+    hops: Hops, datasets: Mapping[str, Dataset], records: Mapping[str, Part[int]], states: Mapping[str, str]
+) -> Flow:
+    """Draw hops and datasets together: one lane for each curated dataset, what feeds it in the same lane.
+
+    ``records`` are of every table, quarantine twins included; ``states`` are the datasets' freshness.
+    """
+    lanes: dict[str, tuple[int, ...]] = {name: (lane,) for lane, name in enumerate(watch.curated())}
+    for name in watch.curated():
+        lanes[contract.load(name).source or ""] = lanes[name]
+        lanes[contract.load(name).quarantine().name] = lanes[name]
+    nodes = [*_hop_nodes(hops, lanes), *_dataset_nodes(datasets, records, states, lanes)]
+    every = tuple(range(len(watch.curated())))
+    nodes.append(Node(QUERY, "query", every, ("tables for analysts",)))
+    return Flow(tuple(nodes), tuple(_edges(hops, {node.name for node in nodes})))
+
+
+def _hop_nodes(hops: Hops, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
+    for kind, group in (("stream", hops.streams), ("function", hops.functions), ("job", hops.jobs)):
+        for hop in group:
+            ends = (*hop.feeds, *hops.reads.get(hop.name, ()))
+            spanned = tuple(sorted({lane for end in ends for lane in lanes.get(end, ())}))
+            # One that tells nothing of what it feeds, because it is gone, still has its place.
+            lanes[hop.name] = spanned or (0,)
+            yield Node(hop.name, kind, lanes[hop.name], hop.lines, "bad" if hop.bad else "ok", hop.helper)
+
+
+def _dataset_nodes(
+    datasets: Mapping[str, Dataset],
+    records: Mapping[str, Part[int]],
+    states: Mapping[str, str],
+    lanes: Mapping[str, tuple[int, ...]],
+) -> Iterator[Node]:
+    for name in watch.curated():
+        loaded = contract.load(name)
+        for kind, part in (("raw", loaded.source or ""), ("curated", name), ("quarantine", loaded.quarantine().name)):
+            stale = states.get(part) == "stale"
+            lines = (_counted(records[part]), *_stored(datasets.get(part)))
+            bad = stale or records[part].value is None
+            yield Node(part, kind, lanes[part], (*lines[:1], "stale") if stale else lines, "bad" if bad else "ok")
+
+
+def _counted(records: Part[int]) -> str:
+    return "not readable" if records.value is None else f"{records.value:,} records"
+
+
+def _stored(dataset: Dataset | None) -> tuple[str, ...]:
+    return () if dataset is None else (f"{dataset.objects:,} objects, {size(dataset.size)}",)
+
+
+def size(number: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def _edges(hops: Hops, known: set[str]) -> Iterator[tuple[str, str]]:
+    for hop in (*hops.functions, *hops.streams, *hops.jobs):
+        yield from ((hop.name, end) for end in hop.feeds if end in known)
+        yield from ((start, hop.name) for start in hops.reads.get(hop.name, ()) if start in known)
+    for name in watch.curated():
+        yield from ((end, QUERY) for end in (name, contract.load(name).quarantine().name))

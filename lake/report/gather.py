@@ -1,0 +1,173 @@
+"""Fill the report from a platform. Each part is read for itself; one that cannot be leaves the others."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lake import athena, contract, cost, parts, series, state, usage, watch
+from lake.cost import Estimate
+from lake.parts import Part
+from lake.platform import PROJECT, Platform
+from lake.report import flow
+from lake.report.flow import Hop, Hops
+from lake.report.model import HISTORY, Flow, Reason, Report
+from lake.series import Metric, Point
+from lake.state import State
+
+_HOUR = 3600
+_DAY = timedelta(days=1)
+_QUERIES_AT_ONCE = 4
+
+
+def report(platform: Platform) -> Report:
+    """Look at everything once. Raises only when nobody answers at all."""
+    seen = state.load(platform)
+    since = seen.now - HISTORY
+    identity = platform.client("sts").get_caller_identity()
+    answers = _ask(platform, {**_counting(), **_reasoning()})
+    return Report(
+        state=seen,
+        account=identity["Account"],
+        region=platform.session.region_name,
+        flow=parts.read(
+            "Lambda, Firehose, Glue, CloudWatch; records by Athena", lambda: _flow(platform, seen, answers)
+        ),
+        freshness=_history(platform, "Freshness", [dataset.name for dataset in seen.datasets.value or []], seen.now),
+        ratios=_history(platform, "QuarantineRatio", watch.curated(), seen.now),
+        runs=parts.read("ledger", lambda: watch.runs(platform, watch.curated())),
+        quarantine={name: _reasons(answers[f"reasons {name}"]) for name in watch.curated()},
+        changes=parts.read("CloudWatch", lambda: watch.changes(platform, since)),
+        cost=parts.read("usage as the services tell it, lake/prices.yaml", lambda: _cost(platform)),
+    )
+
+
+def _counting() -> dict[str, str]:
+    """A statement for each table of the flow, by its name."""
+    names = [
+        name
+        for loaded in map(contract.load, watch.curated())
+        for name in (loaded.source or "", loaded.name, loaded.quarantine().name)
+    ]
+    return {name: f"SELECT count(*) FROM {name}" for name in names}  # noqa: S608 - from the contracts
+
+
+def _reasoning() -> dict[str, str]:
+    twins = {name: contract.load(name).quarantine().name for name in watch.curated()}
+    sql = (
+        "SELECT reason, count(*) AS records, date_format(max(arrived_at), '%Y-%m-%d %H:%i') AS newest FROM {} "
+        "CROSS JOIN UNNEST(reasons) AS broken (reason) GROUP BY reason ORDER BY records DESC, reason"
+    )
+    return {f"reasons {name}": sql.format(twin) for name, twin in twins.items()}
+
+
+def _ask(platform: Platform, statements: Mapping[str, str]) -> dict[str, Part[athena.Answer]]:
+    client, names = platform.client("athena"), platform.names
+
+    def ask(sql: str) -> Part[athena.Answer]:
+        return parts.read("Athena", lambda: athena.query(client, names["workgroup"], names["database"], sql))
+
+    with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:
+        return dict(zip(statements, pool.map(ask, statements.values()), strict=True))
+
+
+def _reasons(answer: Part[athena.Answer]) -> Part[list[Reason]]:
+    if answer.value is None:
+        return Part(answer.source, None, answer.failure)
+    rows = [Reason(str(rule), int(records or 0), str(newest)) for rule, records, newest in answer.value.rows]
+    return Part(answer.source, rows)
+
+
+def _counted(answer: Part[athena.Answer]) -> Part[int]:
+    if answer.value is None:
+        return Part(answer.source, None, answer.failure)
+    return Part(answer.source, int(answer.value.rows[0][0] or 0))
+
+
+def _history(
+    platform: Platform, name: str, datasets: list[str], now: datetime
+) -> Part[Mapping[str, tuple[Point, ...]]]:
+    about = [{"Environment": platform.environment, "Dataset": dataset} for dataset in datasets]
+    metrics = [Metric(PROJECT, name, dimensions, "Maximum") for dimensions in about]
+    start = (now - HISTORY).replace(minute=0, second=0, microsecond=0)
+
+    def read() -> Mapping[str, tuple[Point, ...]]:
+        found = series.read(platform.client("cloudwatch"), metrics, start, now, _HOUR)
+        return dict(zip(datasets, found, strict=True))
+
+    return parts.read(f"CloudWatch, {PROJECT} {name}, the greatest of each hour", read)
+
+
+def _cost(platform: Platform) -> Estimate:
+    window = usage.window(platform)
+    return cost.estimate(usage.measured(platform, window), window)
+
+
+def _flow(platform: Platform, seen: State, answers: Mapping[str, Part[athena.Answer]]) -> Flow:
+    datasets = {dataset.name: dataset for dataset in seen.datasets.value or []}
+    states = {name: dataset.state(seen.now) for name, dataset in datasets.items()}
+    records = {name: _counted(answers[name]) for name in _counting()}
+    return flow.flow(_hops(platform, seen.now), datasets, records, states)
+
+
+def _hops(platform: Platform, now: datetime) -> Hops:
+    jobs = {name: parts.read("Glue", _bound(flow.job_ends, platform, name)) for name in watch.parts(platform, "jobs")}
+    reads = {watch.short(platform, name): ends.value[0] if ends.value else () for name, ends in jobs.items()}
+    streams = tuple(_stream(platform, name, now) for name in watch.parts(platform, "streams"))
+    functions = tuple(_function(platform, name, now) for name in watch.parts(platform, "functions"))
+    helpers = {stream.helper for stream in streams}
+    return Hops(
+        functions=tuple(function for function in functions if function.name not in helpers),
+        streams=streams,
+        jobs=tuple(_job(platform, name, ends, now) for name, ends in jobs.items()),
+        reads=reads,
+    )
+
+
+def _function(platform: Platform, name: str, now: datetime) -> Hop:
+    feeds = parts.read("Lambda", _bound(flow.function_feeds, platform, name))
+    calls, errors = _sums(platform, now, "AWS/Lambda", {"FunctionName": name}, ("Invocations", "Errors"))
+    lines = (f"{calls:,.0f} calls in 24 h", f"{errors:,.0f} failed" if errors else "none failed")
+    return _hop(platform, name, feeds, lines, bad=errors > 0)
+
+
+def _stream(platform: Platform, name: str, now: datetime) -> Hop:
+    ends = parts.read("Firehose", _bound(flow.stream_ends, platform, name))
+    feeds = Part(ends.source, ends.value[0] if ends.value else None, ends.failure)
+    wanted = ("IncomingRecords", "DeliveryToS3.Records")
+    came, went = _sums(platform, now, "AWS/Firehose", {"DeliveryStreamName": name}, wanted)
+    about = {"Environment": platform.environment, "DeliveryStreamName": name}
+    (refused,) = _sums(platform, now, PROJECT, about, ("RecordsRefused",))
+    lines = (f"{came:,.0f} records in 24 h", f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}")
+    hop = _hop(platform, name, feeds, lines, bad=refused > 0)
+    return replace(hop, helper=watch.short(platform, ends.value[1]) if ends.value else "")
+
+
+def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime) -> Hop:
+    feeds = Part(ends.source, ends.value[1] if ends.value else None, ends.failure)
+    last = parts.read("Glue", lambda: watch.job_runs(platform.client("glue"), name, now - HISTORY)[:1])
+    if not last.value:
+        return _hop(platform, name, feeds, ("has not run",) if last.value is not None else ("not readable",), bad=False)
+    (run,) = last.value
+    started = run["StartedOn"].astimezone(UTC)
+    lines = (run["JobRunState"], f"{started:%m-%d %H:%M}, {run['ExecutionTime']} s")
+    return _hop(platform, name, feeds, lines, bad=run["JobRunState"] in ("ERROR", "FAILED", "TIMEOUT", "STOPPED"))
+
+
+def _hop(platform: Platform, name: str, feeds: Part[tuple[str, ...]], lines: tuple[str, ...], bad: bool) -> Hop:
+    if feeds.value is None:
+        lines, bad = ("not readable", feeds.failure.partition(":")[0]), True
+    return Hop(watch.short(platform, name), feeds.value or (), lines, bad)
+
+
+def _sums(
+    platform: Platform, now: datetime, namespace: str, dimensions: Mapping[str, str], names: tuple[str, ...]
+) -> list[float]:
+    metrics = [Metric(namespace, name, dimensions, "Sum") for name in names]
+    start = (now - _DAY).replace(minute=0, second=0, microsecond=0)
+    return [series.total(points) for points in series.read(platform.client("cloudwatch"), metrics, start, now, _HOUR)]
+
+
+def _bound(call: Callable[[Platform, str], Any], platform: Platform, name: str) -> Callable[[], Any]:
+    return lambda: call(platform, name)

@@ -1,0 +1,129 @@
+"""Where the hops of the flow stand: from left to right for a wide screen, from top to bottom for a narrow one."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lake.report.model import Flow, Node
+
+COLUMNS = ("function", "stream", "raw", "job", "curated", "query")
+# Quarantine stands below the dataset that rejected the records.
+_COLUMN = {"quarantine": "curated"}
+_HEIGHT = 78
+
+
+@dataclass(frozen=True)
+class Box:
+    """A hop with its place, in pixels."""
+
+    node: Node
+    x: float
+    y: float
+    width: float
+    height: float
+    first: bool
+    last: bool
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Its centre."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The flow as SVG draws it; ``paths`` are the ``d`` of the arrows."""
+
+    name: str
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """How many hops share a column and a lane, and which of them one is."""
+
+    number: int
+    of: int
+
+
+def wide(flow: Flow) -> Picture:
+    """Columns from left to right, one band for each lane."""
+    width, gap, between = 172.0, 27.0, 12.0
+    cells, lanes = _cells(flow), _lanes(flow)
+    band = max(cell.of for cell in cells.values()) * (_HEIGHT + between) + between
+    boxes = {}
+    for node in flow.nodes:
+        cell, column = cells[node.name], _column(node)
+        centre = (min(node.lanes) + max(node.lanes) + 1) / 2 * band
+        top = centre - (cell.of * (_HEIGHT + between) - between) / 2 + cell.number * (_HEIGHT + between)
+        first, last = cell.number == 0, cell.number == cell.of - 1
+        boxes[node.name] = Box(node, 1 + column * (width + gap), top, width, _HEIGHT, first, last)
+    paths = tuple(_across(boxes[start], boxes[end]) for start, end in flow.edges)
+    return Picture("wide", len(COLUMNS) * (width + gap) - gap + 2, lanes * band, tuple(boxes.values()), paths)
+
+
+def narrow(flow: Flow) -> Picture:
+    """Rows from top to bottom, one column for each lane, with a gutter on both sides for what passes by."""
+    lane, gutter, gap = 164.0, 8.0, 22.0
+    cells, lanes = _cells(flow), _lanes(flow)
+    deepest = [
+        max((cells[n.name].of for n in flow.nodes if _column(n) == row), default=0) for row in range(len(COLUMNS))
+    ]
+    boxes = {}
+    for node in flow.nodes:
+        cell, row = cells[node.name], _column(node)
+        above = sum(deepest[:row]) + cell.number
+        x, span = min(node.lanes) * lane + gutter, (max(node.lanes) - min(node.lanes) + 1) * lane - 2 * gutter
+        last = cell.number == cell.of - 1
+        boxes[node.name] = Box(node, x, 1 + above * (_HEIGHT + gap), span, _HEIGHT, cell.number == 0, last)
+    paths = tuple(_down(boxes[start], boxes[end], gutter) for start, end in flow.edges)
+    height = sum(deepest) * (_HEIGHT + gap) - gap + 2
+    return Picture("narrow", lanes * lane, height, tuple(boxes.values()), paths)
+
+
+def _cells(flow: Flow) -> dict[str, _Cell]:
+    places = {node.name: (_column(node), node.lanes[0]) for node in flow.nodes}
+    shared = Counter(places.values())
+    seen: Counter[tuple[int, int]] = Counter()
+    cells = {}
+    for node in flow.nodes:
+        place = places[node.name]
+        cells[node.name] = _Cell(seen[place], shared[place])
+        seen[place] += 1
+    return cells
+
+
+def _column(node: Node) -> int:
+    return COLUMNS.index(_COLUMN.get(node.kind, node.kind))
+
+
+def _lanes(flow: Flow) -> int:
+    return 1 + max(lane for node in flow.nodes for lane in node.lanes)
+
+
+def _across(start: Box, end: Box) -> str:
+    x1, y1, x2, y2 = start.x + start.width, start.middle[1], end.x - 4, end.middle[1]
+    bend = (end.x - start.x - start.width) / 2
+    return f"M{x1:g} {y1:g}C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
+
+
+def _down(start: Box, end: Box, gutter: float) -> str:
+    return "".join(_steps(start, end, gutter))
+
+
+def _steps(start: Box, end: Box, gutter: float) -> Iterator[str]:
+    """Straight down where nothing is between; else past it, in the gutter."""
+    column = start if start.width <= end.width else end
+    bottom, x = start.y + start.height, column.middle[0]
+    if not end.first:
+        yield f"M{end.x - gutter / 2:g} {bottom:g}V{end.middle[1]:g}H{end.x - 4:g}"
+        return
+    if start.last:
+        yield f"M{x:g} {bottom:g}V{end.y - 4:g}"
+        return
+    right = start.x + start.width
+    within = x if end.width <= start.width else min(right, end.x + end.width) - 2 * gutter
+    yield f"M{right:g} {start.middle[1]:g}h{gutter / 2:g}V{end.y - 11:g}H{within:g}V{end.y - 4:g}"

@@ -1,0 +1,100 @@
+"""What the page shows. It is data alone: ``gather`` fills it from a platform, ``page`` draws it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lake import state
+from lake.cost import Estimate
+from lake.parts import Part
+from lake.series import Point
+from lake.state import Problem, State
+from lake.watch import Change, Run
+
+HISTORY = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One hop of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
+
+    ``helper`` is a function that works inside a stream.
+    """
+
+    name: str
+    kind: str
+    lanes: tuple[int, ...]
+    lines: tuple[str, ...]
+    state: str = "none"
+    helper: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name without its kind, which stands above it."""
+        return self.name.removeprefix("quarantine_").removeprefix("curated_").removeprefix("raw_")
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The hops, and from which to which data goes, by name."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A broken rule and how many records of a dataset are in quarantine for it; ``newest``: when the last arrived."""
+
+    rule: str
+    records: int
+    newest: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything, each part with where it is from. Series and quarantine are by dataset, changes newest first."""
+
+    state: State
+    account: str
+    region: str
+    flow: Part[Flow]
+    freshness: Part[Mapping[str, tuple[Point, ...]]]
+    ratios: Part[Mapping[str, tuple[Point, ...]]]
+    runs: Part[list[Run]]
+    quarantine: Mapping[str, Part[list[Reason]]]
+    changes: Part[list[Change]]
+    cost: Part[Estimate]
+
+    @property
+    def now(self) -> datetime:
+        """As of when all of it is."""
+        return self.state.now
+
+    @property
+    def since(self) -> datetime:
+        """Where the history that is shown begins."""
+        return self.now - HISTORY
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The parts that could not be read, by what they are, each with the reason."""
+        named: dict[str, Part[Any]] = {
+            "the datasets": self.state.datasets,
+            "the alarms": self.state.alarms,
+            "the flow": self.flow,
+            "the history of freshness": self.freshness,
+            "the history of quality": self.ratios,
+            "the runs": self.runs,
+            **{f"the quarantine of {name}": part for name, part in self.quarantine.items()},
+            "the history of the alarms": self.changes,
+            "the cost": self.cost,
+        }
+        return {name: part.failure for name, part in named.items() if part.value is None}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What needs attention, parts that could not be read included."""
+        unread = [Problem(f"Could not be read: {', '.join(self.failures)}. Below stands why.")] if self.failures else []
+        return [*unread, *state.seen(self.state)]

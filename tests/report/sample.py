@@ -1,0 +1,181 @@
+"""A lake to draw: a busy one, with trouble in it and with markup in everything that comes from outside."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from lake import contract, cost
+from lake.cost import Usage, Window
+from lake.parts import Part
+from lake.report import flow
+from lake.report.flow import Hop, Hops
+from lake.report.model import Flow, Reason, Report
+from lake.series import Point
+from lake.state import State
+from lake.watch import Alarm, Change, Dataset, Run
+
+NOW = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
+HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=alert(1)>'
+RAW, CURATED = ("raw_iot_sensors", "raw_weather"), ("curated_sensor_readings", "curated_weather")
+NAMES = (RAW[0], CURATED[0], RAW[1], CURATED[1])
+SHORT = """
+    batch-ingest-duration batch-ingest-errors batch-ingest-throttles conservation curated-sensor-readings-freshness
+    curated-weather-freshness dead-letters firehose-delivery firehose-freshness firehose-refused-records
+    glue-transform-failures key-unusable lock-age quarantine-ratio raw-iot-sensors-freshness
+    raw-weather-freshness stream-generate-duration stream-generate-errors stream-generate-throttles
+    stream-validate-errors watch-errors watch-heartbeat
+""".split()  # noqa: SIM905 - words
+
+
+def busy() -> Report:
+    """Days of operation, two alarms ringing, one failed run, one stale dataset."""
+    datasets = [_dataset(name) for name in NAMES]
+    return Report(
+        state=State("dev", NOW, Part("bucket, ledger, contracts", datasets), Part("CloudWatch", _alarms())),
+        account="000000000000",
+        region="us-east-1",
+        flow=Part("Lambda, Firehose, Glue, CloudWatch; records by Athena", _flow(datasets)),
+        freshness=Part("CloudWatch", {name: _ages(name) for name in NAMES}),
+        ratios=Part("CloudWatch", {CURATED[1]: _ratios()}),
+        runs=Part("ledger", runs()),
+        quarantine={
+            CURATED[0]: Part("Athena", [Reason("pattern:sensor_id", 1204, "2026-11-21 11:58")]),
+            CURATED[1]: Part("Athena", [Reason("range:aqi", 31, "2026-11-21 06:00"), Reason(HOSTILE, 2, HOSTILE)]),
+        },
+        changes=Part("CloudWatch", _changes()),
+        cost=Part("usage", _estimate()),
+    )  # fmt: skip
+
+
+def empty() -> Report:
+    """A lake that was deployed a minute ago."""
+    datasets = [Dataset(contract.load(name), 0, 0, None, None, None) for name in NAMES]
+    nothing: Mapping[str, tuple[Point, ...]] = {}
+    quiet = [replace(alarm, state="INSUFFICIENT_DATA", since=NOW) for alarm in _alarms()]
+    return replace(
+        busy(),
+        state=State("dev", NOW, Part("bucket", datasets), Part("CloudWatch", quiet)),
+        flow=Part("Lambda", _flow(datasets, records=0, stale="")),
+        freshness=Part("CloudWatch", nothing),
+        ratios=Part("CloudWatch", nothing),
+        runs=Part("ledger", []),
+        quarantine={name: Part("Athena", []) for name in CURATED},
+        changes=Part("CloudWatch", []),
+        cost=Part("usage", cost.estimate([], Window(NOW, NOW))),
+    )
+
+
+def unreadable() -> Report:
+    """A lake of which nothing can be read."""
+    denied = Part[None]("somewhere", None, f"ClientError: AccessDenied {HOSTILE}")
+    return Report(
+        state=State("dev", NOW, Part("bucket", None, denied.failure), Part("CloudWatch", None, denied.failure)),
+        account="000000000000",
+        region="us-east-1",
+        flow=Part("Lambda", None, denied.failure),
+        freshness=Part("CloudWatch", None, denied.failure),
+        ratios=Part("CloudWatch", None, denied.failure),
+        runs=Part("ledger", None, denied.failure),
+        quarantine={name: Part("Athena", None, denied.failure) for name in CURATED},
+        changes=Part("CloudWatch", None, denied.failure),
+        cost=Part("usage", None, denied.failure),
+    )
+
+
+def runs() -> list[Run]:
+    """Two days of hourly runs, newest first."""
+    found = [_run(name, hour) for hour in range(48) for name in CURATED]
+    failed = replace(
+        found[4], status="FAILED", received=180, new=0, quarantined=60, reason=f"validation FAILED: {HOSTILE}"
+    )
+    return [*found[:4], failed, *found[5:]]
+
+
+def _run(name: str, hour: int) -> Run:
+    start = NOW - timedelta(hours=hour, minutes=20)
+    received = 180 if name == CURATED[0] else 746 + 40 * (hour % 7)
+    bad, twice, again = hour % 5 * 3, hour % 3 * 11, hour % 4 * 17
+    counts = (received, received - bad - twice - again, again, twice, bad)
+    run_id = f"{start:%Y%m%dT%H%M%SZ}-{hour:08x}"
+    return Run(run_id, name, "COMMITTED", start, start + timedelta(seconds=14 + hour), *counts, {}, None)
+
+
+def _dataset(name: str) -> Dataset:
+    ages = dict(
+        zip(NAMES, (timedelta(minutes=4), timedelta(hours=3), timedelta(hours=7), timedelta(minutes=19)), strict=True)
+    )
+    last = next((run for run in runs() if run.dataset == name), None)
+    return Dataset(contract.load(name), 12_480, 48_200_000, NOW, NOW - ages[name], last)
+
+
+def _alarms() -> list[Alarm]:
+    since = {
+        "curated-sensor-readings-freshness": NOW - timedelta(hours=1),
+        "quarantine-ratio": NOW - timedelta(minutes=9),
+    }
+    found = [
+        Alarm(
+            f"aws-datalake-platform-{short}-dev", short, "ALARM" if short in since else "OK",
+            since.get(short, NOW - timedelta(days=9)), f"Threshold Crossed: [0.0833] > {HOSTILE}",
+            f"Something about {short} is wrong. What to do: RUNBOOK.md#{short}",
+        )
+        for short in SHORT
+    ]  # fmt: skip
+    return sorted(found, key=lambda alarm: alarm.state)
+
+
+def _changes() -> list[Change]:
+    name, other = (
+        f"aws-datalake-platform-{short}-dev" for short in ("curated-sensor-readings-freshness", "quarantine-ratio")
+    )
+    moments = [
+        (name, 1, "OK", "ALARM"),
+        (name, 30, "ALARM", "OK"),
+        (name, 41, "OK", "ALARM"),
+        (other, 0.15, "OK", "ALARM"),
+    ]
+    found = [Change(alarm, NOW - timedelta(hours=hours), old, new, HOSTILE) for alarm, hours, old, new in moments]
+    return sorted(found, key=lambda change: change.at, reverse=True)
+
+
+def _hours() -> list[datetime]:
+    return [
+        NOW.replace(minute=0, second=0) - timedelta(hours=hour) for hour in range(160, -1, -1) if not 60 < hour < 70
+    ]
+
+
+def _ages(name: str) -> tuple[Point, ...]:
+    limit = contract.load(name).freshness_seconds or 0
+    return tuple(Point(at, limit * (0.45 + 0.3 * math.sin(number / 7))) for number, at in enumerate(_hours()))
+
+
+def _ratios() -> tuple[Point, ...]:
+    return tuple(Point(at, 0.004 + 0.08 * (number % 50 == 49)) for number, at in enumerate(_hours()))
+
+
+def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATED[0]) -> Flow:
+    counted = {name: Part("Athena", records) for name in (*NAMES, *(f"quarantine_{name}" for name in CURATED))}
+    counted["quarantine_curated_weather"] = Part("Athena", None, "QueryFailed: TABLE_NOT_FOUND")
+    hops = Hops(
+        functions=(
+            Hop("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),
+            Hop("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
+        ),
+        streams=(Hop("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "4,320 delivered")),),
+        jobs=(Hop("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
+        reads={"transform": RAW},
+    )  # fmt: skip
+    return flow.flow(hops, {dataset.name: dataset for dataset in datasets}, counted, {stale: "stale"})
+
+
+def _estimate() -> cost.Estimate:
+    usages = [
+        Usage("Glue", "transform: 312 runs", "glue_dpu_hour", 10.4, note="a run is a minute at least"),
+        Usage("CloudWatch", "22 alarms", "cloudwatch_alarm", 22, standing=True),
+        Usage("CloudWatch", "34 metrics of its own", "cloudwatch_metric", 34, standing=True),
+        Usage("KMS", "2 keys", "kms_key", 2, standing=True),
+        Usage("Lambda", "watch: requests", "lambda_requests", 8640),
+        Usage("DynamoDB", "ledger: write", "dynamodb_write", None, note=HOSTILE),
+    ]
+    return cost.estimate(usages, Window(NOW - timedelta(days=13), NOW))
