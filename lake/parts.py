@@ -24,5 +24,8 @@ def read(source: str, reading: Callable[[], Value]) -> Part[Value]:
     """Read one part; ``source`` says where its numbers come from."""
     try:
         return Part(source, reading())
-    except (LakeError, BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        about = error.response["Error"]
+        return Part(source, None, f"{about['Code']}: {about.get('Message', error.operation_name)}")
+    except (LakeError, BotoCoreError) as error:
         return Part(source, None, f"{type(error).__name__}: {error}")

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from lake import series, watch
+from lake import parts, series, watch
 from lake.cost import GIGABYTE, TERABYTE, Usage, Window, athena_bytes, dpu_hours, firehose_bytes
 from lake.platform import PROJECT, Platform
 from lake.series import Metric
@@ -16,24 +15,31 @@ _LONGEST = timedelta(days=30)
 _QUERIES_PER_CALL = 50
 
 
-def window(platform: Platform) -> Window:
-    """Since the ledger's table was made, which is what the deployment makes once; 30 days at most."""
+def deployed_at(platform: Platform) -> datetime:
+    """When the ledger's table was made, which a deployment makes once and never again."""
     table = platform.client("dynamodb").describe_table(TableName=platform.names["ledger"])["Table"]
+    made: datetime = table["CreationDateTime"]
+    return made.astimezone(UTC)
+
+
+def window(platform: Platform) -> Window:
+    """Since the deployment; 30 days at most."""
     now = watch.now(platform)
-    return Window(max(table["CreationDateTime"].astimezone(UTC), now - _LONGEST), now)
+    return Window(max(deployed_at(platform), now - _LONGEST), now)
 
 
 def measured(platform: Platform, during: Window) -> list[Usage]:
     """Everything that is paid for and can be measured."""
-    return [usage for measure, prices in _MEASURES for usage in _measured(platform, during, measure, prices)]
+    found: list[Usage] = []
+    for service, measure, prices in _MEASURES:
+        part = parts.read(service, partial(_listed, measure, platform, during))
+        missing = [Usage(service, "not measured", name, None, note=part.failure, failed=True) for name in prices]
+        found += missing if part.value is None else part.value
+    return found
 
 
-def _measured(platform: Platform, during: Window, measure: "_Measure", prices: tuple[str, ...]) -> list[Usage]:
-    try:
-        return list(measure(platform, during))
-    except (BotoCoreError, ClientError) as error:
-        service = measure.__name__.removeprefix("_").replace("_", " ")
-        return [Usage(service, "not measured", name, None, note=str(error), failed=True) for name in prices]
+def _listed(measure: "_Measure", platform: Platform, during: Window) -> list[Usage]:
+    return list(measure(platform, during))
 
 
 def _functions(platform: Platform, during: Window) -> Iterator[Usage]:
@@ -162,18 +168,18 @@ def _secrets(platform: Platform, _during: Window) -> Iterator[Usage]:
 
 _Measure = Callable[[Platform, Window], Iterator[Usage]]
 # Each with the prices of the lines that are missing when it cannot be done.
-_MEASURES: tuple[tuple[_Measure, tuple[str, ...]], ...] = (
-    (_glue, ("glue_dpu_hour",)),
-    (_functions, ("lambda_requests", "lambda_compute")),
-    (_firehose, ("firehose_ingested",)),
-    (_athena, ("athena_scan",)),
-    (_storage, ("s3_storage", "s3_put")),
-    (_ledger, ("dynamodb_write", "dynamodb_read")),
-    (_logs, ("cloudwatch_logs_ingested",)),
-    (_schedules, ("scheduler_invocation",)),
-    (_watching, ("cloudwatch_alarm", "cloudwatch_dashboard", "cloudwatch_metric")),
-    (_keys, ("kms_key",)),
-    (_secrets, ("secret",)),
+_MEASURES: tuple[tuple[str, _Measure, tuple[str, ...]], ...] = (
+    ("Glue", _glue, ("glue_dpu_hour",)),
+    ("Lambda", _functions, ("lambda_requests", "lambda_compute")),
+    ("Firehose", _firehose, ("firehose_ingested",)),
+    ("Athena", _athena, ("athena_scan",)),
+    ("S3", _storage, ("s3_storage", "s3_put")),
+    ("DynamoDB", _ledger, ("dynamodb_write", "dynamodb_read")),
+    ("CloudWatch", _logs, ("cloudwatch_logs_ingested",)),
+    ("Scheduler", _schedules, ("scheduler_invocation",)),
+    ("CloudWatch", _watching, ("cloudwatch_alarm", "cloudwatch_dashboard", "cloudwatch_metric")),
+    ("KMS", _keys, ("kms_key",)),
+    ("Secrets Manager", _secrets, ("secret",)),
 )
 
 

@@ -77,7 +77,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm; ``section`` is the runbook's section about it."""
+    """One alarm; ``section`` is the runbook's section about it, ``threshold`` the value that it compares with."""
 
     name: str
     section: str
@@ -85,6 +85,7 @@ class Alarm:
     since: datetime
     reason: str
     description: str
+    threshold: float
 
     @property
     def meaning(self) -> str:
@@ -217,7 +218,8 @@ def _alarm(found: Mapping[str, Any]) -> Alarm:
     description = found.get("AlarmDescription", "")
     section = description.rpartition("RUNBOOK.md#")[2] if "RUNBOOK.md#" in description else ""
     since = found["StateUpdatedTimestamp"].astimezone(UTC)
-    return Alarm(found["AlarmName"], section, found["StateValue"], since, found.get("StateReason", ""), description)
+    said = (found.get("StateReason", ""), description)
+    return Alarm(found["AlarmName"], section, found["StateValue"], since, *said, found["Threshold"])
 
 
 def _change(item: Mapping[str, Any]) -> Change:

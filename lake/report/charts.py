@@ -16,11 +16,12 @@ _LEAST = 1.5
 
 @dataclass(frozen=True)
 class Curve:
-    """A series: ``lines`` are pieces of its path, ``limit`` is where the limit lies, ``top`` the value at the top."""
+    """A series: ``lines`` are pieces of its path, ``limit`` is where ``allowed`` lies, ``top`` the value at the top."""
 
     lines: tuple[str, ...]
     limit: float | None
     top: float
+    allowed: float | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def curve(points: Sequence[Point], start: datetime, end: datetime, limit: float 
         before = point.at
     # A lone point would have no length, and so not be seen.
     lines = tuple("M" + "L".join(piece if len(piece) > 1 else [piece[0], f"{piece[0]}h.4"]) for piece in pieces)
-    return Curve(lines, None if limit is None else 100 - 100 * limit / top, top)
+    return Curve(lines, None if limit is None else 100 - 100 * limit / top, top, limit)
 
 
 def bars(runs: Sequence[Run], places: int) -> tuple[list[Bar], int]:

@@ -17,7 +17,7 @@ QUERY = "Athena"
 class Hop:
     """A function, stream or job: what it feeds by name, and what is said of it now; ``bad`` when that is bad news.
 
-    ``helper`` is the function that a stream lets change its records.
+    ``helper`` is the function that a stream lets change its records; ``failure`` says why nothing is known of the hop.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Hop:
     lines: tuple[str, ...]
     bad: bool = False
     helper: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _hop_nodes(hops: Hops, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
             spanned = tuple(sorted({lane for end in ends for lane in lanes.get(end, ())}))
             # One that tells nothing of what it feeds, because it is gone, still has its place.
             lanes[hop.name] = spanned or (0,)
-            yield Node(hop.name, kind, lanes[hop.name], hop.lines, "bad" if hop.bad else "ok", hop.helper)
+            yield Node(hop.name, kind, lanes[hop.name], hop.lines, _tone(hop.bad), hop.helper, hop.failure)
 
 
 def _dataset_nodes(
@@ -103,8 +104,13 @@ def _dataset_nodes(
         for kind, part in (("raw", loaded.source or ""), ("curated", name), ("quarantine", loaded.quarantine().name)):
             stale = states.get(part) == "stale"
             lines = (_counted(records[part]), *_stored(datasets.get(part)))
-            bad = stale or records[part].value is None
-            yield Node(part, kind, lanes[part], (*lines[:1], "stale") if stale else lines, "bad" if bad else "ok")
+            failure = records[part].failure
+            shown = (*lines[:1], "stale") if stale else lines
+            yield Node(part, kind, lanes[part], shown, _tone(stale or bool(failure)), failure=failure)
+
+
+def _tone(bad: bool) -> str:
+    return "bad" if bad else "ok"
 
 
 def _counted(records: Part[int]) -> str:

@@ -17,6 +17,7 @@ from lake.series import Metric, Point
 from lake.state import State
 
 _HOUR = 3600
+_FIVE_MINUTES = 300
 _DAY = timedelta(days=1)
 _QUERIES_AT_ONCE = 4
 
@@ -24,18 +25,21 @@ _QUERIES_AT_ONCE = 4
 def report(platform: Platform) -> Report:
     """Look at everything once. Raises only when nobody answers at all."""
     seen = state.load(platform)
-    since = seen.now - HISTORY
+    since = _since(platform, seen.now)
     identity = platform.client("sts").get_caller_identity()
     answers = _ask(platform, {**_counting(), **_reasoning()})
     return Report(
         state=seen,
+        since=since,
         account=identity["Account"],
         region=platform.session.region_name,
         flow=parts.read(
             "Lambda, Firehose, Glue, CloudWatch; records by Athena", lambda: _flow(platform, seen, answers)
         ),
-        freshness=_history(platform, "Freshness", [dataset.name for dataset in seen.datasets.value or []], seen.now),
-        ratios=_history(platform, "QuarantineRatio", watch.curated(), seen.now),
+        freshness=_history(
+            platform, "Freshness", [dataset.name for dataset in seen.datasets.value or []], since, seen.now
+        ),
+        ratios=_history(platform, "QuarantineRatio", watch.curated(), since, seen.now),
         runs=parts.read("ledger", lambda: watch.runs(platform, watch.curated())),
         quarantine={name: _reasons(answers[f"reasons {name}"]) for name in watch.curated()},
         changes=parts.read("CloudWatch", lambda: watch.changes(platform, since)),
@@ -85,18 +89,25 @@ def _counted(answer: Part[athena.Answer]) -> Part[int]:
     return Part(answer.source, int(answer.value.rows[0][0] or 0))
 
 
+def _since(platform: Platform, now: datetime) -> datetime:
+    """A week ago, or the deployment; the first hours of a lake fill no week."""
+    deployed = parts.read("DynamoDB", lambda: usage.deployed_at(platform))
+    return max(now - HISTORY, deployed.value or now - HISTORY)
+
+
 def _history(
-    platform: Platform, name: str, datasets: list[str], now: datetime
+    platform: Platform, name: str, datasets: list[str], since: datetime, now: datetime
 ) -> Part[Mapping[str, tuple[Point, ...]]]:
     about = [{"Environment": platform.environment, "Dataset": dataset} for dataset in datasets]
     metrics = [Metric(PROJECT, name, dimensions, "Maximum") for dimensions in about]
-    start = (now - HISTORY).replace(minute=0, second=0, microsecond=0)
+    period = _HOUR if now - since > _DAY else _FIVE_MINUTES
+    start = datetime.fromtimestamp(since.timestamp() // period * period, UTC)
 
     def read() -> Mapping[str, tuple[Point, ...]]:
-        found = series.read(platform.client("cloudwatch"), metrics, start, now, _HOUR)
+        found = series.read(platform.client("cloudwatch"), metrics, start, now, period)
         return dict(zip(datasets, found, strict=True))
 
-    return parts.read(f"CloudWatch, {PROJECT} {name}, the greatest of each hour", read)
+    return parts.read(f"CloudWatch, {PROJECT} {name}, the greatest of each {period // 60} minutes", read)
 
 
 def _cost(platform: Platform) -> Estimate:
@@ -157,8 +168,8 @@ def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[
 
 def _hop(platform: Platform, name: str, feeds: Part[tuple[str, ...]], lines: tuple[str, ...], bad: bool) -> Hop:
     if feeds.value is None:
-        lines, bad = ("not readable", feeds.failure.partition(":")[0]), True
-    return Hop(watch.short(platform, name), feeds.value or (), lines, bad)
+        lines = ("not readable", feeds.failure.partition(":")[0])
+    return Hop(watch.short(platform, name), feeds.value or (), lines, bad or feeds.value is None, failure=feeds.failure)
 
 
 def _sums(

@@ -19,7 +19,7 @@ HISTORY = timedelta(days=7)
 class Node:
     """One hop of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
 
-    ``helper`` is a function that works inside a stream.
+    ``helper`` is a function that works inside a stream; ``failure`` says why nothing could be read of it.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Node:
     lines: tuple[str, ...]
     state: str = "none"
     helper: str = ""
+    failure: str = ""
 
     @property
     def label(self) -> str:
@@ -54,9 +55,13 @@ class Reason:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything, each part with where it is from. Series and quarantine are by dataset, changes newest first."""
+    """Everything, each part with where it is from. Series and quarantine are by dataset, changes newest first.
+
+    ``since`` is when the history begins that is shown.
+    """
 
     state: State
+    since: datetime
     account: str
     region: str
     flow: Part[Flow]
@@ -73,11 +78,6 @@ class Report:
         return self.state.now
 
     @property
-    def since(self) -> datetime:
-        """Where the history that is shown begins."""
-        return self.now - HISTORY
-
-    @property
     def failures(self) -> dict[str, str]:
         """The parts that could not be read, by what they are, each with the reason."""
         named: dict[str, Part[Any]] = {
@@ -91,7 +91,13 @@ class Report:
             "the history of the alarms": self.changes,
             "the cost": self.cost,
         }
-        return {name: part.failure for name, part in named.items() if part.value is None}
+        nodes = self.flow.value.nodes if self.flow.value else ()
+        lines = self.cost.value.lines if self.cost.value else ()
+        return {
+            **{name: part.failure for name, part in named.items() if part.value is None},
+            **{f"the {node.kind} {node.label}": node.failure for node in nodes if node.failure},
+            **{f"the cost of {line.usage.service}": line.usage.note for line in lines if line.usage.failed},
+        }
 
     @property
     def problems(self) -> list[Problem]:

@@ -18,10 +18,12 @@ from lake.report.flow import size
 from lake.report.model import Report
 from lake.series import Point
 from lake.state import text
+from lake.watch import Change
 
 _RUNS = 20
 _CHANGES = 40
 _CENT = 0.005
+_RATIO_ALARM = "quarantine-ratio"
 _STATES = {"ALARM": "bad", "OK": "ok", "fresh": "ok", "stale": "bad", "COMMITTED": "ok", "FAILED": "bad"}
 
 
@@ -64,7 +66,7 @@ def _derived(report: Report) -> dict[str, Any]:
     lines = report.cost.value.lines if report.cost.value else ()
     return {
         "project": PROJECT,
-        "history_days": (report.now - report.since).days,
+        "history": text(report.now - report.since),
         "pictures": [draw(report.flow.value) for draw in (layout.wide, layout.narrow)] if report.flow.value else [],
         "curves": _curves(report),
         "fresh": sum(dataset.state(report.now) == "fresh" for dataset in report.state.datasets.value or []),
@@ -72,7 +74,8 @@ def _derived(report: Report) -> dict[str, Any]:
         "bands": _bands(report),
         "recent": runs[:_RUNS],
         "last_day": [run for run in runs if run.started_at > report.now - timedelta(days=1)],
-        "changes": (report.changes.value or [])[:_CHANGES],
+        "changes": [change for change in report.changes.value or [] if not _is_beginning(change)],
+        "most_changes": _CHANGES,
         "empty": all(dataset.current_to is None for dataset in report.state.datasets.value or []),
         "curated": [contract.load(name) for name in watch.curated()],
         "cost_lines": [line for line in lines if line.usd_a_month is None or line.usd_a_month >= _CENT],
@@ -87,14 +90,23 @@ def _curves(report: Report) -> dict[str, dict[str, charts.Curve]]:
     limits = {dataset.name: dataset.contract.freshness_seconds for dataset in report.state.datasets.value or []}
 
     def drawn(
-        series: Mapping[str, Sequence[Point]] | None, limits: Mapping[str, int | None]
+        series: Mapping[str, Sequence[Point]] | None, limits: Mapping[str, float | None]
     ) -> dict[str, charts.Curve]:
         found = {name: points for name, points in (series or {}).items() if points}
         return {
             name: charts.curve(points, report.since, report.now, limits.get(name)) for name, points in found.items()
         }
 
-    return {"freshness": drawn(report.freshness.value, limits), "ratios": drawn(report.ratios.value, {})}
+    return {
+        "freshness": drawn(report.freshness.value, limits),
+        "ratios": drawn(report.ratios.value, _ratio_limits(report)),
+    }
+
+
+def _ratio_limits(report: Report) -> dict[str, float]:
+    """What the alarm on the ratio allows, for each dataset."""
+    limits = [alarm.threshold for alarm in report.state.alarms.value or [] if alarm.section == _RATIO_ALARM]
+    return {name: limit for name in report.ratios.value or {} for limit in limits}
 
 
 def _bands(report: Report) -> dict[str, list[charts.Bar]]:
@@ -102,6 +114,11 @@ def _bands(report: Report) -> dict[str, list[charts.Bar]]:
         return {}
     alarms = report.state.alarms.value or []
     return {alarm.name: charts.band(alarm, report.changes.value, report.since, report.now) for alarm in alarms}
+
+
+def _is_beginning(change: Change) -> bool:
+    """What every new alarm does once."""
+    return (change.before, change.after) == ("INSUFFICIENT_DATA", "OK")
 
 
 def _duration(value: timedelta | float | None) -> str:

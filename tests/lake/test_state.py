@@ -16,7 +16,9 @@ from lake.watch import Alarm, Dataset, Run
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)
 WELL = Dataset(contract.load("curated_weather"), 28, 1000, NOW, NOW - timedelta(hours=1), RUN)
-QUIET = Alarm("aws-datalake-platform-lock-age-dev", "lock-age", "OK", NOW, "quiet", "A lock is old. What to do: …")
+QUIET = Alarm(
+    "aws-datalake-platform-lock-age-dev", "lock-age", "OK", NOW, "quiet", "A lock is old. What to do: …", 7200
+)
 
 
 def seen(*datasets: Dataset, alarms: tuple[Alarm, ...] = (QUIET,)) -> State:

@@ -33,6 +33,7 @@ def busy() -> Report:
     datasets = [_dataset(name) for name in NAMES]
     return Report(
         state=State("dev", NOW, Part("bucket, ledger, contracts", datasets), Part("CloudWatch", _alarms())),
+        since=NOW - timedelta(days=7),
         account="000000000000",
         region="us-east-1",
         flow=Part("Lambda, Firehose, Glue, CloudWatch; records by Athena", _flow(datasets)),
@@ -71,6 +72,7 @@ def unreadable() -> Report:
     denied = Part[None]("somewhere", None, f"ClientError: AccessDenied {HOSTILE}")
     return Report(
         state=State("dev", NOW, Part("bucket", None, denied.failure), Part("CloudWatch", None, denied.failure)),
+        since=NOW - timedelta(days=7),
         account="000000000000",
         region="us-east-1",
         flow=Part("Lambda", None, denied.failure),
@@ -118,7 +120,7 @@ def _alarms() -> list[Alarm]:
         Alarm(
             f"aws-datalake-platform-{short}-dev", short, "ALARM" if short in since else "OK",
             since.get(short, NOW - timedelta(days=9)), f"Threshold Crossed: [0.0833] > {HOSTILE}",
-            f"Something about {short} is wrong. What to do: RUNBOOK.md#{short}",
+            f"Something about {short} is wrong. What to do: RUNBOOK.md#{short}", 0.05,
         )
         for short in SHORT
     ]  # fmt: skip
@@ -154,9 +156,16 @@ def _ratios() -> tuple[Point, ...]:
     return tuple(Point(at, 0.004 + 0.08 * (number % 50 == 49)) for number, at in enumerate(_hours()))
 
 
-def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATED[0]) -> Flow:
+def without_table(name: str) -> Report:
+    """The busy lake, after somebody has deleted a table."""
+    report = busy()
+    return replace(report, flow=Part("Lambda", _flow(report.state.datasets.value or [], missing=name)))
+
+
+def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATED[0], missing: str = "") -> Flow:
     counted = {name: Part("Athena", records) for name in (*NAMES, *(f"quarantine_{name}" for name in CURATED))}
-    counted["quarantine_curated_weather"] = Part("Athena", None, "QueryFailed: TABLE_NOT_FOUND")
+    if missing:
+        counted[missing] = Part("Athena", None, "QueryFailed: TABLE_NOT_FOUND")
     hops = Hops(
         functions=(
             Hop("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from lake import cost
+from lake.cost import Usage, Window
 from lake.parts import Part
 from lake.report import page
 from lake.report.model import Report
 from tests.report import sample
 
 SECTIONS = ("flow", "freshness", "quality", "quarantine", "alarms", "runs", "cost")
+END = sample.NOW
 REPORTS = {"busy": sample.busy(), "empty": sample.empty(), "unreadable": sample.unreadable()}
 
 
@@ -57,6 +60,17 @@ def test_one_unreadable_quarantine_leaves_the_other() -> None:
     text = draw(replace(report, quarantine=missing))  # type: ignore[arg-type]
     assert "TABLE_NOT_FOUND" in text
     assert "pattern:sensor_id" in text
+
+
+def test_a_hop_that_cannot_be_read_is_marked_and_counted_among_the_failures() -> None:
+    report = sample.without_table("quarantine_curated_weather")
+    assert report.failures == {"the quarantine weather": "QueryFailed: TABLE_NOT_FOUND"}
+    assert "not readable: QueryFailed: TABLE_NOT_FOUND</title>" in draw(report)
+
+
+def test_a_cost_that_could_not_be_asked_for_is_among_the_failures() -> None:
+    lines = cost.estimate([Usage("KMS", "not measured", "kms_key", None, note="denied", failed=True)], Window(END, END))
+    assert replace(sample.busy(), cost=Part("usage", lines)).failures == {"the cost of KMS": "denied"}
 
 
 def test_a_lake_without_data_is_not_called_well_fed() -> None:
