@@ -77,7 +77,7 @@ DRILLS = (
     ),
     Drill(
         "3c", "firehose-freshness", "the stream waits for its buffer", sent_just_now,
-        ("confirm", "verify"), arrived, noticed=nothing_yet, waits={"verify": 90},
+        ("confirm", "verify"), arrived, noticed=nothing_yet, waits={"verify": 120},
     ),
     Drill(
         "3d", "firehose-refused-records", "a device sends what is no JSON", broken_message,

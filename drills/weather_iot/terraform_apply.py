@@ -15,7 +15,7 @@ from scripts.state_lock import locks
 
 SECTION = "terraform-apply-fails"
 HELD_SECONDS = 60
-OTHER_PROJECT = "acme-datalake"
+OTHER_PREFIX = "acme-lake"
 STRANGER = "drill-without-rights"
 
 
@@ -177,11 +177,11 @@ def can_plan(lake: Lake, _found: Any) -> str:
 
 
 def deployed_elsewhere(lake: Lake, _found: Any) -> str:
-    """The lake is there under the other name."""
+    """The lake is there, with buckets of another name."""
     buckets = [bucket["Name"] for bucket in lake.client("s3").list_buckets()["Buckets"]]
-    wanted = f"{OTHER_PROJECT}-dev-datalake"
+    wanted = f"{OTHER_PREFIX}-dev-datalake"
     require(wanted in buckets, f"there is no bucket {wanted} among {buckets}")
-    done = plan(lake, TF_VAR_project=OTHER_PROJECT)
+    done = plan(lake, TF_VAR_bucket_prefix=OTHER_PREFIX)
     require(done.returncode == 0, f"the plan ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}")
     return f"bucket {wanted}; plan: no changes"
 

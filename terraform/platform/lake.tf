@@ -2,7 +2,7 @@
 
 locals {
   naming     = "${var.project}-%s-${var.environment}"
-  _bucket    = "${var.project}-${var.environment}-%s"
+  _bucket    = "${var.bucket_prefix}-${var.environment}-%s"
   repository = "${path.module}/../.."
   contracts  = "${local.repository}/contracts"
   artifacts  = "${local.repository}/build/artifacts"

@@ -3,6 +3,11 @@ variable "project" {
   type        = string
 }
 
+variable "bucket_prefix" {
+  description = "First part of the names of buckets."
+  type        = string
+}
+
 variable "environment" {
   description = "dev or prod."
   type        = string

@@ -17,6 +17,7 @@ ephemeral "aws_secretsmanager_random_password" "pseudonym_key" {
 module "platform" {
   source        = "../../platform"
   project       = var.project
+  bucket_prefix = var.bucket_prefix
   environment   = var.environment
   region        = var.region
   account_id    = data.aws_caller_identity.current.account_id

@@ -1,5 +1,11 @@
 variable "project" {
-  description = "First part of all names. Bucket names are shared with the whole world: choose another when one is taken."
+  description = "First part of all names."
+  type        = string
+  default     = "aws-datalake-platform"
+}
+
+variable "bucket_prefix" {
+  description = "First part of the names of buckets, which are shared with the whole world: choose another when one is taken."
   type        = string
   default     = "aws-datalake-platform"
 }

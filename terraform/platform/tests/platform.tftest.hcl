@@ -25,6 +25,7 @@ override_resource {
 
 variables {
   project       = "lake"
+  bucket_prefix = "lake"
   environment   = "test"
   region        = "eu-west-1"
   account_id    = "123456789012"
