@@ -5,11 +5,11 @@ table whose LockID is <bucket>/<key>. The item <bucket>/<key>-md5 is no lock: it
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 
@@ -37,14 +37,13 @@ class StateLock:
         )
 
 
-def locks(backend: dict[str, str]) -> list[StateLock]:
-    """The locks that lie on the state of this backend.tf; none when nobody works with it."""
-    session = boto3.Session(region_name=backend["region"])
-    found = (_object(session.client("s3"), backend), _item(session.client("dynamodb"), backend))
+def locks(backend: Mapping[str, str], client: Callable[[str], Any]) -> list[StateLock]:
+    """The locks that lie on the state of this backend.tf; none when nobody works with it. ``client`` makes clients."""
+    found = (_object(client("s3"), backend), _item(client("dynamodb"), backend))
     return [lock for lock in found if lock is not None]
 
 
-def _object(s3: Any, backend: dict[str, str]) -> StateLock | None:
+def _object(s3: Any, backend: Mapping[str, str]) -> StateLock | None:
     key = f"{backend['key']}.tflock"
     try:
         body = s3.get_object(Bucket=backend["bucket"], Key=key)["Body"].read()
@@ -55,7 +54,7 @@ def _object(s3: Any, backend: dict[str, str]) -> StateLock | None:
     return _lock(f"s3://{backend['bucket']}/{key}", body)
 
 
-def _item(dynamodb: Any, backend: dict[str, str]) -> StateLock | None:
+def _item(dynamodb: Any, backend: Mapping[str, str]) -> StateLock | None:
     table, identity = backend["dynamodb_table"], f"{backend['bucket']}/{backend['key']}"
     found = dynamodb.get_item(TableName=table, Key={"LockID": {"S": identity}}, ConsistentRead=True).get("Item")
     return _lock(f"{table}, LockID {identity}", found["Info"]["S"]) if found else None

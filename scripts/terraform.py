@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts import bootstrap_state, state_lock
@@ -159,7 +161,8 @@ class Terraform:
     def unlock(self, lock_id: str | None) -> int:
         """Show the locks of the state; with the ID of one, take it away."""
         backend = (ENVIRONMENTS / self.name / "backend.tf").read_text(encoding="utf-8")
-        found = state_lock.locks(bootstrap_state.backend_settings(backend))
+        settings = bootstrap_state.backend_settings(backend)
+        found = state_lock.locks(settings, partial(boto3.client, region_name=settings["region"]))
         for lock in found:
             print(lock.sentence())
         if not found:

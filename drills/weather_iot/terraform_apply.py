@@ -1,17 +1,15 @@
 """Scenario 6: terraform apply fails."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from drills.drill import Drill, DrillFailed, require
+from drills.drill import Drill, require
 from drills.lake import REPOSITORY, Lake
 from scripts.bootstrap_state import BACKEND, backend_settings
-from scripts.state_lock import locks
+from scripts.state_lock import StateLock, locks
 
 SECTION = "terraform-apply-fails"
 HELD_SECONDS = 60
@@ -54,31 +52,20 @@ def killed(lake: Lake) -> dict[str, str]:
     return {"LOCK_TIMEOUT": "0s"}
 
 
+def _locks(lake: Lake) -> list[StateLock]:
+    return locks(backend_settings(BACKEND.read_text(encoding="utf-8")), lake.client)
+
+
 def _wait_for_lock(lake: Lake) -> None:
-    backend, deadline = backend_settings(BACKEND.read_text(encoding="utf-8")), time.monotonic() + HELD_SECONDS
-    with _environment(lake):
-        while len(locks(backend)) < 2:
-            if time.monotonic() > deadline:
-                raise DrillFailed(f"no apply has taken the lock within {HELD_SECONDS} s")
-            time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _environment(lake: Lake) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(lake.environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    deadline = time.monotonic() + HELD_SECONDS
+    while len(_locks(lake)) < 2:
+        require(time.monotonic() < deadline, f"no apply has taken the lock within {HELD_SECONDS} s")
+        time.sleep(0.1)
 
 
 def unlock_what_is_left(lake: Lake, _found: Any) -> None:
     """Without this, a drill that fails would lock out all that follow."""
-    with _environment(lake):
-        left = locks(backend_settings(BACKEND.read_text(encoding="utf-8")))
-    for lock in left[:1]:
+    for lock in _locks(lake)[:1]:
         lake.command("make", "-s", "unlock", f"LOCK={lock.id}")
 
 
