@@ -114,11 +114,16 @@ def _tone(bad: bool) -> str:
 
 
 def _counted(records: Part[int]) -> str:
-    return "not readable" if records.value is None else f"{records.value:,} records"
+    return "not readable" if records.value is None else counted(records.value, "record")
 
 
 def _stored(dataset: Dataset | None) -> tuple[str, ...]:
-    return () if dataset is None else (f"{dataset.objects:,} objects, {size(dataset.size)}",)
+    return () if dataset is None else (f"{counted(dataset.objects, 'object')}, {size(dataset.size)}",)
+
+
+def counted(number: float, thing: str) -> str:
+    """A number of things."""
+    return f"{number:,.0f} {thing}{'' if number == 1 else 's'}"
 
 
 def size(number: float) -> str:

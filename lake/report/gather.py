@@ -139,7 +139,7 @@ def _hops(platform: Platform, now: datetime) -> Hops:
 def _function(platform: Platform, name: str, now: datetime) -> Hop:
     feeds = parts.read("Lambda", _bound(flow.function_feeds, platform, name))
     calls, errors = _sums(platform, now, "AWS/Lambda", {"FunctionName": name}, ("Invocations", "Errors"))
-    lines = (f"{calls:,.0f} calls in 24 h", f"{errors:,.0f} failed" if errors else "none failed")
+    lines = (f"{flow.counted(calls, 'call')} in 24 h", f"{errors:,.0f} failed" if errors else "none failed")
     return _hop(platform, name, feeds, lines, bad=errors > 0)
 
 
@@ -150,7 +150,10 @@ def _stream(platform: Platform, name: str, now: datetime) -> Hop:
     came, went = _sums(platform, now, "AWS/Firehose", {"DeliveryStreamName": name}, wanted)
     about = {"Environment": platform.environment, "DeliveryStreamName": name}
     (refused,) = _sums(platform, now, PROJECT, about, ("RecordsRefused",))
-    lines = (f"{came:,.0f} records in 24 h", f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}")
+    lines = (
+        f"{flow.counted(came, 'record')} in 24 h",
+        f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}",
+    )
     hop = _hop(platform, name, feeds, lines, bad=refused > 0)
     return replace(hop, helper=watch.short(platform, ends.value[1]) if ends.value else "")
 

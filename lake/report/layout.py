@@ -119,7 +119,7 @@ def _steps(start: Box, end: Box, gutter: float) -> Iterator[str]:
     column = start if start.width <= end.width else end
     bottom, x = start.y + start.height, column.middle[0]
     if not end.first:
-        yield f"M{end.x - gutter / 2:g} {bottom:g}V{end.middle[1]:g}H{end.x - 4:g}"
+        yield f"M{end.x + gutter:g} {bottom:g}v8H{end.x - gutter / 2:g}V{end.middle[1]:g}H{end.x - 4:g}"
         return
     if start.last:
         yield f"M{x:g} {bottom:g}V{end.y - 4:g}"

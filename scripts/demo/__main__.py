@@ -20,7 +20,7 @@ from rich.markup import escape
 from lake import platform, watch
 from lake.command.output import show
 from lake.errors import LakeError
-from scripts.demo import flow, page
+from scripts.demo import flow
 
 REPOSITORY = Path(__file__).parents[2]
 BUILD = REPOSITORY / "build" / "demo"
@@ -64,6 +64,7 @@ def run_pipeline() -> dict[str, Any]:
     )
     seconds = _step("Transform (PySpark)", lambda: flow.transform(lake, lambda state: _show_progress([state])))
     answers = _step("Ask Athena", lambda: flow.answers(lake))
+    _step("Draw the lake on one page", lambda: flow.draw(lake, BUILD / "report.html"))
     return {
         "environment": "dev",
         "ingested": weather,
@@ -83,7 +84,6 @@ def run_pipeline() -> dict[str, Any]:
 def show_result(summary: dict[str, Any]) -> None:
     """The tables on the terminal, the same in build/demo."""
     (BUILD / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    (BUILD / "report.html").write_text(page.rendered(summary), encoding="utf-8")
     console.print()
     show(summary["hops"], as_json=False, title="Objects and records")
     show(summary["counts"], as_json=False, title="received = new + replaced + duplicate + quarantined")
@@ -96,12 +96,13 @@ def show_result(summary: dict[str, Any]) -> None:
 
 
 _NEXT = """
-The page with all of this: build/demo/report.html
-The numbers:               build/demo/summary.json
+The lake on one page: build/demo/report.html   ('lake report' draws it anew)
+The numbers:          build/demo/summary.json
 
 AWS runs on this machine until 'make down'. What to try next:
   eval "$(make -s env)"
   lake status
+  lake cost
   lake query "SELECT * FROM pipeline_runs"
   lake quarantine list curated_weather
   aws s3 ls --recursive s3://aws-datalake-platform-dev-datalake/curated/

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from lake import athena, contract, watch
 from lake.platform import Platform
+from lake.report import page
 from scripts.demo.queries import QUESTIONS
 
 # One hour of sensor messages, always the same, so that a second demo brings nothing new.
@@ -71,6 +73,13 @@ def transform(platform: Platform, progress: Callable[[str], None]) -> int:
     if run["JobRunState"] != "SUCCEEDED":
         raise DemoFailed(f"the job run ended {run['JobRunState']}: {run.get('ErrorMessage', 'without a message')}")
     return int(run["ExecutionTime"])
+
+
+def draw(platform: Platform, output: Path) -> None:
+    """The page of lake report; raises DemoFailed with the parts that it could not show."""
+    failures = page.write(platform, output)
+    if failures:
+        raise DemoFailed("the page could not show " + ", ".join(f"{part} ({why})" for part, why in failures.items()))
 
 
 def hops(platform: Platform) -> list[dict[str, Any]]:
