@@ -97,6 +97,8 @@ def env() -> None:
     print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE")
     for name, value in settings.credentials().items():
         print(f"export {name}={shlex.quote(value)}")
+    # Version 1 of the AWS CLI takes a legacy address for SQS, whatever AWS_ENDPOINT_URL says.
+    print('export AWS_ENDPOINT_URL_SQS="$AWS_ENDPOINT_URL"')
     if _ignores_endpoint(shutil.which("aws")):
         print('aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }')
 

@@ -1,5 +1,7 @@
 """Scenario 7: nothing has failed, and yet something is wrong. What only the watch sees."""
 
+# ruff: noqa: S608 - what stands in the statements are constants of drills
+
 import threading
 import time
 from datetime import timedelta
@@ -16,6 +18,8 @@ FRESHNESS = (
     "curated-sensor-readings-freshness",
 )  # fmt: skip
 MET_SECONDS = 30
+# So many that they are more than 5 % even when a few days of weather wait beside them.
+DOUBTFUL_DAYS = 28
 DOUBTFUL = "raw/weather/date=2024-03-01/by_hand.json"
 
 
@@ -82,21 +86,28 @@ def _wait_until_met(lake: Lake) -> None:
 
 
 def doubtful(lake: Lake) -> int:
-    """A file in which some records are wrong, fewer than the contract tolerates."""
-    hours = [weather_record("Nuuk", f"2024-03-01T{hour:02d}:00", 999 if hour < 4 else -5) for hour in range(24)]
+    """A file in which every sixth record is wrong: less than the contract tolerates."""
+    hours = [
+        weather_record("Nuuk", f"2024-03-{day:02d}T{hour:02d}:00", 999 if hour % 6 == 0 else -5)
+        for day in range(1, DOUBTFUL_DAYS + 1)
+        for hour in range(24)
+    ]
     lake.put(DOUBTFUL, *hours)
     lake.run_job()
-    return 4
+    return DOUBTFUL_DAYS * 4
 
 
 def kept(lake: Lake, number: Any) -> str:
     """The doubtful records are in quarantine with their reason; the good ones in curated."""
-    sql = "SELECT count(*) FROM quarantine_curated_weather WHERE source_object = '{}'"
-    found = int(lake.query(sql.format(DOUBTFUL))[0][0] or 0)
-    require(found == number, f"{found} records of {DOUBTFUL} are in quarantine")
-    good = lake.query("SELECT count(*) FROM curated_weather WHERE date = DATE '2024-03-01' AND city = 'Nuuk'")
-    require(good == [("20",)], f"{good} good records are in curated")
-    return f"{number} records in quarantine with their reason, 20 in curated"
+    found = _number(lake, f"SELECT count(*) FROM quarantine_curated_weather WHERE source_object = '{DOUBTFUL}'")
+    require(found == number, f"{found} of {number} wrong records of {DOUBTFUL} are in quarantine")
+    good = _number(lake, f"SELECT count(*) FROM curated_weather WHERE source_object = '{DOUBTFUL}'")
+    require(good == number * 5, f"{good} good records of {DOUBTFUL} are in curated")
+    return f"{number} records in quarantine with their reason, {good} in curated"
+
+
+def _number(lake: Lake, sql: str) -> int:
+    return int(lake.query(sql)[0][0] or 0)
 
 
 def losing(lake: Lake) -> int:
