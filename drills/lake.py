@@ -68,9 +68,16 @@ class Lake(LocalAws):
         """The full name of one of the pipeline's functions."""
         return str(self.names["weather_iot"]["functions"][name])
 
+    def ringing(self) -> set[str]:
+        """The names of the alarms in state ALARM."""
+        return {
+            alarm["AlarmName"]
+            for alarm in self.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        }
+
     def wait_until_alarms_are_over(self) -> None:
         """Let time pass when a failure that some test wanted is still news."""
-        if self.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+        if self.ringing():
             self.advance(FORGOTTEN_SECONDS)
 
     def command(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -244,7 +244,7 @@ DRILLS = (
     Drill(
         "7i", "lock-age", "a run that is gone holds a dataset", stale_lock,
         ("confirm", "release", "glue-transform-failures.run", "glue-transform-failures.verify"), transform.refreshed,
-        alarms=("lock-age",),
+        alarms=("lock-age",), reads={"DATASET": r"(dataset#\w+)"},
     ),
     Drill(
         "7j", "dead-letters", "a message that no retry could help", dead_letter, ("confirm", "remove"), queue_empty,
