@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -48,10 +49,16 @@ def handler(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """One invocation. Every city that answers is stored; raises IngestFailed at the end when one did not."""
     settings = Settings.load(os.environ)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    summary = ingest(settings, boto3.client("s3"), deadline, datetime.now(UTC))
+    summary = ingest(settings, client(), deadline, datetime.now(UTC))
     if summary["cities_failed"]:
         raise IngestFailed(json.dumps(summary))
     return summary
+
+
+@cache
+def client() -> Any:
+    """The client that a warm process keeps: making one takes longer than a request."""
+    return boto3.client("s3")
 
 
 def ingest(settings: Settings, client: Any, deadline: float, now: datetime) -> dict[str, Any]:
