@@ -36,7 +36,7 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
         job_arn = f"arn:aws:glue:{settings.REGION}:{settings.ACCOUNT}:job/{job['Name']}"
         role = authentication.role_environment(_role_arn(job), SESSION_NAME, "glue.amazonaws.com", job_arn)
         spark.write_configuration(folder, settings.endpoint(), settings.REGION, arguments.get("--conf", ""))
-        java_home = str(spark.java_home())
+        of_spark = spark.environment(folder)
     except (PermissionError, spark.NoSpark) as error:
         raise LaunchError(str(error)) from error
     s3 = authentication.client("s3", role)
@@ -48,12 +48,11 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
         **kept,
         **shifted,
         **role,
+        **of_spark,
         "PYTHONPATH": os.pathsep.join([*packages, shifted.get("PYTHONPATH", "")]).strip(os.pathsep),
         "PYTHONUNBUFFERED": "1",
         "PYSPARK_PYTHON": sys.executable,
-        "SPARK_CONF_DIR": str(folder),
         "SPARK_LOCAL_IP": settings.HOST,
-        "JAVA_HOME": java_home,
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "TZ": "UTC",

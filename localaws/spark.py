@@ -4,8 +4,11 @@ AWS: Glue 5.1 is Spark 3.5.6 on Java 17 with Amazon's own S3 connector. MiniStac
 3.5.6, and Apache's connector S3A of the Hadoop version it was built with answers to both `s3://` and `s3a://`.
 """
 
+import hashlib
+import importlib.util
 import os
 import re
+import shlex
 import shutil
 import string
 from pathlib import Path
@@ -40,8 +43,36 @@ def jars_folder() -> Path:
     return Path(os.environ.get(JARS_ENVIRONMENT) or _HERE.parent / ".cache" / "spark-jars")
 
 
+def class_archive() -> Path:
+    """Where the archive of Spark's classes is for this Java and these jars (spark_archive.py makes it)."""
+    package = importlib.util.find_spec("pyspark")
+    if package is None or package.origin is None:
+        raise NoSpark("the package pyspark is not installed")
+    jars = [*jars_folder().glob("*.jar"), *(Path(package.origin).parent / "jars").glob("*.jar")]
+    about = [f"{jar} {jar.stat().st_size} {jar.stat().st_mtime_ns}" for jar in sorted(jars)]
+    home = java_home()
+    release = (home / "release").read_text(encoding="utf-8")
+    digest = hashlib.sha256("\n".join([str(home), release, *about]).encode()).hexdigest()
+    return jars_folder() / f"classes-{digest[:16]}.jsa"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment in which pyspark starts its JVM with the configuration in `folder`.
+
+    The configuration is named by argument and not as SPARK_CONF_DIR, which would be on the class path: an archive of
+    classes fits one class path, and a folder on it must be empty or missing.
+    """
+    archive = class_archive()
+    return {
+        "JAVA_HOME": str(java_home()),
+        "SPARK_CONF_DIR": str(jars_folder() / "no-configuration"),
+        "PYSPARK_SUBMIT_ARGS": f"--properties-file {shlex.quote(str(folder / 'spark-defaults.conf'))} pyspark-shell",
+        **({"SPARK_SUBMIT_OPTS": f"-XX:SharedArchiveFile={archive}"} if archive.exists() else {}),
+    }
+
+
 def write_configuration(folder: Path, endpoint: str, region: str, job_conf: str) -> None:
-    """Write what SPARK_CONF_DIR points at; `job_conf` is the job's own `--conf`, in Glue's form `a=1 --conf b=2`."""
+    """Write spark-defaults.conf; `job_conf` is the job's own `--conf`, in Glue's form `a=1 --conf b=2`."""
     jars = jars_folder()
     if not (jars / "complete").exists():
         raise NoSpark(f"{jars} has no S3A connector; run `python scripts/spark_jars.py`")

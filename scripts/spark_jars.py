@@ -1,4 +1,5 @@
 """Fetch the S3A connector that local Spark jobs need, once: 282 MB into .cache/spark-jars (or $LOCALAWS_SPARK_JARS).
+Then put the classes that Spark loads into an archive beside it, once for each Java and set of jars.
 
 Spark's own resolver fetches it from Maven Central; every file is then compared with the checksum below.
 The resolver also asks one optional repository, which need not exist for us; what it prints goes to resolve.log.
@@ -14,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from localaws import spark
+from localaws import spark, spark_archive
 
 PACKAGE = "org.apache.hadoop:hadoop-aws:3.3.4"
 SHA256 = {
@@ -29,22 +30,31 @@ SHA256 = {
 
 
 def main() -> int:
-    """0 when the folder is complete, also when it was before."""
+    """0 when the folder is complete, also when it was before. The archive only saves time: its lack is no failure."""
     folder = spark.jars_folder()
-    if (folder / "complete").exists():
-        print(f"Spark's S3 connector is in {folder}.")
-        return 0
+    if not (folder / "complete").exists() and not _fetched(folder):
+        return 1
+    print(f"Spark's S3 connector is in {folder}.")
+    if not spark.class_archive().exists():
+        print("Archiving the classes of Spark (once, half a minute) ...", flush=True)
+        try:
+            spark_archive.build()
+        except spark_archive.NotBuilt as reason:
+            print(f"Spark will start more slowly: {reason}", file=sys.stderr)
+    return 0
+
+
+def _fetched(folder: Path) -> bool:
     print(f"Fetching Spark's S3 connector (282 MB, once) into {folder} ...", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         if not _resolve(Path(scratch), folder / "resolve.log"):
-            return 1
+            return False
         for name, expected in SHA256.items():
             if not _keep(Path(scratch) / "jars" / name, folder / name, expected):
-                return 1
+                return False
     (folder / "complete").write_text(PACKAGE + "\n", encoding="ascii")
-    print(f"Spark's S3 connector is in {folder}.")
-    return 0
+    return True
 
 
 def _resolve(scratch: Path, log: Path) -> bool:
