@@ -90,7 +90,7 @@ def _hop_nodes(hops: Hops, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
             spanned = tuple(sorted({lane for end in ends for lane in lanes.get(end, ())}))
             # One that tells nothing of what it feeds, because it is gone, still has its place.
             lanes[hop.name] = spanned or (0,)
-            yield Node(hop.name, kind, lanes[hop.name], hop.lines, _tone(hop.bad), hop.helper, hop.failure)
+            yield Node(hop.name, kind, lanes[hop.name], hop.lines, _tone(hop.bad), hop.failure)
 
 
 def _dataset_nodes(

@@ -154,8 +154,9 @@ def _stream(platform: Platform, name: str, now: datetime) -> Hop:
         f"{flow.counted(came, 'record')} in 24 h",
         f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}",
     )
-    hop = _hop(platform, name, feeds, lines, bad=refused > 0)
-    return replace(hop, helper=watch.short(platform, ends.value[1]) if ends.value else "")
+    helper = watch.short(platform, ends.value[1]) if ends.value else ""
+    hop = _hop(platform, name, feeds, (*lines, f"through {helper}") if helper else lines, bad=refused > 0)
+    return replace(hop, helper=helper)
 
 
 def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime) -> Hop:

@@ -1,7 +1,7 @@
 """Where the hops of the flow stand: from left to right for a wide screen, from top to bottom for a narrow one."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lake.report.model import Flow, Node
@@ -9,7 +9,7 @@ from lake.report.model import Flow, Node
 COLUMNS = ("function", "stream", "raw", "job", "curated", "query")
 # Quarantine stands below the dataset that rejected the records.
 _COLUMN = {"quarantine": "curated"}
-_HEIGHT = 78
+_HEAD, _LINE = 48, 15
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class _Cell:
 def wide(flow: Flow) -> Picture:
     """Columns from left to right, one band for each lane."""
     width, gap, between = 172.0, 27.0, 12.0
-    cells, lanes = _cells(flow), _lanes(flow)
-    band = max(cell.of for cell in cells.values()) * (_HEIGHT + between) + between
+    cells, lanes, tall = _cells(flow), _lanes(flow), _height(flow.nodes)
+    band = max(cell.of for cell in cells.values()) * (tall + between) + between
     boxes = {}
     for node in flow.nodes:
         cell, column = cells[node.name], _column(node)
         centre = (min(node.lanes) + max(node.lanes) + 1) / 2 * band
-        top = centre - (cell.of * (_HEIGHT + between) - between) / 2 + cell.number * (_HEIGHT + between)
+        top = centre - (cell.of * (tall + between) - between) / 2 + cell.number * (tall + between)
         first, last = cell.number == 0, cell.number == cell.of - 1
-        boxes[node.name] = Box(node, 1 + column * (width + gap), top, width, _HEIGHT, first, last)
+        boxes[node.name] = Box(node, 1 + column * (width + gap), top, width, tall, first, last)
     paths = tuple(_across(boxes[start], boxes[end]) for start, end in flow.edges)
     return Picture("wide", len(COLUMNS) * (width + gap) - gap + 2, lanes * band, tuple(boxes.values()), paths)
 
@@ -68,20 +68,26 @@ def wide(flow: Flow) -> Picture:
 def narrow(flow: Flow) -> Picture:
     """Rows from top to bottom, one column for each lane, with a gutter on both sides for what passes by."""
     lane, gutter, gap = 164.0, 8.0, 22.0
-    cells, lanes = _cells(flow), _lanes(flow)
-    deepest = [
-        max((cells[n.name].of for n in flow.nodes if _column(n) == row), default=0) for row in range(len(COLUMNS))
-    ]
+    cells, tops, y = _cells(flow), {}, 1.0
+    for row in range(len(COLUMNS)):
+        nodes = [node for node in flow.nodes if _column(node) == row]
+        for number in range(max((cells[node.name].of for node in nodes), default=0)):
+            tops[row, number] = y
+            y += _height(nodes) + gap
     boxes = {}
     for node in flow.nodes:
         cell, row = cells[node.name], _column(node)
-        above = sum(deepest[:row]) + cell.number
         x, span = min(node.lanes) * lane + gutter, (max(node.lanes) - min(node.lanes) + 1) * lane - 2 * gutter
-        last = cell.number == cell.of - 1
-        boxes[node.name] = Box(node, x, 1 + above * (_HEIGHT + gap), span, _HEIGHT, cell.number == 0, last)
+        tall = _height([other for other in flow.nodes if _column(other) == row])
+        box = Box(node, x, tops[row, cell.number], span, tall, cell.number == 0, cell.number == cell.of - 1)
+        boxes[node.name] = box
     paths = tuple(_down(boxes[start], boxes[end], gutter) for start, end in flow.edges)
-    height = sum(deepest) * (_HEIGHT + gap) - gap + 2
-    return Picture("narrow", lanes * lane, height, tuple(boxes.values()), paths)
+    return Picture("narrow", _lanes(flow) * lane, y - gap + 1, tuple(boxes.values()), paths)
+
+
+def _height(nodes: Sequence[Node]) -> int:
+    """All boxes are as high as the one that says most."""
+    return _HEAD + _LINE * max(len(node.lines) for node in nodes)
 
 
 def _cells(flow: Flow) -> dict[str, _Cell]:

@@ -19,7 +19,7 @@ HISTORY = timedelta(days=7)
 class Node:
     """One hop of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
 
-    ``helper`` is a function that works inside a stream; ``failure`` says why nothing could be read of it.
+    ``failure`` says why nothing could be read of it.
     """
 
     name: str
@@ -27,7 +27,6 @@ class Node:
     lanes: tuple[int, ...]
     lines: tuple[str, ...]
     state: str = "none"
-    helper: str = ""
     failure: str = ""
 
     @property

@@ -171,7 +171,7 @@ def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATE
             Hop("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),
             Hop("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
         ),
-        streams=(Hop("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "4,320 delivered")),),
+        streams=(Hop("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "2 refused", "through stream-validate")),),
         jobs=(Hop("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
         reads={"transform": RAW},
     )  # fmt: skip
