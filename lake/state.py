@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lake import parts, watch
+from lake import alarms, parts, watch
+from lake.alarms import Alarm
 from lake.parts import Part
 from lake.platform import Platform
-from lake.watch import Alarm, Dataset
+from lake.watch import Dataset
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def load(platform: Platform) -> State:
         platform.environment,
         watch.now(platform),
         parts.read("bucket, ledger, contracts", lambda: watch.datasets(platform)),
-        parts.read("CloudWatch", lambda: watch.alarms(platform)),
+        parts.read("CloudWatch", lambda: alarms.current(platform)),
     )
 
 

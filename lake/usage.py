@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from lake import parts, series, watch
+from lake import alarms, parts, series, watch
 from lake.cost import GIGABYTE, TERABYTE, Usage, Window, athena_bytes, dpu_hours, firehose_bytes
 from lake.platform import PROJECT, Platform
 from lake.series import Metric
@@ -144,7 +144,7 @@ def _schedules(platform: Platform, during: Window) -> Iterator[Usage]:
 
 def _watching(platform: Platform, _during: Window) -> Iterator[Usage]:
     client = platform.client("cloudwatch")
-    yield _standing("CloudWatch", "alarms", "cloudwatch_alarm", len(watch.alarms(platform)))
+    yield _standing("CloudWatch", "alarms", "cloudwatch_alarm", len(alarms.current(platform)))
     pages = client.get_paginator("list_dashboards").paginate(DashboardNamePrefix=f"{PROJECT}-{platform.environment}")
     entries = [entry for page in pages for entry in page["DashboardEntries"]]
     yield _standing("CloudWatch", "dashboards", "cloudwatch_dashboard", len(entries))

@@ -1,6 +1,5 @@
-"""What one looks at to know how the lake is: datasets, runs, alarms."""
+"""What one looks at to know how the lake is: its clock, its names, datasets and runs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,35 +74,6 @@ class Dataset:
         return "fresh" if age <= self.limit else "stale"
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """One alarm; ``section`` is the runbook's section about it, ``threshold`` the value that it compares with."""
-
-    name: str
-    section: str
-    state: str
-    since: datetime
-    reason: str
-    description: str
-    threshold: float
-
-    @property
-    def meaning(self) -> str:
-        """The description without the way to the runbook."""
-        return self.description.partition(" What to do:")[0]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change of an alarm's state."""
-
-    alarm: str
-    at: datetime
-    before: str
-    after: str
-    reason: str
-
-
 def now(platform: Platform) -> datetime:
     """What time it is where the platform runs, UTC: every other moment that is shown was taken from that clock."""
     answer = platform.client("sts").get_caller_identity()
@@ -160,23 +130,6 @@ def runs(platform: Platform, names: list[str]) -> list[Run]:
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
-def alarms(platform: Platform) -> list[Alarm]:
-    """The alarms of the environment, those that ring first."""
-    pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate()
-    found = [_alarm(alarm) for page in pages for alarm in page["MetricAlarms"] if ours(platform, alarm["AlarmName"])]
-    order = ("ALARM", "INSUFFICIENT_DATA", "OK")
-    return sorted(found, key=lambda alarm: (order.index(alarm.state), alarm.name))
-
-
-def changes(platform: Platform, since: datetime) -> list[Change]:
-    """When alarms of the environment changed their state since then, newest first."""
-    pages = platform.client("cloudwatch").get_paginator("describe_alarm_history")
-    items = pages.paginate(HistoryItemType="StateUpdate", StartDate=since)
-    found = [_change(item) for page in items for item in page["AlarmHistoryItems"] if ours(platform, item["AlarmName"])]
-    real = [change for change in found if change.before != change.after]
-    return sorted(real, key=lambda change: change.at, reverse=True)
-
-
 def _dataset(platform: Platform, dataset: Contract) -> Dataset:
     objects = stored(platform, dataset)
     last = runs(platform, [dataset.name])[:1] if dataset.source else []
@@ -212,19 +165,3 @@ def _run(record: Mapping[str, Any]) -> Run:
     fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", *counts)}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
     return Run(**fields, reason=record.get("reason"))
-
-
-def _alarm(found: Mapping[str, Any]) -> Alarm:
-    description = found.get("AlarmDescription", "")
-    section = description.rpartition("RUNBOOK.md#")[2] if "RUNBOOK.md#" in description else ""
-    since = found["StateUpdatedTimestamp"].astimezone(UTC)
-    said = (found.get("StateReason", ""), description)
-    return Alarm(found["AlarmName"], section, found["StateValue"], since, *said, found["Threshold"])
-
-
-def _change(item: Mapping[str, Any]) -> Change:
-    data = json.loads(item["HistoryData"])
-    before, after = data["oldState"]["stateValue"], data["newState"]["stateValue"]
-    return Change(
-        item["AlarmName"], item["Timestamp"].astimezone(UTC), before, after, data["newState"].get("stateReason", "")
-    )

@@ -5,11 +5,12 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from lake.alarms import Alarm
 from lake.command.output import show
 from lake.cost import Estimate, Line
 from lake.platform import PROJECT
 from lake.state import Problem, State, text
-from lake.watch import Alarm, Dataset, Run
+from lake.watch import Dataset, Run
 
 _COUNTS = ("received", "new", "replaced", "duplicate", "quarantined")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lake import athena, contract, cost, parts, series, state, usage, watch
+from lake import alarms, athena, contract, cost, parts, series, state, usage, watch
 from lake.cost import Estimate
 from lake.parts import Part
 from lake.platform import PROJECT, Platform
@@ -42,7 +42,7 @@ def report(platform: Platform) -> Report:
         ratios=_history(platform, "QuarantineRatio", watch.curated(), since, seen.now),
         runs=parts.read("ledger", lambda: watch.runs(platform, watch.curated())),
         quarantine={name: _reasons(answers[f"reasons {name}"]) for name in watch.curated()},
-        changes=parts.read("CloudWatch", lambda: watch.changes(platform, since)),
+        changes=parts.read("CloudWatch", lambda: alarms.changes(platform, since)),
         cost=parts.read("usage as the services tell it, lake/prices.yaml", lambda: _cost(platform)),
     )
 

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lake import state
+from lake.alarms import Change
 from lake.cost import Estimate
 from lake.parts import Part
 from lake.series import Point
 from lake.state import Problem, State
-from lake.watch import Change, Run
+from lake.watch import Run
 
 HISTORY = timedelta(days=7)
 

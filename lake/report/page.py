@@ -11,6 +11,7 @@ import jinja2
 import markupsafe
 
 from lake import contract, watch
+from lake.alarms import Change
 from lake.cost import caveat
 from lake.platform import PROJECT, Platform
 from lake.report import charts, gather, layout
@@ -18,7 +19,6 @@ from lake.report.flow import size
 from lake.report.model import Report
 from lake.series import Point
 from lake.state import text
-from lake.watch import Change
 
 _RUNS = 20
 _CHANGES = 40

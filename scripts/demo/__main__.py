@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from lake import platform, watch
+from lake import alarms, platform
 from lake.command.output import show
 from lake.errors import LakeError
 from scripts.demo import flow
@@ -73,7 +73,9 @@ def run_pipeline() -> dict[str, Any]:
         "hops": _step("Count every hop", lambda: flow.hops(lake)),
         "counts": flow.counts(lake),
         "content": flow.content(lake),
-        "alarms": [{"alarm": alarm.name, "state": alarm.state, "reason": alarm.reason} for alarm in watch.alarms(lake)],
+        "alarms": [
+            {"alarm": alarm.name, "state": alarm.state, "reason": alarm.reason} for alarm in alarms.current(lake)
+        ],
         "answers": {
             question: {"columns": answer.columns, "rows": answer.rows, "bytes_scanned": answer.bytes_scanned}
             for question, answer in answers.items()

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lake import contract, state, watch
+from lake.alarms import Alarm
 from lake.command import rows
 from lake.parts import Part, read
 from lake.platform import NotDeployed
 from lake.state import State
 from lake.storage import StoredObject
-from lake.watch import Alarm, Dataset, Run
+from lake.watch import Dataset, Run
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)

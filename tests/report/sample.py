@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lake import contract, cost
+from lake.alarms import Alarm, Change
 from lake.cost import Usage, Window
 from lake.parts import Part
 from lake.report import flow
@@ -13,7 +14,7 @@ from lake.report.flow import Hop, Hops
 from lake.report.model import Flow, Reason, Report
 from lake.series import Point
 from lake.state import State
-from lake.watch import Alarm, Change, Dataset, Run
+from lake.watch import Dataset, Run
 
 NOW = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
 HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=alert(1)>'

@@ -1,0 +1,60 @@
+"""The alarms of one environment, and how they have changed."""
+
+import json
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+from lake import alarms
+from lake.platform import Platform
+
+# What an SDK gives on a machine in Melbourne.
+MOMENT = datetime(2026, 11, 21, 23, tzinfo=timezone(timedelta(hours=11)))
+
+
+def answering(operation: str, pages: list[dict[str, Any]]) -> Platform:
+    """A platform whose CloudWatch gives these pages."""
+    paginators = {operation: SimpleNamespace(paginate=lambda **_: pages)}
+    client = SimpleNamespace(get_paginator=paginators.__getitem__)
+    return Platform("dev", {}, SimpleNamespace(client=lambda _service: client))
+
+
+def entry(name: str, state: str) -> dict[str, Any]:
+    return {
+        "AlarmName": name, "StateValue": state, "StateUpdatedTimestamp": MOMENT, "Threshold": 5.0,
+        "AlarmDescription": "Data is old. What to do: RUNBOOK.md#lock-age",
+    }  # fmt: skip
+
+
+def test_the_alarms_of_this_environment_come_with_those_first_that_ring() -> None:
+    names = [("a", "OK"), ("b", "INSUFFICIENT_DATA"), ("c", "ALARM")]
+    ours = [entry(f"aws-datalake-platform-{short}-dev", state) for short, state in names]
+    others = [entry("aws-datalake-platform-c-prod", "ALARM"), entry("somebody-elses-dev", "ALARM")]
+    found = alarms.current(answering("describe_alarms", [{"MetricAlarms": ours}, {"MetricAlarms": others}]))
+    assert [alarm.name[-5:] for alarm in found] == ["c-dev", "b-dev", "a-dev"]
+
+
+def test_an_alarm_says_what_it_means_where_to_look_and_since_when_in_utc() -> None:
+    platform = answering("describe_alarms", [{"MetricAlarms": [entry("aws-datalake-platform-a-dev", "OK")]}])
+    (alarm,) = alarms.current(platform)
+    assert (alarm.meaning, alarm.section) == ("Data is old.", "lock-age")
+    assert f"{alarm.since:%Y-%m-%d %H:%M}" == "2026-11-21 12:00"
+
+
+def change(name: str, before: str, after: str, hours: int) -> dict[str, Any]:
+    states = {"oldState": {"stateValue": before}, "newState": {"stateValue": after, "stateReason": "why"}}
+    return {"AlarmName": name, "Timestamp": MOMENT + timedelta(hours=hours), "HistoryData": json.dumps(states)}
+
+
+def test_changes_are_of_this_environment_newest_first_and_real() -> None:
+    name = "aws-datalake-platform-a-dev"
+    items = [
+        change(name, "OK", "ALARM", 1),
+        change(name, "ALARM", "OK", 2),
+        change(name, "INSUFFICIENT_DATA", "INSUFFICIENT_DATA", 0),
+        change("aws-datalake-platform-a-prod", "OK", "ALARM", 3),
+    ]
+    found = alarms.changes(answering("describe_alarm_history", [{"AlarmHistoryItems": items}]), MOMENT)
+    assert [(one.before, one.after, one.reason, f"{one.at:%H:%M}") for one in found] == [
+        ("ALARM", "OK", "why", "14:00"), ("OK", "ALARM", "why", "13:00"),
+    ]  # fmt: skip
