@@ -5,20 +5,14 @@ writes down which classes it loaded. Java maps it into memory; without it everyt
 """
 
 import json
-import os
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
-
-from localaws import settings, spark
+from localaws import spark
+from localaws.connection import LocalAws, running
 
 PATIENCE_SECONDS = 120
 NAME = "spark-warm-up"
@@ -36,8 +30,8 @@ def build() -> Path:
         return archive
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         folder = Path(scratch)
-        with _localaws(folder / "home") as environment:
-            _run_warm_up(environment, folder)
+        with running(folder / "home") as aws:
+            _run_warm_up(aws, folder)
         _dump(folder, folder / archive.name, archive.with_suffix(".log"))
         (folder / archive.name).replace(archive)
     return archive
@@ -54,16 +48,15 @@ def _dump(folder: Path, archive: Path, log: Path) -> None:
                 raise NotBuilt(f"Java made no archive of classes; see {log}")
 
 
-def _run_warm_up(environment: dict[str, str], folder: Path) -> None:
+def _run_warm_up(aws: LocalAws, folder: Path) -> None:
     """Run the job whose classes are wanted to its end; what it loaded and its class path are in the folder then."""
-    client = _clients(environment)
-    client("s3").create_bucket(Bucket=NAME)
-    client("s3").put_object(Bucket=NAME, Key=WARM_UP.name, Body=WARM_UP.read_bytes())
+    aws.client("s3").create_bucket(Bucket=NAME)
+    aws.client("s3").put_object(Bucket=NAME, Key=WARM_UP.name, Body=WARM_UP.read_bytes())
     options = f"-Xshare:off -XX:DumpLoadedClassList={_class_list(folder)} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    glue = client("glue")
+    glue = aws.client("glue")
     glue.create_job(
         Name=NAME,
-        Role=_role(client("iam")),
+        Role=_role(aws.client("iam")),
         Command={"Name": "glueetl", "ScriptLocation": f"s3://{NAME}/{WARM_UP.name}"},
         DefaultArguments={
             "--conf": f"spark.driver.extraJavaOptions={options} -Duser.timezone=UTC -Djava.io.tmpdir={folder}",
@@ -88,28 +81,6 @@ def _role(iam: Any) -> str:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
     iam.put_role_policy(RoleName=NAME, PolicyName="s3", PolicyDocument=policy)
     return str(role["Arn"])
-
-
-def _clients(environment: dict[str, str]) -> Any:
-    session = boto3.session.Session(
-        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=settings.REGION
-    )
-    return lambda service: session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
-
-
-@contextmanager
-def _localaws(home: Path) -> Iterator[dict[str, str]]:
-    """A localaws for the job alone; the environment of its administrator."""
-    with socket.socket() as probe:
-        probe.bind((settings.HOST, 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)}
-    command = [sys.executable, "-m", "localaws"]
-    subprocess.run([*command, "up"], env=environment, stdout=subprocess.DEVNULL, check=True)
-    try:
-        yield json.loads((home / "credentials.json").read_text(encoding="utf-8"))
-    finally:
-        subprocess.run([*command, "down"], env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
 def _class_list(folder: Path) -> Path:

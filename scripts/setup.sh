@@ -43,4 +43,4 @@ install() { # folder, lock
 
 install .venv requirements/local.txt
 if [ "${1:-}" = checks ]; then install .venv-checks requirements/checks.txt; fi
-[ -f .cache/spark-jars/complete ] || .venv/bin/python scripts/spark_jars.py >&2
+[ -f .cache/spark-jars/complete ] && [ -f .cache/spark-jars/archive-tried ] || .venv/bin/python scripts/spark_jars.py >&2

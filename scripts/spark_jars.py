@@ -41,6 +41,7 @@ def main() -> int:
             spark_archive.build()
         except spark_archive.NotBuilt as reason:
             print(f"Spark will start more slowly: {reason}", file=sys.stderr)
+    (folder / "archive-tried").touch()
     return 0
 
 
