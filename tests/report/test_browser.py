@@ -18,6 +18,8 @@ from tests.report import sample
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = REPOSITORY / "build" / "report"
 SIZES: dict[str, Any] = {"phone": {"width": 360, "height": 800}, "desktop": {"width": 1280, "height": 900}}
+# A4 between margins of 1 cm, at 96 pixels an inch.
+A4: Any = {"width": 718, "height": 1047}
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
 SECTIONS = ["flow", "freshness", "quality", "quarantine", "alarms", "runs", "cost"]
 
@@ -141,6 +143,8 @@ def test_paper_is_white_whatever_the_screen_likes(look: tuple[str, Page, list[st
     _, tab, _ = look
     tab.goto(pages["busy"].as_uri())
     tab.emulate_media(media="print")
+    tab.set_viewport_size(A4)
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert tab.evaluate(TOO_FAINT) == []
 
