@@ -69,6 +69,6 @@ def test_lake_query_prints_the_rows(output: str) -> None:
 
 
 def test_lake_status_prints_datasets_and_alarms(output: str) -> None:
-    assert re.search(r"^curated_weather\t\d+\t[\d,]+\t[\d :-]+\tCOMMITTED$", output, re.MULTILINE)
+    assert re.search(r"^curated_weather\t\d+\t[\d,]+\t[\d :-]+\tCOMMITTED\t.*\tfresh\t", output, re.MULTILINE)
     alarms = dict(re.findall(r"^aws-datalake-platform-(\S+)-dev\t(\w+)\t", output, re.MULTILINE))
     assert alarms == dict.fromkeys(ALARMS, "OK")
