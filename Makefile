@@ -65,7 +65,8 @@ destroy: build ## remove ENV; needs allow_destroy in its tfvars, applied, and CO
 	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV)
 
 unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it away
-	@$(TERRAFORM) unlock --env $(ENV) --lock "$(LOCK)"
+	@# Only an ID that was typed here counts, not one that is left in the environment.
+	@$(TERRAFORM) unlock --env $(ENV) --lock "$(if $(filter command,$(firstword $(origin LOCK))),$(LOCK))"
 
 locks: ## resolve requirements/*.in anew into the locks
 	@for lock in uv:3.11 lambda:3.13 local:3.11 checks:3.11; do \
