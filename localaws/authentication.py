@@ -57,16 +57,8 @@ def role_environment(role_arn: str, session_name: str, service: str = "", source
     With `service` (such as glue.amazonaws.com) the role's trust policy must let it in, on behalf of `source_arn`.
     Raises PermissionError when it does not, or when the role does not exist.
     """
-    if service and not may_assume(service, role_arn, source_arn):
-        raise PermissionError(f"{service} is unable to assume the role {role_arn}")
-    _role(role_arn)
-    role_name, session_name = role_arn.rsplit("/", 1)[-1], session_name[:64]
-    key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), secrets.token_urlsafe(60)
-    arn = f"arn:aws:sts::{settings.ACCOUNT}:assumed-role/{role_name}/{session_name}"
-    user = f"{role_name}:{session_name}"
-    sts.register_session(key, {"Arn": arn, "UserId": user, "SecretAccessKey": secret, "SessionToken": token})
-    keys = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
-    return {**keys, **settings.place()}
+    _check_trust(role_arn, service, source_arn)
+    return _new_session(role_arn, session_name)
 
 
 def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
@@ -97,8 +89,17 @@ def service_allowed(policy: Any, service: str, action: str, resource_arn: str, s
 
 
 def role_client(name: str, role_arn: str, session_name: str, service: str = "", source_arn: str = "") -> Any:
-    """A boto3 client whose calls are made as the role, once and without retry: the caller has its own retry rules."""
-    return client(name, role_environment(role_arn, session_name, service, source_arn))
+    """A boto3 client whose calls are made as the role, once and without retry: the caller has its own retry rules.
+
+    It is kept, because it costs more to make than its call; the trust in `service` is looked at every time.
+    """
+    _check_trust(role_arn, service, source_arn)
+    return _kept_client(name, role_arn, session_name)
+
+
+@functools.cache
+def _kept_client(name: str, role_arn: str, session_name: str) -> Any:
+    return client(name, _new_session(role_arn, session_name))
 
 
 def client(service: str, environment: dict[str, str]) -> Any:
@@ -113,6 +114,22 @@ def client(service: str, environment: dict[str, str]) -> Any:
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=environment.get("AWS_SESSION_TOKEN"),
         )
+
+
+def _check_trust(role_arn: str, service: str, source_arn: str) -> None:
+    if service and not may_assume(service, role_arn, source_arn):
+        raise PermissionError(f"{service} is unable to assume the role {role_arn}")
+    _role(role_arn)
+
+
+def _new_session(role_arn: str, session_name: str) -> dict[str, str]:
+    role_name, session_name = role_arn.rsplit("/", 1)[-1], session_name[:64]
+    key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), secrets.token_urlsafe(60)
+    arn = f"arn:aws:sts::{settings.ACCOUNT}:assumed-role/{role_name}/{session_name}"
+    user = f"{role_name}:{session_name}"
+    sts.register_session(key, {"Arn": arn, "UserId": user, "SecretAccessKey": secret, "SessionToken": token})
+    keys = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
+    return {**keys, **settings.place()}
 
 
 @functools.cache

@@ -57,7 +57,7 @@ class Delivery:
     def client(self, service: str) -> Any:
         """A client of the schedule's role, which must trust the Scheduler."""
         role, arn = self.schedule["Target"]["RoleArn"], self.schedule["Arn"]
-        return authentication.role_client(service, role, self.execution_id, SERVICE, arn)
+        return authentication.role_client(service, role, self.schedule["Name"], SERVICE, arn)
 
     def count(self, metric: str) -> None:
         """Add one to a metric of the schedule's group."""

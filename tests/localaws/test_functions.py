@@ -156,8 +156,9 @@ def test_a_function_does_not_start_while_the_key_of_its_environment_is_unusable(
         kms.disable_key(KeyId=key)
     else:
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    once = aws.session.client("lambda", endpoint_url=aws.endpoint, config=Config(retries={"total_max_attempts": 1}))
     with pytest.raises(ClientError, match="unable to decrypt the environment variables") as caught:
-        invoke(aws, name, {})
+        once.invoke(FunctionName=name)
     answer = caught.value.response
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 502)
     invoke(aws, name, {}, InvocationType="Event")

@@ -112,6 +112,20 @@ def test_only_a_role_that_trusts_the_scheduler_is_used(aws: LocalAws) -> None:
     assert received(aws, url) == []
 
 
+def test_trust_that_is_taken_back_ends_at_once(aws: LocalAws) -> None:
+    url = queue(aws, "distrusted")
+    role = aws.role("distrusted", SEND, services=("scheduler.amazonaws.com",))
+    schedule(aws, "distrusted", "rate(1 minute)", {"Arn": QUEUE + "distrusted", "RoleArn": role})
+    aws.advance(60)
+    assert received(aws, url)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    aws.client("iam").update_assume_role_policy(RoleName="distrusted", PolicyDocument=document)
+    aws.advance(120)
+    aws.client("scheduler").delete_schedule(Name="distrusted")
+    assert received(aws, url) == []
+
+
 def test_other_time_zones_are_refused(aws: LocalAws) -> None:
     with pytest.raises(ClientError, match="UTC only"):
         schedule(aws, "zoned", "rate(1 day)", {"Arn": QUEUE, "RoleArn": "r"}, ScheduleExpressionTimezone="Europe/Paris")
