@@ -63,6 +63,20 @@ def test_raw_data_is_as_old_as_the_newest_object_of_the_last_day(watch: ModuleTy
     assert raw_freshness(watch, "raw/iot/", newest + timedelta(minutes=20)) == 1200
 
 
+class LastFolder:
+    """An S3 client that lists two objects in one folder, the newer one first."""
+
+    def get_paginator(self, _operation: str) -> "LastFolder":
+        return self
+
+    def paginate(self, **_listing: str) -> list[dict[str, Any]]:
+        return [{"Contents": [{"LastModified": ago(minutes=5)}, {"LastModified": ago(minutes=9)}]}]
+
+
+def test_in_the_last_day_the_newest_object_counts(watch: ModuleType) -> None:
+    assert watch.raw_freshness(LastFolder(), "raw", f"s3://{BUCKET}/raw/iot/", NOW).value == 300
+
+
 def test_a_correction_of_an_old_day_does_not_make_the_data_fresh(watch: ModuleType) -> None:
     newest = put("raw/weather/date=2026-11-20/paris_1.json")
     client: Any = boto3.client("s3")

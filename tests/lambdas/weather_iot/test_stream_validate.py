@@ -118,3 +118,4 @@ def test_nothing_of_a_message_is_logged(validate: ModuleType, caplog: pytest.Log
     (said,) = caplog.records
     assert (vars(said)["records"], vars(said)["refused"]) == (3, 2)
     assert "sensor-" not in str(vars(said))
+    assert base64.b64encode(GOOD).decode() not in str(vars(said))
