@@ -44,7 +44,10 @@ def jars_folder() -> Path:
 
 
 def class_archive() -> Path:
-    """Where the archive of Spark's classes is for this Java and these jars (spark_archive.py makes it)."""
+    """Where the archive of Spark's classes is for this Java and these jars (spark_archive.py makes it).
+
+    The first part of its name says whose it is: that of an installation of pyspark, of which one archive is enough.
+    """
     package = importlib.util.find_spec("pyspark")
     if package is None or package.origin is None:
         raise NoSpark("the package pyspark is not installed")
@@ -52,8 +55,12 @@ def class_archive() -> Path:
     about = [f"{jar} {jar.stat().st_size} {jar.stat().st_mtime_ns}" for jar in sorted(jars)]
     home = java_home()
     release = (home / "release").read_text(encoding="utf-8")
-    digest = hashlib.sha256("\n".join([str(home), release, *about]).encode()).hexdigest()
-    return jars_folder() / f"classes-{digest[:16]}.jsa"
+    of_place, of_content = (_digest(text) for text in (package.origin, "\n".join([str(home), release, *about])))
+    return jars_folder() / f"classes-{of_place}-{of_content}.jsa"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def environment(folder: Path) -> dict[str, str]:

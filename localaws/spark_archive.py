@@ -34,6 +34,9 @@ def build() -> Path:
             _run_warm_up(aws, folder)
         _dump(folder, folder / archive.name, archive.with_suffix(".log"))
         (folder / archive.name).replace(archive)
+    of_the_same_place = archive.name.rpartition("-")[0]
+    for outdated in set(archive.parent.glob(f"{of_the_same_place}-*")) - {archive, archive.with_suffix(".log")}:
+        outdated.unlink()
     return archive
 
 
