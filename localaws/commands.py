@@ -20,8 +20,8 @@ from localaws import settings
 
 START_SECONDS = 30
 STOP_SECONDS = 15
-# Releases of the AWS CLI, version 1 and 2, that began to honour AWS_ENDPOINT_URL.
-FIRST_MINOR_WITH_ENDPOINT = {1: 29, 2: 13}
+# The release of the AWS CLI's version 2 that began to honour AWS_ENDPOINT_URL. Version 1 does not to this day for SQS.
+FIRST_MINOR_WITH_ENDPOINT = 13
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 application = typer.Typer(
@@ -97,8 +97,6 @@ def env() -> None:
     print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE")
     for name, value in settings.credentials().items():
         print(f"export {name}={shlex.quote(value)}")
-    # Version 1 of the AWS CLI takes a legacy address for SQS, whatever AWS_ENDPOINT_URL says.
-    print('export AWS_ENDPOINT_URL_SQS="$AWS_ENDPOINT_URL"')
     if _ignores_endpoint(shutil.which("aws")):
         print('aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }')
 
@@ -177,7 +175,7 @@ def _ignores_endpoint(aws: str | None) -> bool:
         return False
     said = subprocess.run([aws, "--version"], capture_output=True, text=True, check=False).stdout
     found = re.match(r"aws-cli/(\d+)\.(\d+)", said)
-    return found is not None and int(found[2]) < FIRST_MINOR_WITH_ENDPOINT.get(int(found[1]), 0)
+    return found is not None and (int(found[1]), int(found[2])) < (2, FIRST_MINOR_WITH_ENDPOINT)
 
 
 def _ask(path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -37,6 +37,7 @@ install() { # folder, lock
   "$uv" pip sync --quiet --require-hashes --python "$1/bin/python" "$2"
   if [ "$1" = .venv ]; then
     "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable . --editable localaws
+    rm -f .cache/spark-jars/archive-tried # the archive of Spark's classes fits the jars that were here before
   fi
   printf '%s\n' "$wanted" > "$1/requirements.txt"
 }
