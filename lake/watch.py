@@ -14,6 +14,8 @@ from lake.ledger import Ledger
 from lake.platform import PROJECT, Platform
 from lake.storage import Location, Storage, StoredObject
 
+LAST_FOLDERS = 3
+
 
 @dataclass(frozen=True)
 class Run:
@@ -138,18 +140,21 @@ def _dataset(platform: Platform, dataset: Contract) -> Dataset:
         objects=len(objects),
         size=sum(entry.size for entry in objects),
         newest=max((entry.modified for entry in objects), default=None),
-        current_to=_completed(platform, dataset) if dataset.source else newest_in_greatest_folder(objects),
+        current_to=_completed(platform, dataset) if dataset.source else newest_of_last_folders(objects),
         last_run=last[0] if last else None,
     )
 
 
-def newest_in_greatest_folder(objects: list[StoredObject]) -> datetime | None:
-    """A correction of an old day does not make a dataset fresh."""
+def newest_of_last_folders(objects: list[StoredObject]) -> datetime | None:
+    """The newest object of the last days, found as the function ``watch`` finds it.
+
+    A correction of an old day does not make a dataset fresh, nor does an object under a day to come hide the others.
+    """
     folders: dict[tuple[str, ...], datetime] = {}
     for entry in objects:
         folder = tuple(entry.key.split("/")[:-1])
         folders[folder] = max(entry.modified, folders.get(folder, entry.modified))
-    return folders[max(folders)] if folders else None
+    return max((folders[folder] for folder in sorted(folders)[-LAST_FOLDERS:]), default=None)
 
 
 def _completed(platform: Platform, dataset: Contract) -> datetime | None:

@@ -51,7 +51,7 @@ class Engine:
         try:
             uses = athena_sql.uses(tree, self.catalog)
             athena_types.check(tree, uses)
-            self._register(uses)
+            self._register(uses, athena_sql.named(tree))
             return self._connection.sql(athena_sql.to_duckdb(tree)).to_arrow_table()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise self._translated(error) from error
@@ -66,9 +66,9 @@ class Engine:
         """Free what the connection holds."""
         self._connection.close()
 
-    def _register(self, uses: list[athena_sql.Use]) -> None:
+    def _register(self, uses: list[athena_sql.Use], named: set[str] | None) -> None:
         for number, use in enumerate(uses):
-            rows = self._storage.read(use.table, self._chosen(use))
+            rows = self._storage.read(use.table, self._chosen(use), named)
             self._connection.register(f"__rows{number}", rows)
             # Athena's timestamp has no zone; the cast is in the view because Arrow cannot do it in a condition.
             zoned = [field.name for field in rows.schema if getattr(field.type, "tz", None)]

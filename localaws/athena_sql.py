@@ -105,6 +105,13 @@ def at_time(tree: exp.Expr, now: datetime.datetime) -> exp.Expr:
     return tree.transform(replaced)
 
 
+def named(tree: exp.Expr) -> set[str] | None:
+    """Every name in the query, its columns among them; None when a * asks for all that there are."""
+    if any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
+        return None
+    return {identifier.name.lower() for identifier in tree.find_all(exp.Identifier)}
+
+
 def name_columns(tree: exp.Expr) -> exp.Expr:
     """Name what has no name as Trino does: _col and its position."""
     for select in tree.find_all(exp.Select):

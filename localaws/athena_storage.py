@@ -2,9 +2,10 @@
 
 AWS: reads the columns and row groups of Parquet that a query needs, and JSON objects whole, as the OpenX SerDe does:
 one line is one record; keys match columns without regard to case; a missing key is null; a column of type string takes
-any value as text; a number may come as text; a line that is no JSON object, or a value that does not fit, fails the
-query, unless the table says ignore.malformed.json. MiniStack: lets DuckDB read files of this machine, and counts the
-result's bytes. Added: Arrow data for DuckDB, which has no way to files or network of its own.
+any value as text; a number may come as text; a line that is no JSON object fails the query, unless the table says
+ignore.malformed.json, and so does a value that does not fit its column, when the query has a use for that column.
+MiniStack: lets DuckDB read files of this machine, and counts the result's bytes. Added: Arrow data for DuckDB, which
+has no way to files or network of its own.
 """
 
 import datetime
@@ -14,6 +15,7 @@ import io
 import json
 import threading
 import zlib
+from collections.abc import Container
 from typing import Any
 
 import pyarrow as pa
@@ -34,8 +36,11 @@ class Storage:
         self._cutoff = cutoff
         self._counting = threading.Lock()
 
-    def read(self, table: Table, partitions: list[Partition]) -> Any:
-        """The rows of these partitions as something DuckDB can scan; Parquet is read when and where the scan asks."""
+    def read(self, table: Table, partitions: list[Partition], named: Container[str] | None = None) -> Any:
+        """The rows of these partitions as something DuckDB can scan; Parquet is read when and where the scan asks.
+
+        Of JSON, only the columns that are ``named`` are parsed, the others are null; None stands for all of them.
+        """
         if table.serde not in (PARQUET, JSON):
             raise QueryFailed(f"NOT_SUPPORTED: not supported locally: table {table.name} with serde {table.serde!r}")
         objects = [(partition, entry) for partition in partitions for entry in self._objects(partition.location)]
@@ -48,7 +53,7 @@ class Storage:
                 for partition, entry in objects
             ]
             return ds.FileSystemDataset(fragments, _instants(table), parquet)
-        batches = [_json_rows(table, partition.values, self._text(entry)) for partition, entry in objects]
+        batches = [_json_rows(table, partition.values, self._text(entry), named) for partition, entry in objects]
         return pa.concat_tables(batches) if batches else table.schema().empty_table()
 
     def get(self, entry: dict[str, Any], start: int = 0, end: int | None = None) -> bytes:
@@ -142,12 +147,17 @@ def _keys_equal(table: Table, partition: Partition) -> ds.Expression:
     return expression
 
 
-def _json_rows(table: Table, key_values: tuple[Any, ...], text: str) -> pa.Table:
+def _json_rows(table: Table, key_values: tuple[Any, ...], text: str, named: Container[str] | None) -> pa.Table:
     """The records of one object, with the values of its partition."""
     schema = table.schema()
     forgiving = table.parameters.get("ignore.malformed.json", "").lower() == "true"
     records = [_record(line, forgiving) for line in text.split("\n") if line.strip()]
-    arrays = [_column(schema.field(name), [record.get(name) for record in records]) for name in table.columns]
+    arrays = [
+        _column(
+            schema.field(name), [record.get(name) if named is None or name in named else None for record in records]
+        )
+        for name in table.columns
+    ]
     for name, value in zip(table.keys, key_values, strict=True):
         arrays.append(pa.repeat(pa.scalar(value, schema.field(name).type), len(records)))
     return pa.Table.from_arrays(arrays, schema=schema)

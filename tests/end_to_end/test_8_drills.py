@@ -88,7 +88,7 @@ def test_every_name_in_a_command_is_something_that_terraform_made(deployed: Depl
     backend = backend_settings(BACKEND.read_text(encoding="utf-8"))
     state = deployed.read(backend["key"], backend["bucket"]).decode()
     known = {
-        *_texts(json.loads(state)),
+        *(text.removeprefix("alias/") for text in _texts(json.loads(state))),
         backend["bucket"],
         backend["dynamodb_table"],
         "aws-datalake-platform-dev-datalake",

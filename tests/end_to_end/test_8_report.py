@@ -24,5 +24,6 @@ def test_the_page_is_whole_and_names_every_alarm_and_dataset(
 def test_the_estimate_of_cost_has_a_price_for_all_that_runs(deployed: Deployed, transformed: dict[str, Any]) -> None:
     done = deployed.command(".venv/bin/lake", "cost", "--json")
     assert done.returncode == 0, done.stderr
-    services = {row["service"] for row in json.loads(done.stdout)}
+    (estimate,) = json.loads(done.stdout)
+    services = {line["service"] for line in estimate["lines"]}
     assert {"Glue", "Lambda", "Firehose", "S3", "CloudWatch", "KMS"} <= services

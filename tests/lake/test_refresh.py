@@ -81,7 +81,7 @@ class Place:
     def measured(self, metric: str, statistic: str = "Sum") -> float | None:
         """A metric of the target over all of the test's time; None when nothing was put."""
         dimensions = [{"Name": "Environment", "Value": self.bucket}, {"Name": "Dataset", "Value": TARGET.name}]
-        now = self.clock()
+        now = self.aws.now
         (point,) = self.aws.client("cloudwatch").get_metric_statistics(
             Namespace="test-refresh", MetricName=metric, Dimensions=dimensions, Statistics=[statistic],
             StartTime=now - timedelta(days=1), EndTime=now + timedelta(days=1), Period=7 * 86400,

@@ -216,6 +216,14 @@ def test_json_is_read_as_the_openx_serde_does(lake: Lake) -> None:
     ]
 
 
+def test_a_value_that_does_not_fit_fails_only_the_queries_that_have_a_use_for_its_column(lake: Lake) -> None:
+    lake.make_table("odd", JSON, "id string,aqi int", "")
+    lake.put("odd/a.json", b'{"id": "a", "aqi": "good"}\n{"id": "b", "aqi": 4}\n')
+    assert lake.ask("SELECT count(*), max(ID) FROM odd").rows == [["2", "b"]]
+    for uses_it in ("SELECT * FROM odd", "SELECT o.* FROM odd o", "SELECT o.id FROM odd o JOIN odd USING (aqi)"):
+        assert lake.ask(uses_it).reason.startswith("HIVE_BAD_DATA: Error parsing field value for field aqi")
+
+
 def test_a_line_that_is_no_json_fails_the_query_and_hidden_objects_are_not_read(lake: Lake) -> None:
     lake.make_table("broken", JSON, "id string", "")
     lake.put("broken/_SUCCESS", b"")

@@ -97,7 +97,7 @@ def test_a_server_that_does_not_run_is_said_in_one_sentence(aws: LocalAws, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("version", "is_wrapped"), [("2.9.19", True), ("1.28.9", True), ("2.13.0", False), ("1.45.11", False)]
+    ("version", "is_wrapped"), [("2.9.19", True), ("1.28.9", True), ("1.45.11", True), ("2.13.0", False)]
 )
 def test_an_aws_command_that_ignores_the_endpoint_is_led_here(
     aws: LocalAws, tmp_path: Path, version: str, is_wrapped: bool

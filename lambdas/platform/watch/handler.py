@@ -11,6 +11,8 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger
 
+# More than one, or a single object that somebody put under a day to come would hide all that follows.
+LAST_FOLDERS = 3
 logger = Logger(service="watch")
 
 
@@ -99,11 +101,12 @@ def measurements(settings: Settings, client: Any, now: datetime) -> dict[str, Me
 
 
 def raw_freshness(client: Any, dataset: str, uri: str, now: datetime) -> Metric:
-    """Age of the newest object in the greatest folder. Folders are days, so the newest data is there."""
+    """Age of the newest object in the last folders. Folders are days, so the newest data is there."""
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     pages = list(_pages(client, bucket, prefix))
     while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
-        pages = list(_pages(client, bucket, max(folders)))
+        last = sorted(folders)[-LAST_FOLDERS:]
+        pages = [page for folder in last for page in _pages(client, bucket, folder)]
     moments = [entry["LastModified"] for page in pages for entry in page.get("Contents", [])]
     age = (now - max(moments)).total_seconds() if moments else None
     return Metric("Freshness", age, "Seconds", dataset)

@@ -63,6 +63,12 @@ def test_raw_data_is_as_old_as_the_newest_object_of_the_last_day(watch: ModuleTy
     assert raw_freshness(watch, "raw/iot/", newest + timedelta(minutes=20)) == 1200
 
 
+def test_an_object_under_a_day_to_come_does_not_hide_what_follows(watch: ModuleType) -> None:
+    put("raw/weather/date=2099-01-01/by_hand.json")
+    newest = put("raw/weather/date=2026-11-21/paris.json")
+    assert raw_freshness(watch, "raw/weather/", newest + timedelta(minutes=20)) == 1200
+
+
 class LastFolder:
     """An S3 client that lists two objects in one folder, the newer one first."""
 
@@ -78,13 +84,14 @@ def test_in_the_last_day_the_newest_object_counts(watch: ModuleType) -> None:
 
 
 def test_a_correction_of_an_old_day_does_not_make_the_data_fresh(watch: ModuleType) -> None:
-    newest = put("raw/weather/date=2026-11-20/paris_1.json")
+    days = [f"raw/weather/date=2026-11-{day}/" for day in (18, 19, 20)]
+    newest = [put(f"{day}paris_1.json") for day in days][-1]
     client: Any = boto3.client("s3")
     asked: list[dict[str, str]] = []
     client.meta.events.register("before-parameter-build.s3.ListObjectsV2", lambda params, **_: asked.append(params))
-    put("raw/weather/date=2026-11-19/paris_2.json")
+    put("raw/weather/date=2026-11-17/paris_2.json")
     assert watch.raw_freshness(client, "raw", f"s3://{BUCKET}/raw/weather/", newest).value == 0
-    assert [call["Prefix"] for call in asked] == ["raw/weather/", "raw/weather/date=2026-11-20/"]
+    assert [call["Prefix"] for call in asked] == ["raw/weather/", *days]
 
 
 def test_a_dataset_that_has_nothing_yet_has_no_freshness(watch: ModuleType) -> None:
@@ -140,7 +147,7 @@ def environment(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     monkeypatch.setenv("ENVIRONMENT", "test")
     monkeypatch.setenv("METRICS_NAMESPACE", "lake")
     key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-    lock("readings", completed_at=NOW)
+    lock("readings", completed_at=datetime.now(UTC))
     put("raw/iot/year=2026/month=11/day=21/0.gz")
     raw = {"iot": f"s3://{BUCKET}/raw/iot/", "empty": f"s3://{BUCKET}/raw/empty/"}
     return {"raw": raw, "curated": ["readings"], "ledger": "ledger", "keys": [key]}
