@@ -226,7 +226,7 @@ DRILLS = (
     Drill(
         "7e", "batch-ingest-duration", "those that are asked answer late", slow,
         ("confirm", "stream-generate-duration.confirm"), stream_generate.arrived,
-        alarms=("batch-ingest-duration", "stream-generate-duration"),
+        alarms=("batch-ingest-duration", "stream-generate-duration"), waits={"proof": 120},
     ),
     Drill(
         "7f", "quarantine-ratio", "more broken records than usual", doubtful, ("confirm",), kept,
