@@ -14,7 +14,8 @@ from lake import contract, privacy
 from lake.catalog import Catalog
 from lake.ledger import Ledger
 from lake.metrics import Metrics
-from lake.refresh import Lake, Transformation, refresh
+from lake.refresh import Transformation, refresh
+from lake.run import Lake
 from lake.storage import Location, Storage
 
 logger = logging.getLogger(__name__)

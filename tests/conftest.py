@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from localaws import spark as local_spark
 from tests import local_aws
 from tests.local_aws import LocalAws
+from tests.place import Place, lake_of_its_own
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,10 @@ def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield session
         session.stop()
     os.environ.pop("SPARK_CONF_DIR", None)
+
+
+@pytest.fixture
+def place(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
+    """A lake of its own for one test."""
+    with lake_of_its_own(aws, spark) as lake:
+        yield lake

@@ -1,0 +1,152 @@
+"""A lake of its own in localaws, for tests that run the data path in their own process."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake import contract, privacy
+from lake.catalog import Catalog
+from lake.contract import Contract
+from lake.ledger import Ledger
+from lake.manifest import Counts
+from lake.metrics import Metrics
+from lake.refresh import refresh
+from lake.run import Lake
+from lake.storage import Location, Storage
+from tests.local_aws import LocalAws
+
+SOURCE, TARGET = contract.load("raw_weather"), contract.load("curated_weather")
+TWIN, RUNS = TARGET.quarantine(), contract.load("pipeline_runs")
+SECRET = json.dumps({"versions": [{"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "a key of the tests"}]})
+
+
+def weather(raw: DataFrame) -> DataFrame:
+    return raw.withColumn("temperature_f", F.col("temperature_c") * 9 / 5 + 32)
+
+
+def line(hour: int, temperature: float, city: str = "Paris", day: int = 20) -> str:
+    """One raw record."""
+    return json.dumps(
+        {
+            "ingestion_id": "i", "city": city, "latitude": 48.8, "longitude": 2.3, "temperature_c": temperature,
+            "timestamp": f"2026-11-{day}T{hour:02d}:00", "ingested_at": "2026-11-20T00:00:00+00:00",
+        }
+    )  # fmt: skip
+
+
+class Clock:
+    """Real time, plus what a test adds."""
+
+    shift = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lake of its own for one test."""
+
+    lake: Lake
+    aws: LocalAws
+    clock: Clock
+
+    @property
+    def bucket(self) -> str:
+        return self.lake.staging.bucket
+
+    def put(self, name: str, *lines: str) -> None:
+        body = "\n".join(lines).encode()
+        self.aws.client("s3").put_object(Bucket=self.bucket, Key=f"raw/weather/date=2026-11-20/{name}", Body=body)
+
+    def run(self) -> Counts:
+        return refresh(self.lake, TARGET, SOURCE, weather)
+
+    def rows(self, dataset: Contract) -> list[dict[str, Any]]:
+        keys = [entry.key for entry in self.lake.storage.list(self.lake.locations[dataset.name])]
+        if not keys:
+            return []
+        uris = [f"s3://{self.bucket}/{key}" for key in keys]
+        return [row.asDict() for row in self.lake.spark.read.schema(dataset.ddl).parquet(*uris).collect()]
+
+    def measured(self, metric: str, statistic: str = "Sum") -> float | None:
+        """A metric of the target over all of the test's time; None when nothing was put."""
+        dimensions = [{"Name": "Environment", "Value": self.bucket}, {"Name": "Dataset", "Value": TARGET.name}]
+        now = self.aws.now
+        (point,) = self.aws.client("cloudwatch").get_metric_statistics(
+            Namespace="test-lake", MetricName=metric, Dimensions=dimensions, Statistics=[statistic],
+            StartTime=now - timedelta(days=1), EndTime=now + timedelta(days=1), Period=7 * 86400,
+        )["Datapoints"] or [{statistic: None}]  # fmt: skip
+        return None if point[statistic] is None else float(point[statistic])
+
+    def locked(self) -> dict[str, str]:
+        """What the ledger's lock item says, numbers aside."""
+        key = {"pk": {"S": f"dataset#{TARGET.name}"}, "sk": {"S": "lock"}}
+        item = self.aws.client("dynamodb").get_item(TableName=self.bucket, Key=key, ConsistentRead=True)["Item"]
+        return {name: value["S"] for name, value in item.items() if "S" in value}
+
+    def temperatures(self) -> dict[tuple[str, str], float]:
+        rows = self.rows(TARGET)
+        assert len({(row["city"], row["timestamp"]) for row in rows}) == len(rows), "a key is there twice"
+        return {(row["city"], f"{row['timestamp']:%dT%H}"): row["temperature_c"] for row in rows}
+
+    def runs(self) -> list[dict[str, Any]]:
+        location = self.lake.locations["pipeline_runs"]
+        bodies = [self.lake.storage.read(self.bucket, entry.key) for entry in self.lake.storage.list(location)]
+        return sorted((json.loads(body) for body in bodies), key=lambda run: str(run["started_at"]))
+
+
+@contextmanager
+def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
+    name = f"test-lake-{uuid.uuid4().hex[:12]}"
+    aws.client("s3").create_bucket(Bucket=name)
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": name})
+    for dataset in (SOURCE, TARGET, TWIN, RUNS):
+        glue.create_table(DatabaseName=name, TableInput=table(dataset, name))
+    clock = Clock()
+    locations = {dataset.name: Location(name, f"{dataset.path}/") for dataset in (SOURCE, TARGET, TWIN, RUNS)}
+    lake = Lake(
+        spark=spark,
+        storage=Storage(aws.client("s3")),
+        ledger=Ledger(aws.client("dynamodb"), name, clock),
+        catalog=Catalog(glue, name),
+        metrics=Metrics(aws.client("cloudwatch"), "test-lake", name, clock),
+        locations=locations,
+        staging=Location(name, "staging/"),
+        manifests=Location(name, "ops/manifests/"),
+        keys=privacy.key_versions(SECRET),
+        code_version="test",
+        now=clock,
+    )
+    try:
+        yield Place(lake, aws, clock)
+    finally:
+        _remove(aws, name)
+
+
+def _remove(aws: LocalAws, name: str) -> None:
+    glue = aws.client("glue")
+    for dataset in (SOURCE, TARGET, TWIN, RUNS):
+        glue.delete_table(DatabaseName=name, Name=dataset.name)
+    glue.delete_database(Name=name)
+
+
+def table(dataset: Contract, bucket: str) -> dict[str, Any]:
+    columns = [{"Name": column.stored_name, "Type": column.stored_type} for column in dataset.stored]
+    folders = [{"Name": column.name, "Type": column.physical_type} for column in dataset.partitions]
+    storage = {"Columns": columns, "Location": f"s3://{bucket}/{dataset.path}/"}
+    return {"Name": dataset.name, "StorageDescriptor": storage, "PartitionKeys": folders}
