@@ -13,7 +13,10 @@ from lake.errors import ContractError
 from lake.storage import Location, Storage, StoredObject
 from lake.units import UNIT, unit_of
 
-LINEAGE = "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>"
+LINEAGE = (
+    "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>, "
+    "drift array<string>"
+)
 # Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
 _VERSION = ("arrived_at", "source_object", "source_line")
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?$"
@@ -21,7 +24,7 @@ _SLICES_PER_CORE = 4
 
 
 def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
-    """One row a record of the objects: lineage, the raw line as ``payload``, ``reasons``, then the columns."""
+    """One row a record of the objects: lineage, the raw line as ``payload``, what the door said, then the columns."""
     columns = source.stored
 
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
@@ -29,7 +32,7 @@ def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[S
         for record in raw_records.read(body, stored.key, columns):
             values = record.values or (None,) * len(columns)
             payload = bytearray(record.payload)
-            yield (stored.key, record.line, stored.modified, payload, record.reasons, *values)
+            yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)
 
     slices = max(1, min(len(objects), spark.sparkContext.defaultParallelism * _SLICES_PER_CORE))
     rows = spark.sparkContext.parallelize(objects, slices).flatMap(records)

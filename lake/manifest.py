@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,10 @@ class UnitChange:
 
 @dataclass(frozen=True)
 class Counts:
-    """received = new + replaced + duplicate + quarantined; ``reasons`` counts broken rules, several to a record."""
+    """received = new + replaced + duplicate + quarantined; ``reasons`` counts broken rules, several to a record.
+
+    ``drift`` counts the records whose fields are not those of the contract, by what is different.
+    """
 
     received: int
     new: int
@@ -32,6 +35,7 @@ class Counts:
     duplicate: int
     quarantined: int
     reasons: Mapping[str, int]
+    drift: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def add_up(self) -> bool:

@@ -86,6 +86,7 @@ def counted(counts: Counts, unaccounted: int) -> list[Metric]:
         Metric("RecordsDuplicate", counts.duplicate),
         Metric("RecordsQuarantined", counts.quarantined),
         Metric("RecordsUnaccounted", unaccounted),
+        Metric("SchemaDrift", len(counts.drift)),
     ]
     if counts.received:
         metrics.append(Metric("QuarantineRatio", counts.quarantined / counts.received, "None"))

@@ -18,6 +18,9 @@ from lake.contract import Column
 MAXIMUM_LINE_BYTES = 1024 * 1024
 MAXIMUM_OBJECT_BYTES = 512 * 1024 * 1024
 MAXIMUM_RATIO = 200
+# A record may have any fields, with any names; what is said of them has to stay small.
+MAXIMUM_FIELD_NAME = 64
+MAXIMUM_FIELDS_NAMED = 20
 _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -28,12 +31,14 @@ class RawRecord(NamedTuple):
     """One line of a raw object. ``values`` follows the contract's columns; None when ``reasons`` is not empty.
 
     ``line`` counts from 1; 0 is the object as a whole, whose ``payload`` is empty: the raw object is there.
+    ``drift`` is how its fields differ from the contract's columns: ``added:``, ``missing:`` or ``retyped:`` and a name.
     """
 
     line: int
     payload: bytes
     values: tuple[Any, ...] | None
     reasons: list[str]
+    drift: tuple[str, ...] = ()
 
 
 class _Broken(Exception):
@@ -86,7 +91,20 @@ def _record(number: int, line: bytes, columns: tuple[Column, ...]) -> RawRecord:
         return RawRecord(number, line, None, [str(broken)])
     values = [_value(record.get(column.name), column) for column in columns]
     reasons = [str(value) for value in values if isinstance(value, _Broken)]
-    return RawRecord(number, line, None if reasons else tuple(values), reasons)
+    drift = (*_other_fields(record, columns), *_retyped(reasons))
+    return RawRecord(number, line, None if reasons else tuple(values), reasons, drift)
+
+
+def _other_fields(record: Mapping[str, Any], columns: tuple[Column, ...]) -> list[str]:
+    expected = {column.name for column in columns}
+    if record.keys() == expected:
+        return []
+    added = [f"added:{name[:MAXIMUM_FIELD_NAME]}" for name in sorted(record.keys() - expected)]
+    return [*added[:MAXIMUM_FIELDS_NAMED], *(f"missing:{name}" for name in sorted(expected - record.keys()))]
+
+
+def _retyped(reasons: list[str]) -> list[str]:
+    return [reason.replace("type:", "retyped:", 1) for reason in reasons if reason.startswith("type:")]
 
 
 def _parsed(line: bytes) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """A refresh: what is new in raw becomes rows of the target, and rows of its quarantine."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from lake.storage import StoredObject
 Transformation = Callable[[DataFrame], DataFrame]
 # How many raw objects a failed run names; enough to find the producer.
 WORST_OBJECTS = 3
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def _staged(
     judged = staging.judged(raw, source, target, transformation).persist()
     try:
         counts = staging.counted(raw, judged)
+        _say_drift(target, source, counts)
         _check_tolerance(target, counts, judged)
         good = staging.staged(area, target, staging.accepted(judged, target, lake.keys, run_id))
         bad = staging.staged(area, twin, staging.rejected(judged, target, lake.keys, run_id))
@@ -72,6 +75,13 @@ def _staged(
     if not counts.add_up:
         raise CountsDoNotAdd(f"{target.name}: the counts do not add up, nothing was published: {counts}", counts)
     return counts, (*good.changes, *bad.changes)
+
+
+def _say_drift(target: Contract, source: Contract, counts: Counts) -> None:
+    for change, records in counts.drift.items():
+        logger.warning(
+            "%s: schema drift in %s: %s in %d of %d records", target.name, source.name, change, records, counts.received
+        )
 
 
 def _check_tolerance(target: Contract, counts: Counts, judged: DataFrame) -> None:

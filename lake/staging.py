@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake import frames, parquet, privacy, rules, units
+from lake import drift, frames, parquet, privacy, rules, units
 from lake.contract import Contract
 from lake.errors import CountsDoNotAdd
 from lake.manifest import Counts, UnitChange
@@ -48,14 +48,15 @@ def judged(
 
 
 def counted(raw: DataFrame, judged_rows: DataFrame) -> Counts:
-    """What was received and what broke a rule; new, replaced and duplicate are not known yet.
+    """What was received, how its fields drift and what broke a rule; new, replaced and duplicate are not known yet.
 
     Received is counted before the transformation: what that loses must be missed.
     """
+    shapes = {tuple(row["drift"]): row["count"] for row in raw.groupBy("drift").count().collect()}
     quarantined = judged_rows.filter(F.size("reasons") > 0).count()
     by_reason = judged_rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
     reasons = {row["reason"]: row["count"] for row in sorted(by_reason)}
-    return Counts(raw.count(), 0, 0, 0, quarantined, reasons)
+    return Counts(sum(shapes.values()), 0, 0, 0, quarantined, reasons, drift.found(shapes))
 
 
 def worst_objects(judged_rows: DataFrame, number: int) -> list[str]:

@@ -88,3 +88,6 @@ def _of_datasets(state: State) -> Iterator[Problem]:
         if dataset.last_run and dataset.last_run.status == "COMMITTED" and dataset.last_run.unaccounted:
             lost = dataset.last_run.unaccounted
             yield Problem(f"Records unaccounted for in the last run of {dataset.name}: {lost}.", "conservation")
+        if dataset.last_run and dataset.last_run.drift:
+            changes = ", ".join(f"{change} ({records})" for change, records in dataset.last_run.drift.items())
+            yield Problem(f"Schema drift in the last run of {dataset.name}: {changes}.", "schema-drift")

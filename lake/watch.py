@@ -1,7 +1,7 @@
 """What one looks at to know how the lake is: its clock, its names, datasets and runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,7 +19,10 @@ LAST_FOLDERS = 3
 
 @dataclass(frozen=True)
 class Run:
-    """One run for one dataset, as the ledger has it; ``reasons`` counts broken rules, several to a record."""
+    """One run for one dataset, as the ledger has it; ``reasons`` counts broken rules, several to a record.
+
+    ``drift`` counts records whose fields are not the contract's; nothing for runs of before it was counted.
+    """
 
     run_id: str
     dataset: str
@@ -33,6 +36,7 @@ class Run:
     quarantined: int
     reasons: Mapping[str, int]
     reason: str | None
+    drift: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def unaccounted(self) -> int:
@@ -169,4 +173,4 @@ def _run(record: Mapping[str, Any]) -> Run:
     counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons")
     fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", *counts)}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
-    return Run(**fields, reason=record.get("reason"))
+    return Run(**fields, reason=record.get("reason"), drift=record.get("drift", {}))

@@ -21,6 +21,8 @@ MET_SECONDS = 30
 # So many that they are more than 5 % even when a few days of weather wait beside them.
 DOUBTFUL_DAYS = 28
 DOUBTFUL = "raw/weather/date=2024-03-01/by_hand.json"
+DRIFTING_HOURS = 10
+DRIFTING = "raw/weather/date=2024-04-01/by_hand.json"
 
 
 def switch_schedule(lake: Lake, name: str, state: str) -> None:
@@ -104,6 +106,25 @@ def kept(lake: Lake, number: Any) -> str:
     good = _number(lake, f"SELECT count(*) FROM curated_weather WHERE source_object = '{DOUBTFUL}'")
     require(good == number * 5, f"{good} good records of {DOUBTFUL} are in curated")
     return f"{number} records in quarantine with their reason, {good} in curated"
+
+
+def drifting(lake: Lake) -> int:
+    """A producer sends a field that the contract does not have."""
+    hours = [weather_record("Nuuk", f"2024-04-01T{hour:02d}:00", -5) for hour in range(DRIFTING_HOURS)]
+    lake.put(DRIFTING, *({**hour, "pressure_hpa": 1013} for hour in hours))
+    lake.run_job()
+    return DRIFTING_HOURS
+
+
+def drift_counted(lake: Lake, number: Any) -> str:
+    """The records are curated, and the run has named the field."""
+    found = _number(lake, f"SELECT count(*) FROM curated_weather WHERE source_object = '{DRIFTING}'")
+    require(found == number, f"{found} of {number} records of {DRIFTING} are in curated")
+    named = lake.query(
+        "SELECT element_at(drift, 'added:pressure_hpa') FROM pipeline_runs ORDER BY started_at DESC LIMIT 1"
+    )[0][0]
+    require(named == str(number), f"the run has counted {named} records with the new field instead of {number}")
+    return f"{number} records in curated, and pipeline_runs names the field that is new in them"
 
 
 def _number(lake: Lake, sql: str) -> int:
@@ -249,5 +270,9 @@ DRILLS = (
     Drill(
         "7j", "dead-letters", "a message that no retry could help", dead_letter, ("confirm", "remove"), queue_empty,
         alarms=("dead-letters", "stream-generate-errors"), notice_seconds=900,
+    ),
+    Drill(
+        "7k", "schema-drift", "a producer sends a new field", drifting, ("confirm",), drift_counted,
+        alarms=("schema-drift",),
     ),
 )  # fmt: skip

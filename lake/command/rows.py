@@ -90,7 +90,13 @@ def _text(duration: timedelta | None) -> str:
 def run_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """One row a run."""
     columns = ("run_id", "dataset", "status", "received", "new", "replaced", "duplicate", "quarantined", "reason")
-    return [{column: getattr(run, column) for column in columns} for run in runs]
+    return [
+        {
+            **{column: getattr(run, column) for column in columns},
+            "drift": ", ".join(f"{c} {n}" for c, n in run.drift.items()),
+        }
+        for run in runs
+    ]
 
 
 def cost_rows(estimate: Estimate) -> list[dict[str, Any]]:

@@ -60,7 +60,8 @@ def test_a_run_that_succeeds_says_what_became_of_every_record(place: dict[str, s
     assert cloudwatch.values(place) == {
         "RecordsReceived": (10, "Count"), "RecordsNew": (4, "Count"), "RecordsReplaced": (3, "Count"),
         "RecordsDuplicate": (1, "Count"), "RecordsQuarantined": (2, "Count"), "QuarantineRatio": (0.2, "None"),
-        "RecordsUnaccounted": (0, "Count"), "RunsSucceeded": (1, "Count"), "RunsFailed": (0, "Count"),
+        "RecordsUnaccounted": (0, "Count"), "SchemaDrift": (0, "Count"),
+            "RunsSucceeded": (1, "Count"), "RunsFailed": (0, "Count"),
         "RunDuration": (90, "Seconds"),
     }  # fmt: skip
 

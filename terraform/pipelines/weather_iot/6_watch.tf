@@ -79,6 +79,11 @@ locals {
       metric  = merge(local._runs, { name = "QuarantineRatio", statistic = "Maximum" })
       breach  = { threshold = 0.05 }
     }
+    schema-drift = {
+      meaning = "Records have fields that are not those of the contract."
+      metric  = merge(local._runs, { name = "SchemaDrift", statistic = "Maximum" })
+      breach  = { threshold = 0 }
+    }
     conservation = {
       meaning = "Records of a run are missing or too many; the run has published nothing."
       metric  = merge(local._runs, { name = "RecordsUnaccounted", statistic = "Maximum" })

@@ -1,0 +1,56 @@
+"""Schema drift: fields of raw records that are not those of the contract, and what becomes of them.
+
+added: kept in raw, read by nothing, until the contract has a column for it.
+removed: a field that no record of the run has; null, or quarantined when it is required.
+renamed: a field that is missing in records that have another one instead; both of the above at once.
+retyped: quarantined; a record is never half read.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+# As a name changes by case, by a prefix or in one word; names that have nothing in common are no renaming.
+_LIKENESS = 0.6
+
+
+def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
+    """Count records by drift, e.g. ``{"added:pm10": 12, "renamed:aqi->AQI": 5}``.
+
+    ``shapes`` counts records by what the raw door said of their fields: ``added:``, ``missing:`` and ``retyped:``.
+    A field that only some records lack is no drift: it may be null.
+    """
+    missing = Counter[str]()
+    drift = Counter[str]()
+    for shape, records in shapes.items():
+        renamed = _renamed(_named(shape, "missing"), _named(shape, "added"))
+        for name in _named(shape, "missing") - renamed.keys():
+            missing[name] += records
+        for change in _changes(shape, renamed):
+            drift[change] += records
+    everything = sum(shapes.values())
+    drift.update({f"removed:{name}": records for name, records in missing.items() if records == everything})
+    return dict(sorted(drift.items()))
+
+
+def _changes(shape: tuple[str, ...], renamed: Mapping[str, str]) -> list[str]:
+    added = _named(shape, "added") - set(renamed.values())
+    return [
+        *(f"added:{name}" for name in added),
+        *(f"renamed:{old}->{new}" for old, new in renamed.items()),
+        *(f"retyped:{name}" for name in _named(shape, "retyped")),
+    ]
+
+
+def _renamed(missing: set[str], added: set[str]) -> dict[str, str]:
+    """Which missing field has become which added one, by likeness of their names."""
+    free = {name.casefold(): name for name in sorted(added)}
+    pairs = {}
+    for name in sorted(missing):
+        for like in get_close_matches(name.casefold(), free, n=1, cutoff=_LIKENESS):
+            pairs[name] = free.pop(like)
+    return pairs
+
+
+def _named(shape: tuple[str, ...], kind: str) -> set[str]:
+    return {text.partition(":")[2] for text in shape if text.startswith(f"{kind}:")}

@@ -1,0 +1,66 @@
+"""Schema drift: what is said of a field that is not the contract's."""
+
+import json
+
+import pytest
+
+from lake import contract, drift, raw_records
+from tests.place import Place, line
+
+COLUMNS = contract.load("raw_iot_sensors").stored
+GOOD = {column.name: None for column in COLUMNS}
+
+
+def shape(**changes: object) -> tuple[str, ...]:
+    """What the door says of a sensor message with these changes; the value ``...`` takes a field away."""
+    record = {name: value for name, value in (GOOD | changes).items() if value is not ...}
+    (read,) = raw_records.read(json.dumps(record).encode(), "raw/x.json", COLUMNS)
+    return read.drift
+
+
+def test_the_fields_of_the_contract_are_no_drift() -> None:
+    assert drift.found({shape(): 12}) == {}
+    assert drift.found({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"pm10": 1}, {"added:pm10": 5}),
+        ({"aqi": ...}, {"removed:aqi": 5}),
+        ({"aqi": ..., "AQI": 4}, {"renamed:aqi->AQI": 5}),
+        ({"battery_level": ..., "battery_level_pct": 4}, {"renamed:battery_level->battery_level_pct": 5}),
+        ({"aqi": ..., "wind": 4}, {"added:wind": 5, "removed:aqi": 5}),
+        ({"aqi": "good"}, {"retyped:aqi": 5}),
+    ],
+)
+def test_what_changed_is_named(changes: dict[str, object], found: dict[str, int]) -> None:
+    assert drift.found({shape(**changes): 5}) == found
+
+
+def test_a_field_that_only_some_records_lack_may_be_null_and_is_no_drift() -> None:
+    assert drift.found({shape(aqi=...): 5, shape(): 1}) == {}
+
+
+def test_a_field_that_some_records_have_under_another_name_is_renamed() -> None:
+    assert drift.found({shape(aqi=..., AQI=1): 5, shape(): 1}) == {"renamed:aqi->AQI": 5}
+
+
+def test_two_new_fields_are_not_both_the_old_one() -> None:
+    assert drift.found({shape(aqi=..., AQI=1, aqi_2=1): 1}) == {"added:aqi_2": 1, "renamed:aqi->AQI": 1}
+
+
+def test_what_is_said_of_fields_stays_small() -> None:
+    said = shape(**{f"{number}{'x' * 100}": 1 for number in range(1000)})
+    assert (len(said), max(map(len, said))) == (raw_records.MAXIMUM_FIELDS_NAMED, len("added:") + 64)
+
+
+def test_a_run_names_the_field_counts_it_and_measures_it(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    more = {**json.loads(line(1, 10.0)), "pressure_hpa": 1013}
+    place.put("a.json", json.dumps(more), json.dumps({**more, "timestamp": "2026-11-20T02:00"}))
+    counts = place.run()
+    assert (counts.new, counts.quarantined) == (2, 0)
+    assert counts.drift["added:pressure_hpa"] == 2
+    assert place.runs()[0]["drift"] == counts.drift
+    assert place.measured("SchemaDrift", "Maximum") == len(counts.drift)
+    assert "schema drift in raw_weather: added:pressure_hpa in 2 of 2 records" in caplog.text
