@@ -51,7 +51,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """One dataset; ``example`` is a query that answers something about it.
+    """One dataset; ``example`` is a query that answers something about it, ``consumers`` who relies on it.
 
     ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
 
@@ -78,6 +78,7 @@ class Contract:
     source: str | None
     unit: Mapping[str, str]
     example: str
+    consumers: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -146,15 +147,19 @@ def files() -> list[Path]:
 
 def read(path: Path) -> Contract:
     """The contract in one YAML file; raises ContractError."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return parse(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
+
+
+def parse(document: Any, file: str) -> Contract:
+    """The contract in a parsed YAML document; ``file`` names it in a ContractError."""
     if not isinstance(document, dict):
-        raise ContractError(f"{path.name}: a contract is a mapping")
-    grammar.check(document, path.name)
+        raise ContractError(f"{file}: a contract is a mapping")
+    grammar.check(document, file)
     try:
         contract = _contract(document)
     except (KeyError, IndexError) as missing:
-        raise ContractError(f"{path.name}: {missing} is missing") from missing
-    _check_meaning(contract, path.name)
+        raise ContractError(f"{file}: {missing} is missing") from missing
+    _check_meaning(contract, file)
     return contract
 
 
@@ -181,6 +186,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         source=custom.get("source"),
         unit=custom.get("unit", {}),
         example=custom["example"],
+        consumers=tuple(custom.get("consumers", ())),
     )
 
 

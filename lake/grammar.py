@@ -26,7 +26,7 @@ _SLA = {"property", "value", "unit"}
 _SLA_NAMES = {"retention", "freshness", "tolerance", "toleratedRecords"}
 # Units of an age, in seconds.
 SECONDS = {"m": 60, "h": 3600}
-_CUSTOM_NAMES = {"source", "unit", "example"}
+_CUSTOM_NAMES = {"source", "unit", "example", "consumers"}
 _UNIT_PARTS = {"date", "hour"}
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts import bootstrap_state, state_lock
+from scripts import bootstrap_state, contract_guard, state_lock
 
 REPOSITORY = Path(__file__).parent.parent
 TERRAFORM = REPOSITORY / "terraform"
@@ -158,6 +158,17 @@ class Terraform:
         if self.environment.get("CONFIRM") != self.name:
             raise TerraformError(f"all its data would be lost. If that is meant, give CONFIRM={self.name}.")
 
+    def check_contracts(self) -> None:
+        """Refuse contracts that break what is deployed."""
+        try:
+            found = contract_guard.breaches(self.name)
+        except (BotoCoreError, ClientError) as error:
+            # Terraform reads the same objects with the same credentials, and says better what is wrong with them.
+            print(f"the contracts could not be compared with those deployed: {error}", file=sys.stderr)
+            return
+        if found:
+            raise TerraformError("\n".join(["contracts break what relies on them; nothing was changed", *found]))
+
     def unlock(self, lock_id: str | None) -> int:
         """Show the locks of the state; with the ID of one, take it away."""
         backend = (ENVIRONMENTS / self.name / "backend.tf").read_text(encoding="utf-8")
@@ -179,6 +190,8 @@ class Terraform:
     def act(self, action: str) -> int:
         """Plan, apply, destroy or show the outputs."""
         self.connect()
+        if action in ("plan", "apply"):
+            self.check_contracts()
         if action == "destroy":
             self.check_switches()
         if action == "output":

@@ -16,3 +16,12 @@ resource "aws_s3_object" "wheel" {
   source      = local._wheel_path
   source_hash = filesha256(local._wheel_path)
 }
+
+# What is deployed, for those who ask whether a changed contract breaks it.
+resource "aws_s3_object" "contract" {
+  for_each    = fileset(local.contracts, "*/*.yaml")
+  bucket      = module.lake_bucket.bucket.name
+  key         = "contracts/${each.value}"
+  source      = "${local.contracts}/${each.value}"
+  source_hash = filesha256("${local.contracts}/${each.value}")
+}

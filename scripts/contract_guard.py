@@ -1,0 +1,31 @@
+"""Refuse a contract that breaks the deployed one, before Terraform deploys it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from lake import compatibility, contract, platform
+from lake.contract import Contract
+
+DEPLOYED = "contracts/"
+
+
+def breaches(environment: str) -> list[str]:
+    """What the contracts of this checkout break, one sentence each; none when nothing is deployed."""
+    try:
+        found = platform.load(environment)
+    except platform.NotDeployed:
+        return []
+    here = {loaded.name: loaded for loaded in map(contract.read, contract.files())}
+    deployed = _deployed(found.client("s3"), found.names["lake_bucket"])
+    return [breach.sentence() for breach in compatibility.breaches(deployed, here)]
+
+
+def _deployed(client: Any, bucket: str) -> Mapping[str, Contract]:
+    """The contracts that Terraform has left in the bucket; none for a platform of before it did."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=DEPLOYED)
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    bodies = {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    contracts = [contract.parse(yaml.safe_load(body), key.rpartition("/")[2]) for key, body in bodies.items()]
+    return {loaded.name: loaded for loaded in contracts}
