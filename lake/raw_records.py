@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import math
+import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,13 +19,15 @@ from lake.contract import Column
 MAXIMUM_LINE_BYTES = 1024 * 1024
 MAXIMUM_OBJECT_BYTES = 512 * 1024 * 1024
 MAXIMUM_RATIO = 200
+MAXIMUM_DEPTH = 64
 # A record may have any fields, with any names; what is said of them has to stay small.
 MAXIMUM_FIELD_NAME = 64
 MAXIMUM_FIELDS_NAMED = 20
 _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])')
 
 
 class RawRecord(NamedTuple):
@@ -63,9 +66,14 @@ def _unpacked(body: bytes, key: str) -> bytes:
     if packed != key.endswith(".gz") and body:
         raise _Broken("encoding:object")
     text = _gunzipped(body) if packed else body
-    if text.startswith(_UTF16_MARKS):
+    if text.startswith(_WIDE_MARKS) or _is_wide(text):
         raise _Broken("encoding:object")
     return text.removeprefix(_UTF8_MARK)
+
+
+def _is_wide(text: bytes) -> bool:
+    """UTF-16 or UTF-32 without a mark: the first two letters of JSON are ASCII, and then every other byte is 0."""
+    return len(text) >= 4 and b"\0\0" in (text[0:4:2], text[1:4:2])
 
 
 def _gunzipped(body: bytes) -> bytes:
@@ -110,16 +118,27 @@ def _retyped(reasons: list[str]) -> list[str]:
 def _parsed(line: bytes) -> Mapping[str, Any]:
     try:
         text = line.decode("utf-8")
+        if _depth(line) > MAXIMUM_DEPTH:
+            raise _Broken("depth:line")
         record = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise _Broken("encoding:line") from error
-    except RecursionError as error:
-        raise _Broken("depth:line") from error
     except ValueError as error:
         raise _Broken("malformed:line") from error
     if not isinstance(record, dict):
         raise _Broken("not_an_object:line")
     return record
+
+
+def _depth(line: bytes) -> int:
+    """How deep a line is nested; where the interpreter gives up depends on what has called it."""
+    if line.count(b"[") + line.count(b"{") <= MAXIMUM_DEPTH:
+        return 1
+    depth = deepest = 0
+    for bracket in _BRACKETS.finditer(line):
+        depth += bool(bracket[1]) - bool(bracket[2])
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,8 +16,14 @@ _OPTIONS: dict[str, tuple[str, Callable[[Column, Any], Column]]] = {
     "exclusiveMaximum": ("range", lambda value, limit: value < F.lit(limit)),
     "minLength": ("length", lambda value, limit: F.length(value) >= F.lit(limit)),
     "maxLength": ("length", lambda value, limit: F.length(value) <= F.lit(limit)),
-    "pattern": ("pattern", lambda value, pattern: value.rlike(pattern)),
+    "pattern": ("pattern", lambda value, pattern: value.rlike(_to_the_very_end(pattern))),
 }
+
+
+def _to_the_very_end(pattern: str) -> str:
+    """The pattern for Java, whose ``$`` also stands before a last line end; that of contracts does not."""
+    is_anchor = pattern.endswith("$") and not pattern.endswith("\\$")
+    return f"{pattern[:-1]}\\z" if is_anchor else pattern
 
 
 def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:

@@ -53,6 +53,22 @@ def test_a_broken_line_has_a_reason_and_does_not_touch_its_neighbours(line: byte
     assert (before.values, after.values) == (("a", 1.5, 2), ("a", 1.5, 2))
 
 
+@pytest.mark.parametrize(
+    ("nested", "reasons"),
+    [
+        (b"[" * 63 + b"]" * 63, []),
+        (b"[" * 64 + b"]" * 64, ["depth:line"]),
+        (b'"' + b"[" * 500 + b'"', []),
+        (b'"' + b'\\"' + b"{" * 500 + b'"', []),
+        (b"[" + b"[]," * 500 + b"[]]", []),
+        (b'"' + b'\\"' * 400_000 + b"[" * 65, ["malformed:line"]),
+    ],
+    ids=["64 deep", "65 deep", "in a text", "after a quotation mark in a text", "side by side", "a text without end"],
+)
+def test_the_limit_of_depth_is_the_same_whatever_has_called(nested: bytes, reasons: list[str]) -> None:
+    assert read(b'{"id": "a", "other": ' + nested + b"}")[0].reasons == reasons
+
+
 def test_all_wrong_types_of_a_line_are_named() -> None:
     assert read(b'{"id": 1, "value": "x", "count": 2}')[0].reasons == ["type:id", "type:value"]
 
@@ -91,6 +107,9 @@ def test_gzip_of_several_members_is_read_whole() -> None:
         (GOOD, "raw/plain.gz", "encoding:object"),
         (gzip.compress(GOOD), "raw/packed.json", "encoding:object"),
         ('{"id": "a"}'.encode("utf-16"), "raw/wide.json", "encoding:object"),
+        ('{"id": "a"}'.encode("utf-16-le"), "raw/wide.json", "encoding:object"),
+        ('{"id": "a"}'.encode("utf-16-be"), "raw/wide.json", "encoding:object"),
+        ('{"id": "a"}'.encode("utf-32-be"), "raw/wide.json", "encoding:object"),
         (gzip.compress(b" " * (64 * 1024 * 1024)), "raw/bomb.gz", "too_large:object"),
     ],
 )
