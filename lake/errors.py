@@ -1,5 +1,7 @@
 """The errors of the lake: each says what is wrong, where, and what to do."""
 
+import re
+
 from lake.manifest import NOTHING, Counts
 
 
@@ -35,5 +37,28 @@ class OutsideWriter(LakeError):
     """A unit holds something that no run of the ledger has written; nothing more is published."""
 
 
+class RawObjectUnreadable(LakeError):
+    """A raw object that was listed cannot be read; the run publishes nothing and the next one lists anew."""
+
+
 class LeaseLost(LakeError):
     """Another run has taken the dataset over; this one may not publish."""
+
+
+_TRACEBACK = "Traceback (most recent call last):"
+# Messages of other packages may quote a record's values.
+_OURS = re.compile(r"(?:lake|botocore)\.[\w.]*?(\w+: .*)")
+
+
+def sentence(error: BaseException) -> str:
+    """One line that says what went wrong. A task of Spark says it below its traceback, far from the first line."""
+    text = str(error).strip()
+    if _TRACEBACK in text:
+        lines = text.rpartition(_TRACEBACK)[2].splitlines()[1:]
+        raised = next((line for line in lines if line and not line.startswith(" ")), "")
+        ours = _OURS.match(raised)
+        return ours[1] if ours else f"{raised.partition(':')[0]} in a task of Spark"
+    first, _, rest = text.partition("\n")
+    return (
+        rest.partition("\n")[0].removeprefix(": ") if first.startswith("An error occurred while calling o") else first
+    )

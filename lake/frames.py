@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake import raw_records
 from lake.contract import Contract
-from lake.errors import ContractError
+from lake.errors import ContractError, RawObjectUnreadable
 from lake.storage import Location, Storage, StoredObject
 from lake.units import UNIT, unit_of
 
@@ -28,8 +29,7 @@ def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[S
     columns = source.stored
 
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
-        body = Storage(boto3.client("s3")).read(bucket, stored.key)
-        for record in raw_records.read(body, stored.key, columns):
+        for record in raw_records.read(_body(bucket, stored.key), stored.key, columns):
             values = record.values or (None,) * len(columns)
             payload = bytearray(record.payload)
             yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)
@@ -37,6 +37,13 @@ def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[S
     slices = max(1, min(len(objects), spark.sparkContext.defaultParallelism * _SLICES_PER_CORE))
     rows = spark.sparkContext.parallelize(objects, slices).flatMap(records)
     return spark.createDataFrame(rows, f"{LINEAGE}, {source.ddl}", verifySchema=False)
+
+
+def _body(bucket: str, key: str) -> bytes:
+    try:
+        return Storage(boto3.client("s3")).read(bucket, key)
+    except (BotoCoreError, ClientError) as error:
+        raise RawObjectUnreadable(f"s3://{bucket}/{key}: {error}") from error
 
 
 def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFrame:

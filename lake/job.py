@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from lake import contract, privacy
 from lake.catalog import Catalog
+from lake.errors import sentence
 from lake.ledger import Ledger
 from lake.metrics import Metrics
 from lake.refresh import Transformation, refresh
@@ -75,9 +76,7 @@ class Job:
     def finish(self) -> None:
         """Raise JobFailed when any dataset failed."""
         if self._failures:
-            reasons = [
-                f"{name}: {type(error).__name__}: {_first_line(error)}" for name, error in self._failures.items()
-            ]
+            reasons = [f"{name}: {type(error).__name__}: {sentence(error)}" for name, error in self._failures.items()]
             raise JobFailed(" | ".join(reasons))
 
 
@@ -116,7 +115,3 @@ def _parser() -> argparse.ArgumentParser:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from lake.catalog import Catalog, folder_of
 from lake.contract import Contract, load
-from lake.errors import LakeError, OutsideWriter
+from lake.errors import LakeError, OutsideWriter, sentence
 from lake.ledger import Held, Ledger, Lock
 from lake.manifest import NOTHING, Counts, Manifest, UnitChange, checksum, line, report
 from lake.metrics import Metrics
@@ -168,7 +168,7 @@ def _register(lake: Lake, target: Contract, manifest: Manifest) -> None:
 def _record_failure(lake: Lake, manifest: Manifest, target: Contract, error: Exception) -> None:
     counts = error.counts if isinstance(error, LakeError) else NOTHING
     failed = replace(manifest, ended_at=lake.now().isoformat(), counts=counts)
-    row = report(failed, "FAILED", target.domain, str(error).strip().partition("\n")[0])
+    row = report(failed, "FAILED", target.domain, sentence(error))
     lake.ledger.record_failure(target.name, manifest.run_id, row)
     _report(lake, row)
 
