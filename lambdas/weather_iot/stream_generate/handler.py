@@ -17,10 +17,12 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
-# Limits of PutRecordBatch.
+# Limits of PutRecordBatch; one record too large fails the whole call.
 _RECORDS_PER_CALL = 500
 _BYTES_PER_CALL = 4 * 1024 * 1024
+_BYTES_PER_RECORD = 1000 * 1024
 _ATTEMPTS = 5
 _SLOTS_PER_DAY = 288
 logger = Logger(service="stream_generate")
@@ -35,15 +37,20 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     cities = [city["name"] for city in json.loads(os.environ["CITIES"])]
     moment = datetime.fromisoformat(event["time"]) if event.get("time") else datetime.now(UTC)
     sent = [reading(city, number, moment) for city in cities for number in range(int(os.environ["SENSORS_PER_CITY"]))]
-    send(client(), os.environ["FIREHOSE_NAME"], [json.dumps(entry).encode() + b"\n" for entry in sent])
-    logger.info("sent", extra={"records": len(sent)})
+    records = [json.dumps(entry).encode() + b"\n" for entry in sent]
+    large = [record for record in records if len(record) > _BYTES_PER_RECORD]
+    for record in large:
+        store(client("s3"), json.loads(os.environ["WRITES"])["raw_iot_sensors"], record, moment)
+    send(client("firehose"), os.environ["FIREHOSE_NAME"], [record for record in records if record not in large])
+    logger.info("sent", extra={"records": len(sent), "stored": len(large)})
     return {"records_sent": len(sent), "environment": os.environ["ENVIRONMENT"], "time": moment.isoformat()}
 
 
 @cache
-def client() -> Any:
-    """The client that a warm process keeps: making one takes longer than a request."""
-    return boto3.client("firehose")
+def client(service: str) -> Any:
+    """A client of the service. A warm process keeps it: making one takes longer than a request."""
+    make: Any = boto3.client
+    return make(service)
 
 
 def reading(city: str, number: int, moment: datetime) -> dict[str, Any]:
@@ -79,6 +86,19 @@ def send(client: Any, stream: str, records: list[bytes]) -> None:
         waiting = refused
         time.sleep(2**attempt * random.uniform(0.05, 0.1))  # noqa: S311 - spreads load
     raise DeliveryFailed(f"{len(waiting)} of {len(records)} records were refused by {stream} {_ATTEMPTS} times")
+
+
+def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
+    """Put a record that the stream would not take into raw; the same event again finds it there."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    digest = hashlib.sha256(record).hexdigest()[:16]
+    key = f"{prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/large_{digest}.json"
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=record, ContentType="application/x-ndjson", IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
+            raise
+    logger.warning("too large for the stream", extra={"object": key, "bytes": len(record)})
 
 
 def _refused(client: Any, stream: str, batch: list[bytes]) -> list[bytes]:

@@ -12,9 +12,11 @@ module "batch_ingest" {
 }
 
 module "stream_generate" {
-  source  = "../../modules/function"
-  name    = "stream-generate"
-  lake    = var.lake
+  source = "../../modules/function"
+  name   = "stream-generate"
+  lake   = var.lake
+  # A message larger than the stream takes goes to where the stream would have put it.
+  writes  = { raw_iot_sensors = module.dataset["raw_iot_sensors"].dataset }
   streams = { iot_firehose = module.iot_firehose.stream }
   variables = {
     CITIES           = jsonencode(var.settings.cities)

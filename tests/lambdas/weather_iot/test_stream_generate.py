@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 MOMENT = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def test_readings_are_within_what_the_devices_can_say(generate: ModuleType) -> N
 
 def test_every_record_is_one_line(generate: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream()
-    monkeypatch.setattr(generate.boto3, "client", lambda _name: stream)
+    monkeypatch.setattr(generate.boto3, "client", {"firehose": stream}.__getitem__)
     for name, value in {"FIREHOSE_NAME": "iot", "SENSORS_PER_CITY": "3", "ENVIRONMENT": "test"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("CITIES", json.dumps([{"name": "Paris"}, {"name": "Kathmandu"}]))
@@ -67,6 +68,31 @@ def test_batches_stay_within_the_limits_of_the_call(generate: ModuleType) -> Non
     generate.send(stream, "iot", [b"a"] * 1201 + [b"b" * 900_000] * 7)
     assert [len(call) for call in stream.calls] == [500, 500, 205, 3]
     assert all(sum(map(len, call)) <= 4 * 1024 * 1024 for call in stream.calls)
+
+
+def test_a_record_that_the_stream_would_not_take_goes_to_raw_itself(
+    generate: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream()
+    objects: dict[tuple[str, str], bytes] = {}
+
+    def put_object(**put: Any) -> None:
+        if objects.setdefault((put["Bucket"], put["Key"]), put["Body"]) is not put["Body"]:
+            raise ClientError({"ResponseMetadata": {"HTTPStatusCode": 412}}, "PutObject")
+
+    clients = {"firehose": stream, "s3": SimpleNamespace(put_object=put_object)}
+    monkeypatch.setattr(generate.boto3, "client", clients.__getitem__)
+    settings = {"FIREHOSE_NAME": "iot", "SENSORS_PER_CITY": "1", "ENVIRONMENT": "test"}
+    settings["CITIES"] = json.dumps([{"name": "Paris"}, {"name": "P" * 1000 * 1024}])
+    for name, value in {**settings, "WRITES": '{"raw_iot_sensors": "s3://lake/raw/iot/"}'}.items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        assert generate.handler({"time": "2026-11-20T23:55:00Z"}, None)["records_sent"] == 2
+    assert [json.loads(record)["city"] for record in stream.taken] == ["Paris", "Paris"]
+    (((bucket, key), body),) = objects.items()
+    assert (bucket, key.rpartition("_")[0]) == ("lake", "raw/iot/year=2026/month=11/day=20/large")
+    assert len(json.loads(body)["city"]) == 1000 * 1024
+    assert body.endswith(b"\n")
 
 
 def test_only_refused_records_are_sent_again(generate: ModuleType) -> None:
