@@ -1,12 +1,12 @@
 """The ledger: one DynamoDB table that says what was processed, by whom, and who may publish.
 
 Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
-unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>``. The lease only decides when to
-try; the epoch decides who may prepare.
+unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, epoch, CLAIMED, or CLOSED
+with its counts). The lease only decides when to try; the epoch decides who may claim and prepare.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,11 +15,12 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from lake.errors import LeaseLost
+from lake.manifest import Manifest
 from lake.storage import StoredObject
 
 LEASE = timedelta(minutes=15)
 _TRANSACTION_ITEMS = 100
-_CONDITION_FAILED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+_ATTEMPTS_AT_A_CONFLICT = 5
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Ledger:
                 dataset,
                 "lock",
                 "SET #owner = :owner, lease_until = :until, locked_at = :now ADD epoch :one",
-                "attribute_not_exists(lease_until) OR lease_until < :now",
+                # Our own lock: the reply to our first attempt was lost.
+                "attribute_not_exists(lease_until) OR lease_until < :now OR #owner = :owner",
                 {":owner": owner, ":until": (now + LEASE).isoformat(), ":now": now.isoformat(), ":one": 1},
             )
         except ClientError as error:
@@ -67,8 +69,7 @@ class Ledger:
 
     def renew(self, lock: Lock) -> None:
         """Prolong the lease; raises LeaseLost when another run has taken the dataset over."""
-        until = (self._now() + LEASE).isoformat()
-        self._guarded_update(lock, "SET lease_until = :until", {":until": until})
+        self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
 
     def complete(self, lock: Lock) -> None:
         """Write down that a refresh has ended well just now; who has taken over meanwhile will do so himself."""
@@ -87,7 +88,21 @@ class Ledger:
     def objects(self, dataset: str) -> set[tuple[str, str]]:
         """(key, etag) of every raw object that a committed run has processed."""
         items = self._query(dataset, "object#")
-        return {(item["key"], item["etag"]) for item in items}
+        return {(item["key"], item["etag"]) for item in items if item["status"] == "CLOSED"}
+
+    def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
+        """Write down which run is reading these objects, if the lock still has our epoch; else raises LeaseLost.
+
+        A claim of an earlier epoch is of a run that ended without a commit; what is closed is never claimed again.
+        """
+        claims = [self._claim(lock, stored) for stored in objects]
+        for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
+            renewal = self._check(lock, "SET lease_until = :until", {":until": self._lease_end()})
+            chunk = claims[start : start + _TRANSACTION_ITEMS - 1]
+            try:
+                self._transact([{"Update": renewal}, *chunk])
+            except ClientError as error:
+                raise self._lost(lock, error) from error
 
     def run(self, dataset: str, run_id: str) -> dict[str, Any]:
         """The run's record; raises KeyError when there is none."""
@@ -104,20 +119,16 @@ class Ledger:
             lock, "SET unfinished = :run, lease_until = :until", {":run": run_id, ":until": self._lease_end()}
         )
         try:
-            self._client.transact_write_items(
-                TransactItems=[{"Put": {"TableName": self._table, "Item": _typed(run)}}, {"Update": mine}]
-            )
+            self._transact([self._put(run), {"Update": mine}])
         except ClientError as error:
             raise self._lost(lock, error) from error
 
-    def commit(self, dataset: str, run_id: str, objects: Iterable[StoredObject]) -> None:
-        """Close the run's objects, then the run. Safe to repeat, also by a run that wakes up late."""
-        items = [_object_item(dataset, run_id, stored) for stored in objects]
-        for start in range(0, len(items), _TRANSACTION_ITEMS):
-            chunk = items[start : start + _TRANSACTION_ITEMS]
-            puts = [{"Put": {"TableName": self._table, "Item": _typed(item)}} for item in chunk]
-            self._client.transact_write_items(TransactItems=puts)
-        self._close(dataset, run_id)
+    def commit(self, manifest: Manifest) -> None:
+        """Close what the run has claimed, then the run. Safe to repeat, also by a run that wakes up late."""
+        closed = [self._put(_closed(manifest, stored)) for stored in manifest.objects if manifest.claimed]
+        for start in range(0, len(closed), _TRANSACTION_ITEMS):
+            self._transact(closed[start : start + _TRANSACTION_ITEMS])
+        self._close(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
         """Write a run that failed before it was prepared."""
@@ -140,10 +151,33 @@ class Ledger:
             "ExpressionAttributeValues": _typed({":run": run_id}),
         }
         try:
-            self._client.transact_write_items(TransactItems=[{"Update": committed}, {"Update": finished}])
+            self._transact([{"Update": committed}, {"Update": finished}])
         except ClientError as error:
             if not _condition_failed(error) or self.run(dataset, run_id)["status"] != "COMMITTED":
                 raise
+
+    def _claim(self, lock: Lock, stored: StoredObject) -> dict[str, Any]:
+        item = {**_object(lock.dataset, stored), "run_id": lock.owner, "epoch": lock.epoch, "status": "CLAIMED"}
+        put = self._put(item)["Put"]
+        condition = {
+            "ConditionExpression": "attribute_not_exists(pk) OR (#status = :claimed AND epoch <= :epoch)",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":epoch": lock.epoch}),
+        }
+        return {"Put": {**put, **condition}}
+
+    def _put(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": _typed(item)}}
+
+    def _transact(self, items: list[dict[str, Any]]) -> None:
+        """All or none; one that met another's transaction is tried again."""
+        for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
+            try:
+                self._client.transact_write_items(TransactItems=items)
+                return
+            except ClientError as error:
+                if "TransactionConflict" not in _reasons(error) or attempt == _ATTEMPTS_AT_A_CONFLICT:
+                    raise
 
     def _lease_end(self) -> str:
         return (self._now() + LEASE).isoformat()
@@ -203,16 +237,27 @@ class Ledger:
 
 
 def _condition_failed(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] in _CONDITION_FAILED
+    is_single = error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    return is_single or "ConditionalCheckFailed" in _reasons(error)
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a transaction was cancelled; empty for any other error."""
+    return {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
 
 
 def _key(dataset: str, sort: str) -> dict[str, str]:
     return {"pk": f"dataset#{dataset}", "sk": sort}
 
 
-def _object_item(dataset: str, run_id: str, stored: StoredObject) -> dict[str, Any]:
-    identity = {"key": stored.key, "etag": stored.etag, "size": stored.size, "run_id": run_id}
+def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
+    identity = {"key": stored.key, "etag": stored.etag, "size": stored.size}
     return {**_key(dataset, f"object#{stored.key}#{stored.etag}"), **identity}
+
+
+def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+    run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
+    return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
 
 
 def _typed(item: Mapping[str, Any]) -> dict[str, Any]:

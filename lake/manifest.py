@@ -2,17 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from lake.storage import StoredObject
+
+# How many of the objects that it has read a row of pipeline_runs names; the manifest names all.
+NAMED_OBJECTS = 1000
+Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "retokenise", "erase"]
 
 
 @dataclass(frozen=True)
 class UnitChange:
-    """One unit to replace: its object ``key``, the ETag ``before`` (None: no object yet) and the ``staged`` object."""
+    """One unit to replace: its object ``key``, the ETag ``before`` (None: no object yet) and the ``staged`` object.
+
+    A unit that has become empty is replaced by an object without rows, never deleted: where there is no object, a
+    writer that wakes up late could put old rows.
+    """
 
     dataset: str
     key: str
@@ -26,7 +35,8 @@ class UnitChange:
 class Counts:
     """received = new + replaced + duplicate + quarantined; ``reasons`` counts broken rules, several to a record.
 
-    ``drift`` counts the records whose fields are not those of the contract, by what is different.
+    ``drift`` counts the records whose fields are not those of the contract, by what is different; it is known of runs
+    only, not of each object, and no part of the equation.
     """
 
     received: int
@@ -35,7 +45,7 @@ class Counts:
     duplicate: int
     quarantined: int
     reasons: Mapping[str, int]
-    drift: Mapping[str, int] = field(default_factory=dict)
+    drift: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def add_up(self) -> bool:
@@ -51,19 +61,38 @@ class Counts:
 NOTHING = Counts(0, 0, 0, 0, 0, {})
 
 
+def total(parts: Iterable[Counts]) -> Counts:
+    """The sum of counts."""
+    sums, reasons, drift = Counter[str](), Counter[str](), Counter[str]()
+    for part in parts:
+        numbers = asdict(part)
+        reasons.update(numbers.pop("reasons"))
+        drift.update(numbers.pop("drift"))
+        sums.update(numbers)
+    return replace(NOTHING, **sums, reasons=dict(sorted(reasons.items())), drift=dict(sorted(drift.items())))
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """What a prepared run will publish. ``started_at`` and ``ended_at`` are ISO 8601, UTC."""
+    """What a prepared run will publish. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
+
+    ``source`` is the dataset that the ``objects`` belong to. Those of a run that has ``claimed`` them will be closed,
+    each with its counts ``by_object`` (by key).
+    """
 
     run_id: str
     dataset: str
+    kind: Kind
+    source: str
     started_at: str
     ended_at: str
     epoch: int
     code_version: str
-    objects: tuple[StoredObject, ...]
-    counts: Counts
-    units: tuple[UnitChange, ...]
+    claimed: bool = False
+    objects: tuple[StoredObject, ...] = ()
+    counts: Counts = NOTHING
+    by_object: Mapping[str, Counts] = field(default_factory=dict)
+    units: tuple[UnitChange, ...] = ()
 
     def encoded(self) -> bytes:
         """JSON with sorted keys: equal manifests have equal bytes."""
@@ -77,8 +106,13 @@ class Manifest:
             StoredObject(**{**entry, "modified": datetime.fromisoformat(entry["modified"])})
             for entry in fields["objects"]
         ]
-        units = tuple(UnitChange(**entry) for entry in fields["units"])
-        return Manifest(**{**fields, "objects": tuple(objects), "counts": Counts(**fields["counts"]), "units": units})
+        read = {
+            "objects": tuple(objects),
+            "counts": Counts(**fields["counts"]),
+            "by_object": {key: Counts(**counts) for key, counts in fields["by_object"].items()},
+            "units": tuple(UnitChange(**entry) for entry in fields["units"]),
+        }
+        return Manifest(**{**fields, **read})
 
 
 def checksum(body: bytes) -> str:
@@ -87,15 +121,19 @@ def checksum(body: bytes) -> str:
 
 
 def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = None) -> dict[str, Any]:
-    """One row of ``pipeline_runs``."""
+    """What the ledger keeps of a run."""
+    took = datetime.fromisoformat(manifest.ended_at) - datetime.fromisoformat(manifest.started_at)
     return {
         "run_id": manifest.run_id,
         "pipeline": pipeline,
         "dataset": manifest.dataset,
+        "kind": manifest.kind,
+        "hop": f"{manifest.source} -> {manifest.dataset}",
         "status": status,
         "reason": reason,
         "started_at": manifest.started_at,
         "ended_at": manifest.ended_at,
+        "duration_seconds": round(took.total_seconds()),
         "epoch": manifest.epoch,
         "code_version": manifest.code_version,
         "objects": len(manifest.objects),
@@ -105,9 +143,10 @@ def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = 
     }
 
 
-def line(row: Mapping[str, Any]) -> bytes:
-    """The row as one line of newline-delimited JSON."""
-    return json.dumps(row).encode() + b"\n"
+def row(reported: Mapping[str, Any], manifest: Manifest) -> bytes:
+    """One row of ``pipeline_runs``: what the ledger keeps and the first objects, as a line of JSON."""
+    named = [stored.key for stored in manifest.objects[:NAMED_OBJECTS]]
+    return json.dumps({**reported, "input_objects": named}).encode() + b"\n"
 
 
 def _iso(value: Any) -> str:

@@ -2,16 +2,18 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from pyspark.sql import DataFrame
 
 from lake import frames, staging
 from lake.contract import Contract
 from lake.errors import CountsDoNotAdd, NoRawData, ToleranceExceeded
-from lake.manifest import NOTHING, Counts, Manifest, UnitChange
-from lake.run import Lake, run
+from lake.manifest import NOTHING, Counts, Kind, Manifest, total
+from lake.run import Lake, Outcome, run
+from lake.staging import Staged
 from lake.storage import StoredObject
 
 Transformation = Callable[[DataFrame], DataFrame]
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 class Refresh:
     """Bring ``target`` up to what ``source`` holds."""
 
+    kind: ClassVar[Kind] = "refresh"
+    claims: ClassVar[bool] = True
     target: Contract
     source: Contract
     transformation: Transformation
@@ -39,7 +43,7 @@ class Refresh:
         known = lake.ledger.objects(self.target.name)
         return tuple(entry for entry in stored if (entry.key, entry.etag) not in known)
 
-    def stage(self, lake: Lake, manifest: Manifest) -> tuple[Counts, tuple[UnitChange, ...]]:
+    def stage(self, lake: Lake, manifest: Manifest) -> Outcome:
         """Judge, pseudonymise and stage what the objects hold."""
         return _staged(lake, manifest, self.target, self.source, self.transformation)
 
@@ -51,7 +55,7 @@ def refresh(lake: Lake, target: Contract, source: Contract, transformation: Tran
 
 def _staged(
     lake: Lake, manifest: Manifest, target: Contract, source: Contract, transformation: Transformation
-) -> tuple[Counts, tuple[UnitChange, ...]]:
+) -> Outcome:
     """Judge, pseudonymise and stage what the objects hold; nothing is visible yet, and it may not come to that."""
     twin, run_id = target.quarantine(), manifest.run_id
     for contract in (target, twin):
@@ -61,34 +65,45 @@ def _staged(
     raw = frames.read_raw(lake.spark, source, bucket, list(manifest.objects)).persist()
     judged = staging.judged(raw, source, target, transformation).persist()
     try:
-        counts = staging.counted(raw, judged)
-        _say_drift(target, source, counts)
-        _check_tolerance(target, counts, judged)
+        by_object, drift = staging.counted(raw, judged)
+        by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
+        _say_drift(target, source, drift, total(by_object.values()).received)
+        _check_tolerance(target, by_object, drift)
         good = staging.staged(area, target, staging.accepted(judged, target, lake.keys, run_id))
         bad = staging.staged(area, twin, staging.rejected(judged, target, lake.keys, run_id))
     except CountsDoNotAdd as error:
-        raise CountsDoNotAdd(str(error), replace(NOTHING, received=counts.received)) from error
+        received = total(by_object.values()).received
+        raise CountsDoNotAdd(str(error), replace(NOTHING, received=received)) from error
     finally:
         judged.unpersist()
         raw.unpersist()
-    counts = replace(counts, new=good.new, replaced=good.replaced, duplicate=good.duplicate)
-    if not counts.add_up:
-        raise CountsDoNotAdd(f"{target.name}: the counts do not add up, nothing was published: {counts}", counts)
-    return counts, (*good.changes, *bad.changes)
+    by_object = {key: _with_merged(counts, key, good, bad) for key, counts in by_object.items()}
+    counts = replace(total(by_object.values()), drift=drift)
+    return Outcome(counts, (*good.changes, *bad.changes), by_object)
 
 
-def _say_drift(target: Contract, source: Contract, counts: Counts) -> None:
-    for change, records in counts.drift.items():
+def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], received: int) -> None:
+    for change, records in drift.items():
         logger.warning(
-            "%s: schema drift in %s: %s in %d of %d records", target.name, source.name, change, records, counts.received
+            "%s: schema drift in %s: %s in %d of %d records", target.name, source.name, change, records, received
         )
 
 
-def _check_tolerance(target: Contract, counts: Counts, judged: DataFrame) -> None:
+def _with_merged(counts: Counts, key: str, good: Staged, bad: Staged) -> Counts:
+    """The counts of one object with what really came out of the merge, of good rows and of bad ones."""
+    accepted, new, replaced = good.incoming.get(key, 0), good.new.get(key, 0), good.replaced.get(key, 0)
+    quarantined = bad.incoming.get(key, 0)
+    duplicate = accepted - new - replaced
+    return replace(counts, new=new, replaced=replaced, duplicate=duplicate, quarantined=quarantined)
+
+
+def _check_tolerance(target: Contract, by_object: Mapping[str, Counts], drift: Mapping[str, int]) -> None:
+    counts = replace(total(by_object.values()), drift=drift)
     if target.tolerates(counts.quarantined, counts.received):
         return
     worst = ", ".join(f"{reason} {number}" for reason, number in Counter(counts.reasons).most_common(5))
-    objects = ", ".join(staging.worst_objects(judged, WORST_OBJECTS))
+    worst_first = sorted(by_object, key=lambda key: (-by_object[key].quarantined, key))
+    objects = ", ".join(key for key in worst_first[:WORST_OBJECTS] if by_object[key].quarantined)
     raise ToleranceExceeded(
         f"{target.name}: validation FAILED: {counts.quarantined} of {counts.received} records broke a rule ({worst}), "
         f"most of them in {objects}; the contract tolerates {target.tolerance:.0%} or {target.tolerated_records} "

@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from py4j.protocol import Py4JError
@@ -18,9 +19,9 @@ from pyspark.sql import SparkSession
 
 from lake.catalog import Catalog, folder_of
 from lake.contract import Contract, load
-from lake.errors import LakeError, OutsideWriter, sentence
+from lake.errors import CountsDoNotAdd, LakeError, OutsideWriter, sentence
 from lake.ledger import Held, Ledger, Lock
-from lake.manifest import NOTHING, Counts, Manifest, UnitChange, checksum, line, report
+from lake.manifest import NOTHING, Counts, Kind, Manifest, UnitChange, checksum, report, row, total
 from lake.metrics import Metrics
 from lake.privacy import KeyVersion
 from lake.storage import Location, PreconditionFailed, Storage, StoredObject
@@ -48,20 +49,46 @@ class Lake:
     now: Callable[[], datetime]
 
 
+class Outcome(NamedTuple):
+    """What staging has counted and what publishing would change.
+
+    ``by_object`` are the counts of each object that was read, by key. A work that claims its objects counts each.
+    """
+
+    counts: Counts
+    units: tuple[UnitChange, ...]
+    by_object: Mapping[str, Counts] = MappingProxyType({})
+
+
 class Work(Protocol):
-    """What a run does to its dataset, ``target``."""
+    """What a run does to its dataset, ``target``, with objects of ``source``.
+
+    A work ``claims`` its objects when each of them is to be processed once and never again.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """What pipeline_runs calls it."""
+
+    @property
+    def claims(self) -> bool:
+        """Whether the objects are claimed before they are read and closed by the commit."""
+
+    @property
+    def source(self) -> Contract:
+        """The dataset whose objects are read; the target itself for a work that only looks at that."""
 
     @property
     def target(self) -> Contract:
         """The dataset whose units change; its quarantine may change with it."""
 
     def inputs(self, lake: Lake) -> tuple[StoredObject, ...]:
-        """The raw objects that the run reads; none: there is nothing to do."""
+        """The objects that the run reads; none: there is nothing to do."""
 
-    def stage(self, lake: Lake, manifest: Manifest) -> tuple[Counts, tuple[UnitChange, ...]]:
-        """Write to the staging area of ``manifest.run_id``; returns what was counted and what publishing would change.
+    def stage(self, lake: Lake, manifest: Manifest) -> Outcome:
+        """Write to the staging area of ``manifest.run_id``; nothing is visible yet.
 
-        Nothing is visible yet. Raises LakeError when it must not come to that.
+        Raises LakeError when it must not come to that.
         """
 
 
@@ -91,32 +118,68 @@ def _locked(lake: Lake, work: Work) -> Counts:
 
 
 def _done(lake: Lake, lock: Lock, work: Work) -> Counts:
-    started, target = lake.now().isoformat(), work.target
-    manifest = Manifest(lock.owner, target.name, started, started, lock.epoch, lake.code_version, (), NOTHING, ())
+    manifest, target = _begun(lake, lock, work), work.target
     try:
         manifest = replace(manifest, objects=work.inputs(lake))
         if not manifest.objects:
-            logger.info("%s: no new raw object", target.name)
+            logger.info("%s: no new object of %s", target.name, work.source.name)
             return NOTHING
-        logger.info("%s: run %s reads %d raw objects", target.name, lock.owner, len(manifest.objects))
-        counts, changes = work.stage(lake, manifest)
+        logger.info("%s: run %s reads %d objects", target.name, lock.owner, len(manifest.objects))
+        if work.claims:
+            lake.ledger.claim(lock, manifest.objects)
+        outcome = work.stage(lake, manifest)
+        _check(manifest, outcome)
     except _FAILURES as error:
         _record_failure(lake, manifest, target, error)
         raise
-    manifest = replace(manifest, ended_at=lake.now().isoformat(), counts=counts, units=changes)
+    manifest = replace(manifest, ended_at=lake.now().isoformat(), **outcome._asdict())
     _prepare(lake, lock, target, manifest)
     return finish(lake, lock, target, manifest.run_id)
+
+
+def _begun(lake: Lake, lock: Lock, work: Work) -> Manifest:
+    started = lake.now().isoformat()
+    return Manifest(
+        run_id=lock.owner,
+        dataset=work.target.name,
+        kind=work.kind,
+        source=work.source.name,
+        started_at=started,
+        ended_at=started,
+        epoch=lock.epoch,
+        code_version=lake.code_version,
+        claimed=work.claims,
+    )
+
+
+def _check(manifest: Manifest, outcome: Outcome) -> None:
+    """Every record is accounted for, in the run and in each object; else raises CountsDoNotAdd."""
+    counts, by_object = outcome.counts, outcome.by_object
+    wrong = sorted(key for key, part in by_object.items() if not part.add_up)
+    if wrong or not counts.add_up:
+        where = f", first in {wrong[0]}: {by_object[wrong[0]]}" if wrong else ""
+        raise CountsDoNotAdd(
+            f"{manifest.dataset}: the counts do not add up, nothing was published: {counts}{where}", counts
+        )
+    read = {stored.key for stored in manifest.objects}
+    if manifest.claimed and (by_object.keys() != read or total(by_object.values()) != counts):
+        raise CountsDoNotAdd(
+            f"{manifest.dataset}: the counts of {len(by_object)} objects do not make those of the run, which has read "
+            f"{len(read)} objects; nothing was published: {counts}",
+            counts,
+        )
 
 
 def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> Counts:
     """Publish and commit a prepared run, ours or one that died; every step may be repeated. Returns its counts."""
     manifest = _manifest(lake, target, run_id)
     for change in manifest.units:
-        _publish(lake, manifest, change)
+        # Right before the write: who has slept must not even try.
         lake.ledger.renew(lock)
+        _publish(lake, manifest, change)
     _register(lake, target, manifest)
-    _report(lake, report(manifest, "COMMITTED", target.domain))
-    lake.ledger.commit(target.name, run_id, manifest.objects)
+    _report(lake, manifest, report(manifest, "COMMITTED", target.domain))
+    lake.ledger.commit(manifest)
     logger.info("%s: run %s committed %s", target.name, run_id, manifest.counts)
     return manifest.counts
 
@@ -168,14 +231,15 @@ def _register(lake: Lake, target: Contract, manifest: Manifest) -> None:
 def _record_failure(lake: Lake, manifest: Manifest, target: Contract, error: Exception) -> None:
     counts = error.counts if isinstance(error, LakeError) else NOTHING
     failed = replace(manifest, ended_at=lake.now().isoformat(), counts=counts)
-    row = report(failed, "FAILED", target.domain, sentence(error))
-    lake.ledger.record_failure(target.name, manifest.run_id, row)
-    _report(lake, row)
+    reported = report(failed, "FAILED", target.domain, sentence(error))
+    lake.ledger.record_failure(target.name, manifest.run_id, reported)
+    _report(lake, failed, reported)
 
 
-def _report(lake: Lake, row: Mapping[str, Any]) -> None:
+def _report(lake: Lake, manifest: Manifest, reported: Mapping[str, Any]) -> None:
     """One row of pipeline_runs; written before the commit, because a prepared run will be committed by somebody."""
     location = lake.locations[RUNS]
-    folder = f"date={row['started_at'][:10]}"
-    lake.storage.put(location.bucket, f"{location.prefix}{folder}/{row['run_id']}_{row['dataset']}.json", line(row))
+    folder = f"date={manifest.started_at[:10]}"
+    key = f"{location.prefix}{folder}/{manifest.run_id}_{manifest.dataset}.json"
+    lake.storage.put(location.bucket, key, row(reported, manifest))
     lake.catalog.add_partitions(RUNS, [folder])

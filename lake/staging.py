@@ -1,10 +1,11 @@
 """Staging: judged records become units, written where no reader looks and checked before they are published."""
 
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lake import drift, frames, parquet, privacy, rules, units
@@ -32,12 +33,12 @@ class Area:
 
 
 class Staged(NamedTuple):
-    """What publishing would change, and the counts of incoming rows."""
+    """What publishing would change, and by raw object the rows that came in and those that are new or replaced one."""
 
     changes: tuple[UnitChange, ...]
-    new: int
-    replaced: int
-    duplicate: int
+    incoming: Mapping[str, int]
+    new: Mapping[str, int]
+    replaced: Mapping[str, int]
 
 
 def judged(
@@ -47,22 +48,29 @@ def judged(
     return rules.with_reasons(frames.with_types(raw, source, target).transform(transformation), target)
 
 
-def counted(raw: DataFrame, judged_rows: DataFrame) -> Counts:
-    """What was received, how its fields drift and what broke a rule; new, replaced and duplicate are not known yet.
+def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
+    """By raw object, what was received and what broke a rule; then how the fields of all records drift.
 
-    Received is counted before the transformation: what that loses must be missed.
+    New, replaced and duplicate are not known yet. Received is counted before the transformation: what that loses must
+    be missed.
     """
-    shapes = {tuple(row["drift"]): row["count"] for row in raw.groupBy("drift").count().collect()}
-    quarantined = judged_rows.filter(F.size("reasons") > 0).count()
-    by_reason = judged_rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
-    reasons = {row["reason"]: row["count"] for row in sorted(by_reason)}
-    return Counts(sum(shapes.values()), 0, 0, 0, quarantined, reasons, drift.found(shapes))
+    received: Counter[str] = Counter()
+    shapes: Counter[tuple[str, ...]] = Counter()
+    for row in raw.groupBy("source_object", "drift").count().collect():
+        received[row["source_object"]] += row["count"]
+        shapes[tuple(row["drift"])] += row["count"]
+    bad = judged_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
+    by_reason = bad.select("source_object", F.explode("reasons").alias("reason")).groupBy("source_object", "reason")
+    reasons: dict[str, dict[str, int]] = defaultdict(dict)
+    for key, reason, number in sorted(by_reason.count().collect()):
+        reasons[key][reason] = number
+    quarantined = _by_object(bad)
+    by_object = {key: Counts(rows, 0, 0, 0, quarantined.get(key, 0), reasons[key]) for key, rows in received.items()}
+    return by_object, drift.found(shapes)
 
 
-def worst_objects(judged_rows: DataFrame, number: int) -> list[str]:
-    """The keys of the raw objects with most bad records, worst first."""
-    bad = judged_rows.filter(F.size("reasons") > 0).groupBy("source_object").count()
-    return [row["source_object"] for row in bad.orderBy(F.desc("count"), "source_object").limit(number).collect()]
+def _by_object(rows: DataFrame) -> dict[str, int]:
+    return {row["source_object"]: row["count"] for row in rows.groupBy("source_object").count().collect()}
 
 
 def accepted(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
@@ -86,21 +94,34 @@ def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
     """Merge ``incoming`` with the units it touches and write those that change to the staging folder."""
     location = area.locations[contract.name]
     incoming = incoming.persist()
-    touched = sorted(row[UNIT] for row in incoming.select(UNIT).distinct().collect())
+    arrived = incoming.groupBy(UNIT, "source_object").count().collect()
+    touched = sorted({row[UNIT] for row in arrived})
     before = {unit: area.storage.etag(location.bucket, units.object_key(location.prefix, unit)) for unit in touched}
     present = [units.object_key(location.prefix, unit) for unit in touched if before[unit]]
     existing = frames.read_units(area.spark, contract, location, present)
     merged = frames.merged(existing, incoming, contract).persist()
     try:
-        sums = (F.coalesce(F.sum(name), F.lit(0)) for name in ("new", "replaced", "duplicate"))
-        totals = merged.agg(*sums).collect()[0]
+        sums = (F.sum(name).alias(name) for name in ("new", "replaced", "duplicate"))
+        found = merged.groupBy("source_object").agg(*sums).collect()
         rows = _rows_of_changed_units(merged)
         _write(area, contract, merged, rows)
     finally:
         merged.unpersist()
         incoming.unpersist()
     changes = tuple(_change(area, contract, unit, before[unit], rows[unit]) for unit in sorted(rows))
-    return Staged(changes, *totals)
+    return _staged(contract, changes, arrived, found)
+
+
+def _staged(contract: Contract, changes: tuple[UnitChange, ...], arrived: list[Row], found: list[Row]) -> Staged:
+    """What came in by object, what became of it by the object of the version that won; no row may be missing."""
+    incoming: Counter[str] = Counter()
+    for row in arrived:
+        incoming[row["source_object"]] += row["count"]
+    merged = sum(row["new"] + row["replaced"] + row["duplicate"] for row in found)
+    if merged != incoming.total():
+        raise CountsDoNotAdd(f"{contract.name}: {merged} of {incoming.total()} incoming rows were merged")
+    new, replaced = ({row["source_object"]: row[name] for row in found} for name in ("new", "replaced"))
+    return Staged(changes, incoming, new, replaced)
 
 
 def _rows_of_changed_units(merged: DataFrame) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The S3 calls of the data path. Every replacement of a unit is conditional on what was there before."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+logger = logging.getLogger(__name__)
 RUN_METADATA = "run-id"
 _ATTEMPTS_AT_A_CONFLICT = 5
 
@@ -103,7 +105,18 @@ class Storage:
         copied = self._client.upload_part_copy(**named, PartNumber=1, CopySource={"Bucket": bucket, "Key": source})
         condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
         parts = [{"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}]
-        self._client.complete_multipart_upload(**named, **condition, MultipartUpload={"Parts": parts})
+        try:
+            self._client.complete_multipart_upload(**named, **condition, MultipartUpload={"Parts": parts})
+        except ClientError:
+            self._abort(named)
+            raise
+
+    def _abort(self, upload: Mapping[str, str]) -> None:
+        """Forget the parts of an upload that was refused; what stays is swept by the bucket's lifecycle rule."""
+        try:
+            self._client.abort_multipart_upload(**upload)
+        except ClientError as error:
+            logger.warning("%s: an upload was not aborted: %s", upload["Key"], error)
 
     def _head(self, bucket: str, key: str) -> dict[str, Any] | None:
         try:

@@ -7,13 +7,33 @@ from typing import Any
 import boto3
 import moto
 import pytest
+from botocore.exceptions import ClientError
 
 from lake.errors import LeaseLost
 from lake.ledger import LEASE, Held, Ledger, Lock
+from lake.manifest import Counts, Manifest
 from lake.storage import StoredObject
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
-OBJECTS = [StoredObject(f"raw/{number}.json", f"e{number}", 10, START) for number in range(250)]
+OBJECTS = tuple(StoredObject(f"raw/{number}.json", f"e{number}", 10, START) for number in range(250))
+IDENTITIES = {(stored.key, stored.etag) for stored in OBJECTS}
+COUNTS = Counts(4, 1, 1, 1, 1, {"range:temperature_c": 1})
+
+
+def manifest(run_id: str, objects: tuple[StoredObject, ...] = OBJECTS, claimed: bool = True) -> Manifest:
+    return Manifest(
+        run_id=run_id,
+        dataset="readings",
+        kind="refresh",
+        source="raw_readings",
+        started_at="x",
+        ended_at="y",
+        epoch=1,
+        code_version="test",
+        claimed=claimed,
+        objects=objects,
+        by_object={stored.key: COUNTS for stored in objects},
+    )
 
 
 class Clock:
@@ -122,7 +142,7 @@ def test_a_prepared_run_is_unfinished_until_it_is_committed(ledger: Ledger) -> N
     ledger.release(lock)
     again = locked(ledger, "two")
     assert again.unfinished == "one"
-    ledger.commit("readings", "one", OBJECTS)
+    ledger.commit(manifest("one"))
     ledger.release(again)
     assert locked(ledger, "three").unfinished is None
 
@@ -130,21 +150,128 @@ def test_a_prepared_run_is_unfinished_until_it_is_committed(ledger: Ledger) -> N
 def test_commit_closes_every_object_and_may_be_repeated(ledger: Ledger) -> None:
     ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
     for _ in range(2):
-        ledger.commit("readings", "one", OBJECTS)
-    assert ledger.objects("readings") == {(stored.key, stored.etag) for stored in OBJECTS}
+        ledger.commit(manifest("one"))
+    assert ledger.objects("readings") == IDENTITIES
     assert [run["status"] for run in ledger.runs("readings")] == ["COMMITTED"]
 
 
 def test_a_late_commit_does_not_touch_the_run_that_is_prepared_by_then(ledger: Ledger) -> None:
     first = locked(ledger, "one")
     ledger.prepare(first, "one", {"started_at": "x"})
-    ledger.commit("readings", "one", OBJECTS[:1])
+    ledger.commit(manifest("one", OBJECTS[:1]))
     ledger.prepare(first, "two", {"started_at": "y"})
-    ledger.commit("readings", "one", OBJECTS[:1])
+    ledger.commit(manifest("one", OBJECTS[:1]))
     ledger.release(first)
     assert locked(ledger, "three").unfinished == "two"
+
+
+def items_of_objects() -> list[dict[str, Any]]:
+    """What the ledger says of objects, numbers as text."""
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    pages = client.get_paginator("scan").paginate(TableName="ledger")
+    found = [item for page in pages for item in page["Items"] if item["sk"]["S"].startswith("object#")]
+    return [{name: value.get("S", value.get("N")) for name, value in item.items()} for item in found]
+
+
+def test_what_is_claimed_is_not_processed_before_it_is_closed(ledger: Ledger) -> None:
+    lock = locked(ledger, "one")
+    for _ in range(2):
+        ledger.claim(lock, OBJECTS)
+    assert ledger.objects("readings") == set()
+    claims = items_of_objects()
+    assert {(item["key"], item["etag"]) for item in claims} == IDENTITIES
+    assert {(item["run_id"], item["epoch"], item["status"]) for item in claims} == {("one", "1", "CLAIMED")}
+
+
+def test_a_closed_object_has_its_own_counts(ledger: Ledger) -> None:
+    lock = locked(ledger, "one")
+    ledger.claim(lock, OBJECTS[:1])
+    ledger.prepare(lock, "one", {"started_at": "x"})
+    ledger.commit(manifest("one", OBJECTS[:1]))
+    (closed,) = items_of_objects()
+    assert (closed["status"], closed["run_id"], closed["epoch"]) == ("CLOSED", "one", "1")
+    assert [closed[name] for name in ("received", "new", "replaced", "duplicate", "quarantined")] == list("41111")
+
+
+def test_a_run_that_only_looks_closes_nothing(ledger: Ledger) -> None:
+    ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
+    ledger.commit(manifest("one", claimed=False))
+    assert items_of_objects() == []
+    assert [run["status"] for run in ledger.runs("readings")] == ["COMMITTED"]
+
+
+def test_the_next_run_claims_what_a_dead_one_had_claimed(ledger: Ledger, clock: Clock) -> None:
+    ledger.claim(locked(ledger, "dead"), OBJECTS[:3])
+    clock.moment += LEASE + timedelta(seconds=1)
+    ledger.claim(locked(ledger, "next"), OBJECTS[:3])
+    assert {(item["run_id"], item["epoch"]) for item in items_of_objects()} == {("next", "2")}
+
+
+def test_who_was_taken_over_can_not_claim(ledger: Ledger, clock: Clock) -> None:
+    frozen = locked(ledger, "frozen")
+    clock.moment += LEASE + timedelta(seconds=1)
+    locked(ledger, "next")
+    with pytest.raises(LeaseLost, match=r"run frozen was taken over \(its epoch 1 is over\)"):
+        ledger.claim(frozen, OBJECTS[:1])
+    assert items_of_objects() == []
+
+
+def test_what_is_closed_is_never_claimed_again(ledger: Ledger) -> None:
+    lock = locked(ledger, "one")
+    ledger.prepare(lock, "one", {"started_at": "x"})
+    ledger.commit(manifest("one", OBJECTS[:1]))
+    with pytest.raises(LeaseLost):
+        ledger.claim(lock, OBJECTS[:2])
+    assert [item["status"] for item in items_of_objects()] == ["CLOSED"], "all of a transaction or nothing"
+
+
+def test_a_claim_prolongs_the_lease(ledger: Ledger, clock: Clock) -> None:
+    lock = locked(ledger, "one")
+    clock.moment += LEASE / 2
+    ledger.claim(lock, OBJECTS[:1])
+    assert said_of_lock(ledger)["lease_until"] == (clock.moment + LEASE).isoformat()
+
+
+def test_a_run_that_never_heard_that_it_has_the_lock_gets_it(ledger: Ledger) -> None:
+    locked(ledger, "one")
+    assert locked(ledger, "one").epoch == 2
 
 
 def test_datasets_do_not_see_each_other(ledger: Ledger) -> None:
     locked(ledger, "one")
     assert isinstance(ledger.lock("weather", "one"), Lock)
+
+
+class Conflicting:
+    """A DynamoDB client whose transactions meet somebody else's ``times`` times before they go through."""
+
+    def __init__(self, client: Any, times: int) -> None:
+        self._client, self._left = client, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            return self._client.transact_write_items(**request)
+        answer: Any = {
+            "Error": {"Code": "TransactionCanceledException", "Message": "conflict"},
+            "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
+        }
+        raise ClientError(answer, "TransactWriteItems")
+
+
+@pytest.mark.parametrize(("times", "is_through"), [(4, True), (5, False)])
+def test_a_transaction_that_meets_another_is_tried_again_and_is_not_taken_for_a_lost_lease(
+    ledger: Ledger, clock: Clock, times: int, is_through: bool
+) -> None:
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    lock = locked(ledger, "one")
+    meeting = Ledger(Conflicting(client, times), "ledger", clock)
+    if is_through:
+        meeting.claim(lock, OBJECTS[:1])
+    else:
+        with pytest.raises(ClientError, match="TransactionCanceledException"):
+            meeting.claim(lock, OBJECTS[:1])
+    assert len(items_of_objects()) == int(is_through)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lake.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.ledger import LEASE, Ledger, Lock
@@ -26,6 +27,9 @@ def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: P
     bad = {row["source_line"]: row["reasons"] for row in place.rows(TWIN)}
     assert bad == {2: ["range:temperature_c"], 4: ["malformed:line"]}
     run = place.runs()[0]
+    assert (run["kind"], run["hop"]) == ("refresh", "raw_weather -> curated_weather")
+    assert (run["objects"], run["input_objects"]) == (1, ["raw/weather/date=2026-11-20/a.json"])
+    assert 0 <= run["duration_seconds"] < 300
     assert (run["status"], run["received"], run["new"], run["duplicate"], run["quarantined"]) == (
         "COMMITTED",
         5,
@@ -102,6 +106,41 @@ def test_a_transformation_that_loses_a_record_is_found_and_publishes_nothing(pla
         refresh(place.lake, TARGET, SOURCE, lambda raw: weather(raw).filter("temperature_c < 10"))
     assert place.rows(TARGET) == []
     assert place.measured("RecordsUnaccounted", "Maximum") == 1
+
+
+def test_records_that_change_their_object_are_found_though_the_sum_is_right(place: Place) -> None:
+    place.put("a.json", line(0, 9.5), line(1, 10.5))
+    place.put("b.json", line(2, 11.5))
+    other = F.when(F.col("temperature_c") == 9.5, F.regexp_replace("source_object", "a.json", "b.json"))
+    with pytest.raises(CountsDoNotAdd, match=r"nothing was published: .*, first in raw/weather/date=2026-11-20/a.json"):
+        refresh(
+            place.lake,
+            TARGET,
+            SOURCE,
+            lambda raw: weather(raw).withColumn("source_object", F.coalesce(other, "source_object")),
+        )
+    assert place.rows(TARGET) == []
+
+
+def closed(place: Place) -> dict[str, tuple[int, ...]]:
+    """Received, new, replaced, duplicate and quarantined of each object that the ledger has closed, by its name."""
+    items = place.aws.client("dynamodb").scan(TableName=place.bucket, ConsistentRead=True)["Items"]
+    names = ("received", "new", "replaced", "duplicate", "quarantined")
+    objects = [item for item in items if item.get("status", {}).get("S") == "CLOSED"]
+    return {item["key"]["S"].rsplit("/")[-1]: tuple(int(item[name]["N"]) for name in names) for item in objects}
+
+
+def test_each_object_is_closed_with_what_became_of_its_own_records(place: Place) -> None:
+    place.put("a.json", line(1, 10.0), line(2, 11.0), "not json")
+    place.put("b.json", line(1, 12.0), line(3, 12.5))
+    place.put("empty.json")
+    assert place.run() == Counts(5, 3, 0, 1, 1, {"malformed:line": 1})
+    first = {"a.json": (3, 1, 0, 1, 1), "b.json": (2, 2, 0, 0, 0), "empty.json": (0, 0, 0, 0, 0)}
+    assert closed(place) == first, "of two new versions of a key the later one is new, the other a duplicate"
+    place.put("c.json", line(1, 13.0), line(2, 11.0))
+    place.put("d.json", line(1, 13.0))
+    assert place.run() == Counts(3, 0, 1, 2, 0, {})
+    assert closed(place) == {**first, "c.json": (2, 0, 0, 2, 0), "d.json": (1, 0, 1, 0, 0)}
 
 
 def test_a_table_that_is_not_the_contract_fails_and_names_the_columns(place: Place) -> None:

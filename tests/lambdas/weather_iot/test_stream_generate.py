@@ -78,7 +78,8 @@ def test_a_record_that_the_stream_would_not_take_goes_to_raw_itself(
 
     def put_object(**put: Any) -> None:
         if objects.setdefault((put["Bucket"], put["Key"]), put["Body"]) is not put["Body"]:
-            raise ClientError({"ResponseMetadata": {"HTTPStatusCode": 412}}, "PutObject")
+            answer: Any = {"ResponseMetadata": {"HTTPStatusCode": 412}}
+            raise ClientError(answer, "PutObject")
 
     clients = {"firehose": stream, "s3": SimpleNamespace(put_object=put_object)}
     monkeypatch.setattr(generate.boto3, "client", clients.__getitem__)
