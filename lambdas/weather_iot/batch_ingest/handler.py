@@ -19,6 +19,7 @@ from open_meteo import City, Hour, UpstreamError, fetch
 
 # What is left of the function's time for storing and for saying what failed.
 RESERVE_SECONDS = 15.0
+HOURS_PER_DAY = 24
 logger = Logger(service="batch_ingest")
 
 
@@ -72,6 +73,8 @@ def ingest(settings: Settings, client: Any, deadline: float, now: datetime) -> d
             logger.error("city failed", extra={"city": city.name, "reason": str(error)})
             failed += 1
             continue
+        if missing := settings.forecast_days * HOURS_PER_DAY - len(hours):
+            logger.warning("hours missing", extra={"city": city.name, "hours": missing})
         store(settings, client, city, hours, {"ingestion_id": ingestion_id, "ingested_at": now.isoformat()})
         records += len(hours)
     return {

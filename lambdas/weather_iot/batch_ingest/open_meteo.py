@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_base
+from urllib3.exceptions import DecodeError, HTTPError
 
 URL = "https://api.open-meteo.com"
 VARIABLES = {
@@ -114,9 +115,11 @@ def _get(city: City, forecast_days: int, deadline: float) -> Any:
         # A redirect would lead to a host that nobody has checked.
         with requests.get(url, params=parameters, timeout=timeout, stream=True, allow_redirects=False) as response:
             return _answer(response, deadline)
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+    except (DecodeError, ValueError) as error:
+        raise UpstreamError(f"unreadable answer: {error}") from error
+    except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
         raise TransientError(f"no answer: {error}") from error
-    except (requests.RequestException, ValueError) as error:
+    except requests.RequestException as error:
         raise UpstreamError(f"unreadable answer: {error}") from error
 
 
@@ -132,9 +135,12 @@ def _answer(response: requests.Response, deadline: float) -> Any:
 
 
 def _body(response: requests.Response, deadline: float) -> bytes:
-    """The body within size and time: a read timeout alone does not end a body that trickles."""
+    """The body within size and time: a read timeout alone does not end a body that trickles.
+
+    Neither does iter_content, which waits until a whole chunk is there; read1 gives what has come.
+    """
     body = bytearray()
-    for chunk in response.iter_content(64 * 1024):
+    while chunk := response.raw.read1(64 * 1024, decode_content=True):
         body += chunk
         if len(body) > _MAXIMUM_BYTES:
             raise UpstreamError(f"answer is larger than {_MAXIMUM_BYTES} bytes")
