@@ -10,6 +10,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lake import athena, contract, cost, state, usage, watch
+from lake.command import refused
 from lake.command.output import show
 from lake.command.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
 from lake.errors import LakeError
@@ -25,6 +26,7 @@ application = typer.Typer(
 )
 quarantine = typer.Typer(help="Records that broke a rule.", no_args_is_help=True)
 application.add_typer(quarantine, name="quarantine")
+application.add_typer(refused.application, name="refused")
 
 Environment = Annotated[str, typer.Option("--env", envvar="LAKE_ENV", help="Environment that was deployed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
