@@ -1,6 +1,6 @@
 """Frames: raw objects to typed rows, and new rows merged with the units that they touch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -26,10 +26,17 @@ _SLICES_PER_CORE = 4
 
 def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
     """One row a record of the objects: lineage, the raw line as ``payload``, what the door said, then the columns."""
+    return of_records(spark, source, objects, lambda stored: _body(bucket, stored))
+
+
+def of_records(
+    spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
+) -> DataFrame:
+    """The same of objects whose bytes come from elsewhere."""
     columns = source.stored
 
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
-        for record in raw_records.read(_body(bucket, stored.key), stored.key, columns):
+        for record in raw_records.read(body_of(stored), stored.key, columns):
             values = record.values or (None,) * len(columns)
             payload = bytearray(record.payload)
             yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)
@@ -39,11 +46,11 @@ def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[S
     return spark.createDataFrame(rows, f"{LINEAGE}, {source.ddl}", verifySchema=False)
 
 
-def _body(bucket: str, key: str) -> bytes:
+def _body(bucket: str, stored: StoredObject) -> bytes:
     try:
-        return Storage(boto3.client("s3")).read(bucket, key)
+        return Storage(boto3.client("s3")).read(bucket, stored.key, stored.version)
     except (BotoCoreError, ClientError) as error:
-        raise RawObjectUnreadable(f"s3://{bucket}/{key}: {error}") from error
+        raise RawObjectUnreadable(f"s3://{bucket}/{stored.key}: {error}") from error
 
 
 def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFrame:

@@ -1,21 +1,24 @@
-"""A Glue job of the lake: arguments to datasets, one refresh for each dataset that it writes."""
+"""A Glue job of the lake: arguments to datasets, one operation for each dataset that it writes, a refresh as a rule."""
 
 import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 from pyspark.sql import SparkSession
 
-from lake import contract, privacy
+from lake import contract, operations, privacy
 from lake.catalog import Catalog
 from lake.errors import sentence
 from lake.ledger import Ledger
 from lake.metrics import Metrics
-from lake.refresh import Transformation, refresh
+from lake.operations import REFRESH, Subject
+from lake.refresh import Transformation
 from lake.run import Lake
 from lake.storage import Location, Storage
 
@@ -31,12 +34,29 @@ class JobFailed(Exception):
     """At least one dataset could not be brought up to date; the message names each with its reason."""
 
 
+@dataclass(frozen=True)
+class Order:
+    """What the job is to do: an operation, to all of its datasets or to the one that the arguments name.
+
+    Where the arguments hold an ``answer``, the rows of what was done go to that object of the staging area.
+    """
+
+    operation: str = REFRESH
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def means(self, dataset: str) -> bool:
+        """Whether the dataset is one that the order is about."""
+        return self.arguments.get("dataset") in (None, dataset)
+
+
 class Job:
     """One run of a Glue job. A dataset that fails does not keep the others from their data."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, order: Order) -> None:
         self.lake = lake
+        self._order = order
         self._failures: dict[str, Exception] = {}
+        self._done: dict[str, list[dict[str, Any]]] = {}
 
     @staticmethod
     def from_arguments(arguments: Sequence[str]) -> "Job":
@@ -59,25 +79,39 @@ class Job:
             code_version=options.code_version,
             now=_now,
         )
-        return Job(lake)
+        return Job(lake, Order(options.operation, json.loads(options.operation_arguments)))
 
-    def refresh(self, dataset: str, transformation: Transformation) -> None:
-        """Bring one dataset up to what its source holds."""
+    def run(self, dataset: str, transformation: Transformation) -> None:
+        """Do what the job was started for to one dataset: bring it up to what its source holds, if nothing else."""
+        if not self._order.means(dataset):
+            return
         target = contract.load(dataset)
-        source = contract.load(target.source or "")
+        subject = Subject(target, contract.load(target.source or ""), transformation)
         try:
-            counts = refresh(self.lake, target, source, transformation)
+            rows = operations.perform(self.lake, subject, self._order.operation, self._order.arguments)
         except Exception as error:  # whatever it is, it is raised again by finish()
             logger.exception("%s FAILED", dataset)
             self._failures[dataset] = error
             return
-        logger.info("%s: %s", dataset, counts)
+        self._done[dataset] = rows
+        logger.info("%s: %s", dataset, rows or "nothing to do")
 
     def finish(self) -> None:
-        """Raise JobFailed when any dataset failed."""
+        """Leave the answer, if one was asked for; raise JobFailed when any dataset failed or none was meant."""
         if self._failures:
             reasons = [f"{name}: {type(error).__name__}: {sentence(error)}" for name, error in self._failures.items()]
             raise JobFailed(" | ".join(reasons))
+        if not self._done:
+            raise JobFailed(f"the job does not write {self._order.arguments['dataset']}")
+        if "answer" in self._order.arguments:
+            rows = [row for rows in self._done.values() for row in rows]
+            key = answer_key(self.lake.staging.prefix, self._order.arguments["answer"])
+            self.lake.storage.put(self.lake.staging.bucket, key, json.dumps(rows).encode())
+
+
+def answer_key(prefix: str, answer: str) -> str:
+    """The object with the answer of that name in the staging area."""
+    return f"{prefix}answers/{answer}.json"
 
 
 def spark_session() -> SparkSession:
@@ -110,6 +144,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
     parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")
     parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")
+    parser.add_argument("--operation", default=REFRESH, help="what to do; see lake/operations.py")
+    parser.add_argument(
+        "--operation_arguments", default="{}", help='JSON: its arguments, {"dataset": "curated_weather", ...}'
+    )
     return parser
 
 

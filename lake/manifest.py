@@ -77,7 +77,7 @@ class Manifest:
     """What a prepared run will publish. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
 
     ``source`` is the dataset that the ``objects`` belong to. Those of a run that has ``claimed`` them will be closed,
-    each with its counts ``by_object`` (by key).
+    each with its counts ``by_object`` (by key). ``details`` are what else the ledger keeps: text, whole numbers, lists.
     """
 
     run_id: str
@@ -93,6 +93,7 @@ class Manifest:
     counts: Counts = NOTHING
     by_object: Mapping[str, Counts] = field(default_factory=dict)
     units: tuple[UnitChange, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
         """JSON with sorted keys: equal manifests have equal bytes."""

@@ -37,6 +37,11 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
     return write
 
 
+def without_rows(schema: Any) -> bytes:
+    """An object of that Arrow schema that holds no row."""
+    return _encoded(schema.empty_table())
+
+
 def _by_unit(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """Cut each batch where the unit changes."""
     for batch in batches:

@@ -74,7 +74,7 @@ def with_sealed_payload(
             key.version,
             key.valid_from,
             key.valid_until,
-            bytearray(subkey(key.key, f"{contract.name}/seal/{key.version}")),
+            bytearray(seal_of(contract.name, versions, key.version)),
         )
         for key in versions
     ]
@@ -83,6 +83,22 @@ def with_sealed_payload(
     )
     sealed = F.base64(F.aes_encrypt("payload", "seal", F.lit("GCM")))
     return _with_keys(frame, keys, event_time).withColumn("sealed_payload", sealed)
+
+
+def opened(
+    spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str
+) -> bytes:
+    """What ``with_sealed_payload`` has sealed, with the key of that version; raises KeyError when there is none."""
+    seal = seal_of(contract.name, versions, key_version)
+    row = _hidden(spark, [(bytearray(seal), sealed_payload)], "seal binary, sealed string")
+    clear = row.select(F.aes_decrypt(F.unbase64("sealed"), "seal", F.lit("GCM")).alias("payload"))
+    return bytes(clear.collect()[0]["payload"])
+
+
+def seal_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
+    """The key that seals a dataset's rejected records under a version; raises KeyError when there is none."""
+    masters = {key.version: key.key for key in versions}
+    return subkey(masters[key_version], f"{dataset}/seal/{key_version}")
 
 
 def _with_keys(frame: DataFrame, keys: DataFrame, event_time: str) -> DataFrame:

@@ -53,11 +53,13 @@ class Outcome(NamedTuple):
     """What staging has counted and what publishing would change.
 
     ``by_object`` are the counts of each object that was read, by key. A work that claims its objects counts each.
+    ``details`` are what else the ledger keeps of the run: who asked for it and why, what it has found.
     """
 
     counts: Counts
     units: tuple[UnitChange, ...]
     by_object: Mapping[str, Counts] = MappingProxyType({})
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class Work(Protocol):
@@ -93,15 +95,30 @@ class Work(Protocol):
 
 
 def run(lake: Lake, work: Work) -> Counts:
-    """Do the work under the dataset's lock. Raises LakeError when it cannot, then nothing was published."""
+    """Do the work under the dataset's lock. Raises LakeError when it cannot, then nothing was published.
+
+    Only work that claims what has arrived is measured: a repair is no flow of data.
+    """
+    if not work.claims:
+        return _locked(lake, work)
     with lake.metrics.of_run(work.target) as measured:
         measured.counts = _locked(lake, work)
     return measured.counts
 
 
+def preview(lake: Lake, work: Work) -> Outcome:
+    """What a run would do now: staged like one, but nothing is locked, published or written down."""
+    unlocked = Lock(work.target.name, _new_run_id(lake), 0, None)
+    manifest = replace(_begun(lake, unlocked, work), objects=work.inputs(lake))
+    return work.stage(lake, manifest) if manifest.objects else Outcome(NOTHING, ())
+
+
+def _new_run_id(lake: Lake) -> str:
+    return f"{lake.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+
+
 def _locked(lake: Lake, work: Work) -> Counts:
-    target = work.target
-    run_id = f"{lake.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    target, run_id = work.target, _new_run_id(lake)
     lock = lake.ledger.lock(target.name, run_id)
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
@@ -111,7 +128,8 @@ def _locked(lake: Lake, work: Work) -> Counts:
             logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
             lake.metrics.finished(target, finish(lake, lock, target, lock.unfinished))
         counts = _done(lake, lock, work)
-        lake.ledger.complete(lock)
+        if work.claims:
+            lake.ledger.complete(lock)
         return counts
     finally:
         lake.ledger.release(lock)
@@ -132,7 +150,14 @@ def _done(lake: Lake, lock: Lock, work: Work) -> Counts:
     except _FAILURES as error:
         _record_failure(lake, manifest, target, error)
         raise
-    manifest = replace(manifest, ended_at=lake.now().isoformat(), **outcome._asdict())
+    manifest = replace(
+        manifest,
+        ended_at=lake.now().isoformat(),
+        counts=outcome.counts,
+        by_object=dict(outcome.by_object),
+        units=outcome.units,
+        details=dict(outcome.details),
+    )
     _prepare(lake, lock, target, manifest)
     return finish(lake, lock, target, manifest.run_id)
 
@@ -187,7 +212,8 @@ def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> Counts:
 def _prepare(lake: Lake, lock: Lock, target: Contract, manifest: Manifest) -> None:
     body = manifest.encoded()
     lake.storage.put(lake.manifests.bucket, _manifest_key(lake, target, manifest.run_id), body)
-    record = {**report(manifest, "PREPARED", target.domain), "manifest_sha256": checksum(body)}
+    kept = {"manifest_sha256": checksum(body), "details": manifest.details}
+    record = {**report(manifest, "PREPARED", target.domain), **kept}
     lake.ledger.prepare(lock, manifest.run_id, record)
 
 

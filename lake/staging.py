@@ -104,11 +104,11 @@ def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
         sums = (F.sum(name).alias(name) for name in ("new", "replaced", "duplicate"))
         found = merged.groupBy("source_object").agg(*sums).collect()
         rows = _rows_of_changed_units(merged)
-        _write(area, contract, merged, rows)
+        write(area, contract, merged, rows)
     finally:
         merged.unpersist()
         incoming.unpersist()
-    changes = tuple(_change(area, contract, unit, before[unit], rows[unit]) for unit in sorted(rows))
+    changes = tuple(change(area, contract, unit, before[unit], rows[unit]) for unit in sorted(rows))
     return _staged(contract, changes, arrived, found)
 
 
@@ -129,7 +129,7 @@ def _rows_of_changed_units(merged: DataFrame) -> dict[str, int]:
     return {row[UNIT]: row["rows"] for row in per_unit.filter("changed").collect()}
 
 
-def _write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
+def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
     """One object a unit, sorted by key so that a reader of one key skips most of it.
 
     Raises CountsDoNotAdd unless each unit was written once, with the expected rows.
@@ -146,7 +146,8 @@ def _write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, in
         raise CountsDoNotAdd(f"{contract.name}: staged {sorted(written)} instead of {sorted(rows.items())}")
 
 
-def _change(area: Area, contract: Contract, unit: str, before: str | None, rows: int) -> UnitChange:
+def change(area: Area, contract: Contract, unit: str, before: str | None, rows: int) -> UnitChange:
+    """The change that puts a staged unit in place."""
     key = units.object_key(area.locations[contract.name].prefix, unit)
     staged_key = parquet.object_key(area.folder(contract.name), unit)
     return UnitChange(contract.name, key, units.partition(unit), before, staged_key, rows)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,12 +16,16 @@ _ATTEMPTS_AT_A_CONFLICT = 5
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object as a listing shows it; ``etag`` without its quotes, ``size`` in bytes."""
+    """One object as a listing shows it; ``etag`` without its quotes, ``size`` in bytes.
+
+    ``version`` is None where the object as it stands is meant.
+    """
 
     key: str
     etag: str
     size: int
     modified: datetime
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,21 @@ class Storage:
         for page in pages:
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
-                    yield StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+                    yield _stored(entry)
 
-    def read(self, bucket: str, key: str) -> bytes:
+    def versions(self, location: Location) -> Iterator[StoredObject]:
+        """All versions of all objects below the location, those of one key newest first; delete markers are none."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=location.bucket, Prefix=location.prefix
+        )
+        for page in pages:
+            for entry in page.get("Versions", []):
+                if not entry["Key"].endswith("/"):
+                    yield replace(_stored(entry), version=entry["VersionId"])
+
+    def read(self, bucket: str, key: str, version: str | None = None) -> bytes:
         """The object's bytes."""
-        body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        body: bytes = self._client.get_object(**_named(bucket, key, version))["Body"].read()
         return body
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
@@ -77,9 +91,9 @@ class Storage:
         head = self._head(bucket, key)
         return None if head is None else str(head["ETag"]).strip('"')
 
-    def written_by(self, bucket: str, key: str) -> str | None:
+    def written_by(self, bucket: str, key: str, version: str | None = None) -> str | None:
         """The run that wrote the object, from its metadata."""
-        head = self._head(bucket, key)
+        head = self._head(bucket, key, version)
         return None if head is None else head["Metadata"].get(RUN_METADATA)
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
@@ -118,11 +132,20 @@ class Storage:
         except ClientError as error:
             logger.warning("%s: an upload was not aborted: %s", upload["Key"], error)
 
-    def _head(self, bucket: str, key: str) -> dict[str, Any] | None:
+    def _head(self, bucket: str, key: str, version: str | None = None) -> dict[str, Any] | None:
         try:
-            head: dict[str, Any] = self._client.head_object(Bucket=bucket, Key=key)
+            head: dict[str, Any] = self._client.head_object(**_named(bucket, key, version))
         except ClientError as error:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
                 return None
             raise
         return head
+
+
+def _stored(entry: dict[str, Any]) -> StoredObject:
+    return StoredObject(entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"])
+
+
+def _named(bucket: str, key: str, version: str | None) -> dict[str, str]:
+    named = {"Bucket": bucket, "Key": key}
+    return named if version is None else {**named, "VersionId": version}

@@ -17,7 +17,8 @@ from lake.contract import Contract
 from lake.ledger import Ledger
 from lake.manifest import Counts
 from lake.metrics import Metrics
-from lake.refresh import refresh
+from lake.operations import Subject, perform
+from lake.refresh import Transformation, refresh
 from lake.run import Lake
 from lake.storage import Location, Storage
 from tests.local_aws import LocalAws
@@ -57,6 +58,7 @@ class Place:
     lake: Lake
     aws: LocalAws
     clock: Clock
+    transformation: Transformation = weather
 
     @property
     def bucket(self) -> str:
@@ -67,7 +69,12 @@ class Place:
         self.aws.client("s3").put_object(Bucket=self.bucket, Key=f"raw/weather/date=2026-11-20/{name}", Body=body)
 
     def run(self) -> Counts:
-        return refresh(self.lake, TARGET, SOURCE, weather)
+        return refresh(self.lake, TARGET, SOURCE, self.transformation)
+
+    def perform(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+        """What the job does when it is started with that operation."""
+        by = {"by": "arn:aws:iam::123456789012:role/operator", **arguments}
+        return perform(self.lake, Subject(TARGET, SOURCE, self.transformation), operation, by)
 
     def rows(self, dataset: Contract) -> list[dict[str, Any]]:
         keys = [entry.key for entry in self.lake.storage.list(self.lake.locations[dataset.name])]
@@ -107,6 +114,7 @@ class Place:
 def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
     name = f"test-lake-{uuid.uuid4().hex[:12]}"
     aws.client("s3").create_bucket(Bucket=name)
+    aws.client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     aws.client("dynamodb").create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",

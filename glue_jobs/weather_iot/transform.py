@@ -12,8 +12,8 @@ from lake.job import Job
 def main(arguments: Sequence[str]) -> None:
     """Read what is new, judge it by contract, pseudonymise, merge, publish, count; raises JobFailed."""
     job = Job.from_arguments(arguments)
-    job.refresh("curated_weather", weather)
-    job.refresh("curated_sensor_readings", sensor_readings)
+    job.run("curated_weather", weather)
+    job.run("curated_sensor_readings", sensor_readings)
     job.finish()
 
 

@@ -1,0 +1,83 @@
+"""What a job can be asked to do to a dataset besides its hourly refresh: the one place where operations have names."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lake import frames, privacy, staging
+from lake.contract import Contract
+from lake.errors import LakeError
+from lake.quarantine import Discard, Selection
+from lake.refresh import Refresh, Transformation
+from lake.replay import Replay
+from lake.run import Lake, Outcome, Work, preview, run
+from lake.storage import StoredObject
+
+Arguments = Mapping[str, Any]
+REFRESH = "refresh"
+
+
+class OperationUnknown(LakeError):
+    """A job was asked for something that it cannot do."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A dataset of the job, what it is made from and how."""
+
+    target: Contract
+    source: Contract
+    transformation: Transformation
+
+
+def perform(lake: Lake, subject: Subject, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
+    """Do an operation; returns the counts of each run that it took, or with ``preview`` of each that it would take.
+
+    Raises LakeError when it cannot be done; a run is done wholly or not at all.
+    """
+    if operation == "judge":
+        return [judged(lake, subject, arguments)]
+    if operation not in _WORKS:
+        raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
+    rows: list[dict[str, Any]] = []
+    for work in _WORKS[operation](subject, arguments):
+        if arguments.get("preview"):
+            rows.append(_previewed(work, preview(lake, work)))
+        else:
+            rows.append({"dataset": work.target.name, "kind": work.kind, **asdict(run(lake, work))})
+    return rows
+
+
+def judged(lake: Lake, subject: Subject, arguments: Arguments) -> dict[str, Any]:
+    """What the contract says of one record that is in no raw object yet, sealed as the quarantine seals."""
+    sealed, version = arguments["sealed_payload"], arguments["key_version"]
+    payload = privacy.opened(lake.spark, subject.target, lake.keys, version, sealed)
+    arriving = StoredObject(".json", "", len(payload), lake.now())
+    raw = frames.of_records(lake.spark, subject.source, [arriving], lambda _: payload)
+    verdicts = staging.judged(raw, subject.source, subject.target, subject.transformation).select("reasons").collect()
+    return {"records": len(verdicts), "reasons": sorted({reason for row in verdicts for reason in row["reasons"]})}
+
+
+def _refresh(subject: Subject, _arguments: Arguments) -> Iterator[Work]:
+    yield Refresh(subject.target, subject.source, subject.transformation)
+
+
+def _replay(subject: Subject, arguments: Arguments) -> Iterator[Work]:
+    selection = Selection.of(arguments)
+    yield Replay(subject.target, subject.source, subject.transformation, selection, arguments["by"])
+
+
+def _discard(subject: Subject, arguments: Arguments) -> Iterator[Work]:
+    yield Discard(subject.target, Selection.of(arguments), arguments["why"], arguments["by"])
+
+
+_WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work]]] = {
+    REFRESH: _refresh,
+    "replay": _replay,
+    "discard": _discard,
+}
+
+
+def _previewed(work: Work, outcome: Outcome) -> dict[str, Any]:
+    about = {"dataset": work.target.name, "kind": work.kind}
+    return {**about, **asdict(outcome.counts), "units": len(outcome.units), "details": dict(outcome.details)}

@@ -1,0 +1,60 @@
+"""Units written anew: their rows are given whole, not merged with what is there."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from lake import frames, parquet, staging, units
+from lake.contract import Contract
+from lake.manifest import UnitChange
+from lake.run import Lake
+from lake.staging import Area
+from lake.units import UNIT
+
+
+def area_of(lake: Lake, run_id: str) -> Area:
+    """The staging area of a run."""
+    return Area(lake.spark, lake.storage, lake.staging, lake.locations, run_id)
+
+
+def read(lake: Lake, contract: Contract) -> DataFrame:
+    """All rows of a dataset with their units."""
+    location = lake.locations[contract.name]
+    return frames.read_units(lake.spark, contract, location, [entry.key for entry in lake.storage.list(location)])
+
+
+def before(area: Area, contract: Contract, touched: list[str]) -> dict[str, str | None]:
+    """The ETag of each of these units; None where there is no object."""
+    location = area.locations[contract.name]
+    return {unit: area.storage.etag(location.bucket, units.object_key(location.prefix, unit)) for unit in touched}
+
+
+def existing(area: Area, contract: Contract, etags: Mapping[str, str | None]) -> DataFrame:
+    """The rows of these units as they stand."""
+    location = area.locations[contract.name]
+    present = [units.object_key(location.prefix, unit) for unit, etag in etags.items() if etag]
+    return frames.read_units(area.spark, contract, location, present)
+
+
+def staged(area: Area, contract: Contract, etags: Mapping[str, str | None], rows: DataFrame) -> tuple[UnitChange, ...]:
+    """Stage each of these units with exactly its ``rows``.
+
+    One without a row becomes an object without rows: data is replaced, never deleted.
+    """
+    numbers = {row[UNIT]: row["count"] for row in rows.groupBy(UNIT).count().collect()}
+    staging.write(area, contract, rows, numbers)
+    for unit in etags.keys() - numbers.keys():
+        _put_empty(area, contract, unit)
+    return tuple(staging.change(area, contract, unit, etags[unit], numbers.get(unit, 0)) for unit in sorted(etags))
+
+
+def touched(*frames_with_units: DataFrame) -> list[str]:
+    """The units that occur in any of these."""
+    return sorted({row[UNIT] for frame in frames_with_units for row in frame.select(UNIT).distinct().collect()})
+
+
+def _put_empty(area: Area, contract: Contract, unit: str) -> None:
+    schema = to_arrow_schema(area.spark.createDataFrame([], contract.ddl).schema)
+    key = parquet.object_key(area.folder(contract.name), unit)
+    area.storage.put(area.location.bucket, key, parquet.without_rows(schema))
