@@ -12,9 +12,10 @@ from typing import Any
 import boto3
 from pyspark.sql import SparkSession
 
-from lake import contract, operations, privacy
+from lake import contract, keys, operations
 from lake.catalog import Catalog
 from lake.errors import sentence
+from lake.job_arguments import answer_key
 from lake.ledger import Ledger
 from lake.metrics import Metrics
 from lake.operations import REFRESH, Subject
@@ -75,7 +76,7 @@ class Job:
             locations={name: Location.parse(uri) for name, uri in uris.items()},
             staging=Location.parse(options.staging),
             manifests=Location.parse(options.manifests),
-            keys=privacy.key_versions(secret),
+            keys=keys.key_versions(secret),
             code_version=options.code_version,
             now=_now,
         )
@@ -107,11 +108,6 @@ class Job:
             rows = [row for rows in self._done.values() for row in rows]
             key = answer_key(self.lake.staging.prefix, self._order.arguments["answer"])
             self.lake.storage.put(self.lake.staging.bucket, key, json.dumps(rows).encode())
-
-
-def answer_key(prefix: str, answer: str) -> str:
-    """The object with the answer of that name in the staging area."""
-    return f"{prefix}answers/{answer}.json"
 
 
 def spark_session() -> SparkSession:

@@ -20,10 +20,10 @@ from pyspark.sql import SparkSession
 from lake.catalog import Catalog, folder_of
 from lake.contract import Contract, load
 from lake.errors import CountsDoNotAdd, LakeError, OutsideWriter, sentence
+from lake.keys import KeyVersion
 from lake.ledger import Held, Ledger, Lock
 from lake.manifest import NOTHING, Counts, Kind, Manifest, UnitChange, checksum, report, row, total
 from lake.metrics import Metrics
-from lake.privacy import KeyVersion
 from lake.storage import Location, PreconditionFailed, Storage, StoredObject
 
 RUNS = "pipeline_runs"

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from lake import drift, frames, parquet, privacy, rules, units
 from lake.contract import Contract
 from lake.errors import CountsDoNotAdd
+from lake.keys import KeyVersion
 from lake.manifest import Counts, UnitChange
-from lake.privacy import KeyVersion
 from lake.storage import Location, Storage
 from lake.units import UNIT
 

@@ -21,6 +21,7 @@ LAST_FOLDERS = 3
 class Run:
     """One run for one dataset, as the ledger has it; ``reasons`` counts broken rules, several to a record.
 
+    ``details`` are what a repair has left about itself: who asked for it and why, what it has found.
     ``drift`` counts records whose fields are not the contract's; nothing for runs of before it was counted.
     """
 
@@ -37,6 +38,9 @@ class Run:
     reasons: Mapping[str, int]
     reason: str | None
     drift: Mapping[str, int] = field(default_factory=dict)
+    kind: str = "refresh"
+    units: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unaccounted(self) -> int:
@@ -171,6 +175,6 @@ def _completed(platform: Platform, dataset: Contract) -> datetime | None:
 
 def _run(record: Mapping[str, Any]) -> Run:
     counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons")
-    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", *counts)}
+    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "kind", "status", "units", *counts)}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
-    return Run(**fields, reason=record.get("reason"), drift=record.get("drift", {}))
+    return Run(**fields, reason=record.get("reason"), details=record.get("details", {}), drift=record.get("drift", {}))

@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake import contract, privacy
+from lake import contract, keys
 from lake.catalog import Catalog
 from lake.contract import Contract
 from lake.ledger import Ledger
@@ -136,7 +136,7 @@ def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
         locations=locations,
         staging=Location(name, "staging/"),
         manifests=Location(name, "ops/manifests/"),
-        keys=privacy.key_versions(SECRET),
+        keys=keys.key_versions(SECRET),
         code_version="test",
         now=clock,
     )

@@ -1,4 +1,7 @@
-"""The ``lake`` command: look at a deployed platform. Talks to where the AWS credentials and AWS_ENDPOINT_URL point."""
+"""The ``lake`` command: look at a deployed platform, and repair its data.
+
+Talks to where the AWS credentials and AWS_ENDPOINT_URL point.
+"""
 
 import sys
 from dataclasses import asdict
@@ -9,12 +12,13 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake import athena, contract, cost, state, usage, watch
-from lake.command import refused
+from lake import contract, cost, state, usage, watch
+from lake.command import quarantine, refused
+from lake.command.options import Environment, Json, ask
 from lake.command.output import show
 from lake.command.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
 from lake.errors import LakeError
-from lake.platform import Platform, load
+from lake.platform import load
 
 application = typer.Typer(
     name="lake",
@@ -24,12 +28,8 @@ application = typer.Typer(
     rich_markup_mode=None,
     epilog='Example: lake query "SELECT city, count(*) FROM curated_weather GROUP BY city"',
 )
-quarantine = typer.Typer(help="Records that broke a rule.", no_args_is_help=True)
-application.add_typer(quarantine, name="quarantine")
+application.add_typer(quarantine.group, name="quarantine")
 application.add_typer(refused.application, name="refused")
-
-Environment = Annotated[str, typer.Option("--env", envvar="LAKE_ENV", help="Environment that was deployed.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @application.command()
@@ -75,7 +75,7 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Run SQL in the platform's Athena workgroup. The bytes scanned go to standard error."""
-    answer = _ask(load(env), sql)
+    answer = ask(load(env), sql)
     if as_json:
         show([asdict(answer)], as_json=True)
     else:
@@ -118,25 +118,6 @@ def write_report(
     for part, reason in failures.items():
         print(f"lake: {part} could not be read: {reason}", file=sys.stderr)
     raise typer.Exit(1 if failures else 0)
-
-
-@quarantine.command("list")
-def quarantine_list(
-    dataset: Annotated[str, typer.Argument(help="Curated dataset that rejected the records.")],
-    last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
-    env: Environment = "dev",
-    as_json: Json = False,
-) -> None:
-    """The records that a dataset has rejected: why, and where they stand in raw."""
-    twin = contract.load(dataset).quarantine()
-    columns = "arrived_at, array_join(reasons, ' ') AS reasons, source_object, source_line, run_id"
-    answer = _ask(load(env), f"SELECT {columns} FROM {twin.name} ORDER BY arrived_at DESC, source_line LIMIT {last}")  # noqa: S608 - names from the contract
-    show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json, f"Quarantine of {dataset}")
-
-
-def _ask(platform: Platform, sql: str) -> athena.Answer:
-    names = platform.names
-    return athena.query(platform.client("athena"), names["workgroup"], names["database"], sql)
 
 
 def main() -> None:

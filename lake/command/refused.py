@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lake import refused
+from lake.command.options import Environment, Json
 from lake.command.output import show
 from lake.platform import load
 from lake.refused import Message
@@ -15,8 +16,6 @@ application = typer.Typer(
     no_args_is_help=True,
     epilog="Example: lake refused replay --yes",
 )
-Environment = Annotated[str, typer.Option("--env", envvar="LAKE_ENV", help="Environment that was deployed.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @application.command("list")

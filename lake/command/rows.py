@@ -89,11 +89,13 @@ def _text(duration: timedelta | None) -> str:
 
 def run_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """One row a run."""
-    columns = ("run_id", "dataset", "status", "received", "new", "replaced", "duplicate", "quarantined", "reason")
+    columns = (
+        "run_id", "dataset", "kind", "status", "received", "new", "replaced", "duplicate", "quarantined", "reason",
+    )  # fmt: skip
     return [
         {
             **{column: getattr(run, column) for column in columns},
-            "drift": ", ".join(f"{c} {n}" for c, n in run.drift.items()),
+            "drift": ", ".join(f"{change} {records}" for change, records in run.drift.items()),
         }
         for run in runs
     ]

@@ -9,6 +9,7 @@ locals {
     workgroup      = aws_athena_workgroup.analytics.name
     ledger         = aws_dynamodb_table.ledger.name
     pseudonym_key  = aws_secretsmanager_secret.pseudonym_key.name
+    repair_role    = aws_iam_role.quarantine_repair.arn
     alerts         = aws_sns_topic.alerts.arn
     dead_letters   = aws_sqs_queue.dead_letters.url
     key_alias      = aws_kms_alias.lake.name

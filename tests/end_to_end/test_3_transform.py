@@ -5,7 +5,7 @@
 import json
 from typing import Any
 
-from lake import privacy
+from lake import keys
 from tests.end_to_end.conftest import BY_HAND, PLANTED
 from tests.end_to_end.deployment import Deployed
 
@@ -68,8 +68,8 @@ def test_a_sensor_is_its_token_under_the_key_of_the_secret(
     deployed: Deployed, planted: str, transformed: dict[str, Any]
 ) -> None:
     secret = deployed.client("secretsmanager").get_secret_value(SecretId=deployed.names["pseudonym_key"])
-    first = privacy.key_versions(secret["SecretString"])[0]
-    token = privacy.token(first, "curated_sensor_readings", "sensor_id", planted)
+    first = keys.key_versions(secret["SecretString"])[0]
+    token = keys.token(first, "curated_sensor_readings", "sensor_id", planted)
     found = f"SELECT sensor_id_hash, temperature_c FROM curated_sensor_readings WHERE source_object = '{PLANTED}'"
     assert deployed.query(found) == [(token, "20.5")]
     assert token.startswith("v1:")

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pyspark.sql import DataFrame, SparkSession
 
-from lake import contract, privacy
+from lake import contract, keys, privacy
 
 READINGS = contract.load("curated_sensor_readings")
 OLD, NEW = "first master key of the tests", "second master key of the tests"
@@ -24,7 +24,7 @@ SECRET = json.dumps(
         ]
     }
 )
-VERSIONS = privacy.key_versions(SECRET)
+VERSIONS = keys.key_versions(SECRET)
 
 
 def messages(spark: SparkSession) -> DataFrame:
@@ -39,17 +39,17 @@ def messages(spark: SparkSession) -> DataFrame:
 
 def test_subkeys_are_hkdf_as_the_library_computes_it() -> None:
     expected = HKDF(hashes.SHA256(), 32, None, b"dataset/column/1").derive(b"master")
-    assert privacy.subkey(b"master", "dataset/column/1") == expected
+    assert keys.subkey(b"master", "dataset/column/1") == expected
 
 
 def test_a_token_is_the_hmac_under_the_subkey_of_its_column() -> None:
-    key = privacy.subkey(OLD.encode(), "readings/sensor_id/1")
+    key = keys.subkey(OLD.encode(), "readings/sensor_id/1")
     expected = hmac.new(key, b"sensor-a", hashlib.sha256).hexdigest()
-    assert privacy.token(VERSIONS[0], "readings", "sensor_id", "sensor-a") == f"v1:{expected}"
+    assert keys.token(VERSIONS[0], "readings", "sensor_id", "sensor-a") == f"v1:{expected}"
 
 
 def test_one_value_has_unrelated_tokens_in_two_columns() -> None:
-    tokens = {privacy.token(VERSIONS[0], "readings", column, "sensor-a") for column in ("sensor_id", "owner_id")}
+    tokens = {keys.token(VERSIONS[0], "readings", column, "sensor-a") for column in ("sensor_id", "owner_id")}
     assert len(tokens) == 2
 
 
@@ -57,9 +57,9 @@ def test_spark_computes_the_same_tokens_and_takes_the_version_of_the_event_time(
     rows = privacy.with_tokens(messages(spark), READINGS, VERSIONS, "timestamp").orderBy("timestamp", "sensor_id_hash")
     old, new = VERSIONS
     assert {row["sensor_id_hash"] for row in rows.collect()} == {
-        privacy.token(old, READINGS.name, "sensor_id", "sensor-a"),
-        privacy.token(new, READINGS.name, "sensor_id", "sensor-a"),
-        privacy.token(new, READINGS.name, "sensor_id", "caf\u00e9" * 30),
+        keys.token(old, READINGS.name, "sensor_id", "sensor-a"),
+        keys.token(new, READINGS.name, "sensor_id", "sensor-a"),
+        keys.token(new, READINGS.name, "sensor_id", "caf\u00e9" * 30),
         None,
     }
     assert "sensor_id" not in rows.columns
@@ -70,7 +70,7 @@ def test_no_key_is_in_the_plan(spark: SparkSession, capfd: pytest.CaptureFixture
     sealed = privacy.with_sealed_payload(
         messages(spark).withColumnRenamed("sensor_id", "payload"), READINGS, VERSIONS, "timestamp"
     )
-    subkeys = [privacy.subkey(key.key, f"{READINGS.name}/sensor_id/{key.version}").hex() for key in VERSIONS]
+    subkeys = [keys.subkey(key.key, f"{READINGS.name}/sensor_id/{key.version}").hex() for key in VERSIONS]
     for frame in (rows, sealed):
         frame.explain(mode="extended")
         plan = capfd.readouterr().out.lower()
@@ -83,7 +83,7 @@ def test_a_sealed_payload_opens_with_the_key_of_its_version_only(spark: SparkSes
     frame = spark.createDataFrame(rows, "payload binary, arrived_at timestamp")
     row = privacy.with_sealed_payload(frame, READINGS, VERSIONS, "arrived_at").collect()[0]
     sealed = base64.b64decode(row["sealed_payload"])
-    key = privacy.subkey(NEW.encode(), f"{READINGS.name}/seal/2")
+    key = keys.subkey(NEW.encode(), f"{READINGS.name}/seal/2")
     assert row["key_version"] == 2
     assert AESGCM(key).decrypt(sealed[:12], sealed[12:], None) == b'{"sensor_id": "sensor-a"}'
 
@@ -98,4 +98,4 @@ def test_a_key_does_not_show_when_it_is_printed() -> None:
 
 def test_a_secret_without_versions_is_an_error() -> None:
     with pytest.raises(ValueError, match="no version"):
-        privacy.key_versions('{"versions": []}')
+        keys.key_versions('{"versions": []}')

@@ -13,6 +13,9 @@ FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 # Action => why it cannot be limited to a resource.
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
 
+# Roles that people assume, not services.
+OF_PEOPLE = ("aws_iam_role.quarantine_repair",)
+
 
 def statements(platform: Resources, role: str) -> list[dict[str, Any]]:
     """Statements of the policy of one role."""
@@ -43,10 +46,13 @@ def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]
     }
 
 
-TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH = (
+TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR = (
     f"lake-{thing}-test"
-    for thing in ("transform", "batch-ingest", "stream-generate", "stream-validate", "iot-firehose", "watch")
-)
+    for thing in (
+        "transform", "batch-ingest", "stream-generate", "stream-validate", "iot-firehose", "watch", "quarantine-repair",
+    )
+)  # fmt: skip
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
 
 
 @pytest.mark.parametrize(
@@ -64,12 +70,7 @@ TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH = (
         (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/staging/run/part.parquet", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
         (TRANSFORM, "s3:GetObject", "arn:aws:s3:::lake-test-athena-results/query-results/a.csv", False),
-        (
-            TRANSFORM,
-            "secretsmanager:PutSecretValue",
-            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked",
-            False,
-        ),
+        (TRANSFORM, "secretsmanager:PutSecretValue", SECRET, False),
         (TRANSFORM, "dynamodb:DeleteItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test", False),
         (
             TRANSFORM,
@@ -110,6 +111,19 @@ TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH = (
             True,
         ),
         ("lake-transform-test-schedule", "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/another", False),
+        (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
+        (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
+        (REPAIR, "s3:GetObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet", True),
+        (REPAIR, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (REPAIR, "s3:GetObject", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet", False),
+        (REPAIR, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/fixed-0123.json", True),
+        (REPAIR, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (REPAIR, "s3:PutObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet", False),
+        (REPAIR, "secretsmanager:GetSecretValue", SECRET, True),
+        (REPAIR, "secretsmanager:PutSecretValue", SECRET, False),
+        (REPAIR, "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/lake-transform-test", True),
+        (BATCH, "secretsmanager:GetSecretValue", SECRET, False),
+        (WATCH, "secretsmanager:GetSecretValue", SECRET, False),
         (WATCH, "s3:ListBucket", LAKE, True),
         (WATCH, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (WATCH, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
@@ -125,7 +139,7 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
 
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
     roles = documents(platform, "aws_iam_role_policy")
-    assert len(roles) == 10
+    assert len(roles) == 11
     for address, granted in roles.items():
         for statement in granted:
             assert not [action for action in statement["Action"] if "*" in action], address
@@ -144,10 +158,21 @@ def test_listing_is_limited_to_the_declared_prefixes(platform: Resources) -> Non
 
 def test_a_role_is_assumed_by_one_service_only(platform: Resources) -> None:
     for address, values in platform.items():
-        if values["resource_type"] == "aws_iam_role":
+        if values["resource_type"] == "aws_iam_role" and address not in OF_PEOPLE:
             (trust,) = json.loads(values["assume_role_policy"])["Statement"]
             assert list(trust["Principal"]) == ["Service"], address
             assert trust["Action"] == "sts:AssumeRole", address
+
+
+def test_a_role_of_people_is_assumed_by_who_the_account_lets(platform: Resources) -> None:
+    for address in OF_PEOPLE:
+        (trust,) = json.loads(platform[address]["assume_role_policy"])["Statement"]
+        assert trust["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+
+
+def test_who_repairs_writes_nothing_but_audits_into_the_ledger(platform: Resources) -> None:
+    (audit,) = (granted for granted in statements(platform, REPAIR) if "dynamodb:PutItem" in granted["Action"])
+    assert audit["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["audit#*"]}}
 
 
 def test_every_bucket_denies_what_is_not_tls(platform: Resources) -> None:

@@ -33,6 +33,16 @@ locals {
         for prefix in concat(local._read, local._written, local._scratch, local._code) : [trimsuffix(prefix, "/"), "${prefix}*"]
       ]) } }
     }
+    # What was rejected or replaced is found by the version that it was: to judge it again, to put it back.
+    ReadVersions = {
+      Action   = ["s3:GetObjectVersion"]
+      Resource = [for prefix in concat(local._read, local._written) : "${local._objects}${prefix}*"]
+    }
+    ListVersions = {
+      Action    = ["s3:ListBucketVersions"]
+      Resource  = [var.lake.bucket_arn]
+      Condition = { StringLike = { "s3:prefix" = [for prefix in concat(local._read, local._written) : "${prefix}*"] } }
+    }
     LocateBucket = { Action = ["s3:GetBucketLocation"], Resource = [var.lake.bucket_arn] }
   }
 

@@ -1,0 +1,50 @@
+"""A rejected record in a deployed lake: who may look into it, and what a replay by the real job says."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.end_to_end.conftest import BY_HAND
+from tests.end_to_end.deployment import Deployed
+
+RECORD = f"{BY_HAND}:2"
+
+
+@pytest.fixture(scope="module")
+def role(deployed: Deployed, transformed: dict[str, str]) -> dict[str, str]:
+    """The environment of somebody who has assumed the role of repair."""
+    assumed = deployed.client("sts").assume_role(RoleArn=deployed.names["repair_role"], RoleSessionName="somebody")
+    names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
+    names["SessionToken"] = "AWS_SESSION_TOKEN"
+    return {variable: assumed["Credentials"][name] for name, variable in names.items()}
+
+
+def lake(deployed: Deployed, role: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return deployed.command(".venv/bin/lake", *words, **role)
+
+
+def test_who_repairs_opens_a_record_and_has_it_judged_again_but_asks_athena_nothing(
+    deployed: Deployed, role: dict[str, str]
+) -> None:
+    shown = lake(deployed, role, "quarantine", "show", "curated_weather", RECORD, "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(json.loads(shown.stdout)[0]["payload"])["temperature_c"] == 999
+    before = deployed.etags("quarantine/"), deployed.runs("curated_weather")
+    replayed = lake(deployed, role, "quarantine", "replay", "curated_weather", "--record", RECORD, "--json")
+    assert replayed.returncode == 0, replayed.stderr
+    (row,) = json.loads(replayed.stdout)
+    assert (row["run"], row["received"], row["quarantined"], row["units"]) == ("preview", 1, 1, 0)
+    assert (deployed.etags("quarantine/"), deployed.runs("curated_weather")) == before
+    asked = lake(deployed, role, "query", "SELECT 1")
+    assert (asked.returncode, "not authorized to perform: athena:StartQueryExecution" in asked.stderr) == (1, True)
+
+
+def test_who_repairs_puts_corrections_into_raw_and_nothing_else(deployed: Deployed, role: dict[str, str]) -> None:
+    for key in (BY_HAND, "curated/weather/date=2025-06-01/day.parquet"):
+        denied = deployed.command(
+            ".venv/bin/python", "-c",
+            f"import boto3; boto3.client('s3').put_object(Bucket='{deployed.bucket}', Key='{key}', Body=b'')", **role,
+        )  # fmt: skip
+        assert denied.returncode == 1
+        assert "AccessDenied" in denied.stderr

@@ -1,0 +1,115 @@
+"""``lake quarantine`` as somebody types it, with the job's work done in this process."""
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lake import repair
+from lake.command import application, orders, quarantine
+from lake.job import Job, Order
+from lake.platform import Platform
+from tests.place import SECRET, TARGET, TWIN, Place, line
+
+OBJECT = "raw/weather/date=2026-11-20/a.json"
+
+
+@pytest.fixture
+def commanded(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The place, as the platform that commands find."""
+    secret = place.aws.client("secretsmanager").create_secret(Name=place.bucket, SecretString=SECRET)
+    session = SimpleNamespace(client=place.aws.client)
+    names = {"lake_bucket": place.bucket, "ledger": place.bucket, "pseudonym_key": secret["ARN"]}
+    monkeypatch.setattr(quarantine, "load", lambda env: Platform(env, names, session))
+
+    def run(_platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
+        started = datetime.now(UTC)
+        job = Job(place.lake, Order(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}))
+        job.run(TARGET.name, place.transformation)
+        job.finish()
+        return started
+
+    monkeypatch.setattr(orders, "_run", run)
+    return place
+
+
+def platform() -> Platform:
+    """What the commands have loaded."""
+    loaded: Platform = vars(quarantine)["load"]("dev")
+    return loaded
+
+
+def lake(*words: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(application.application, ["quarantine", *words, "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def raw(place: Place) -> list[str]:
+    return [entry.key for entry in place.lake.storage.list(place.lake.locations["raw_weather"])]
+
+
+def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place) -> None:
+    commanded.put("a.json", line(1, 5.0), line(2, 999.0))
+    commanded.run()
+    code, (row,) = lake("show", "curated_weather", f"{OBJECT}:2")
+    assert (code, row["reasons"], json.loads(row["payload"])["temperature_c"]) == (0, "range:temperature_c", 999.0)
+    key = {":pk": {"S": "audit#curated_weather"}}
+    table = commanded.aws.client("dynamodb")
+    (item,) = table.query(
+        TableName=commanded.bucket, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key
+    )["Items"]  # fmt: skip
+    assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "opened")
+    assert item["by"]["S"].startswith("arn:aws:")
+    with pytest.raises(repair.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
+        repair.find(platform(), "curated_weather", OBJECT, 1)
+
+
+def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(commanded: Place) -> None:
+    commanded.put("a.json", line(1, 5.0), line(2, 999.0))
+    commanded.run()
+    words = ("fix", "curated_weather", f"{OBJECT}:2")
+    code, (row,) = lake(*words, "--set", "temperature_c=998", "--yes")
+    assert (code, row["state"], row["reasons"]) == (1, "rejected", "range:temperature_c")
+    code, (row,) = lake(*words, "--set", "temperature_c=9.9")
+    assert (code, row["state"]) == (0, "would be fixed")
+    assert (raw(commanded), len(commanded.rows(TWIN))) == ([OBJECT], 1), "a look changes nothing"
+    repair.put(platform(), row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
+    code, (again,) = lake(*words, "--set", "temperature_c=9.9", "--yes")
+    assert (code, again) == (0, {**row, "state": "fixed"})
+    assert (sorted(raw(commanded)), commanded.rows(TWIN)) == (sorted([OBJECT, row["raw object"]]), [])
+    commanded.run()
+    assert commanded.temperatures() == {("Paris", "20T01"): 5.0, ("Paris", "20T02"): 9.9}
+    (discard,) = (run for run in commanded.lake.ledger.runs(TARGET.name) if run["kind"] == "discard")
+    assert discard["details"]["why"] == f"fixed by {row['raw object']}"
+
+
+def test_replay_and_discard_show_what_they_would_do_and_then_the_run_that_did_it(commanded: Place) -> None:
+    commanded.put("a.json", line(1, 999.0), "not json")
+    commanded.run()
+    (seen,) = lake("replay", "curated_weather", "--all")[1]
+    assert (seen["run"], seen["received"], seen["quarantined"], seen["units"]) == ("preview", 2, 2, 0)
+    (seen,) = lake("discard", "curated_weather", "--why", "a test", "--reason", "malformed:line", "--yes")[1]
+    assert (seen["kind"], seen["records"], seen["units"]) == ("discard", 1, 1)
+    assert seen["run"] in {run["run_id"] for run in commanded.runs()}
+    assert lake("discard", "curated_weather", "--why", "a test", "--reason", "malformed:line", "--yes") == (0, [])
+    code, said = lake("replay", "curated_weather")
+    assert (code, "say which records" in said) == (2, True)
+
+
+def test_a_record_that_is_no_json_can_only_be_given_whole() -> None:
+    with pytest.raises(repair.NotCorrected, match="--payload"):
+        repair.corrected(b"not json", {"city": "Paris"})
+    assert json.loads(repair.corrected(b'{"a": 1, "b": 2}', {"b": None})) == {"a": 1, "b": None}
+
+
+def test_a_role_is_named_without_the_session_of_the_person_who_plays_it() -> None:
+    class Tokens:
+        def get_caller_identity(self) -> dict[str, str]:
+            return {"Arn": "arn:aws:sts::123456789012:assumed-role/repair/jane@example.com"}
+
+    session = SimpleNamespace(client={"sts": Tokens()}.__getitem__)
+    assert orders.caller(Platform("dev", {}, session)) == "arn:aws:iam::123456789012:role/repair"
