@@ -88,7 +88,8 @@ class Ledger:
     def objects(self, dataset: str) -> set[tuple[str, str]]:
         """(key, etag) of every raw object that a committed run has processed."""
         items = self._query(dataset, "object#")
-        return {(item["key"], item["etag"]) for item in items if item["status"] == "CLOSED"}
+        # Before objects were claimed, an item was written by the commit only, and without a status.
+        return {(item["key"], item["etag"]) for item in items if item.get("status", "CLOSED") == "CLOSED"}
 
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
         """Write down which run is reading these objects, if the lock still has our epoch; else raises LeaseLost.

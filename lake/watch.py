@@ -175,6 +175,8 @@ def _completed(platform: Platform, dataset: Contract) -> datetime | None:
 
 def _run(record: Mapping[str, Any]) -> Run:
     counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons")
-    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "kind", "status", "units", *counts)}
+    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", "units", *counts)}
+    # Runs of before there were other kinds have none.
+    fields["kind"] = record.get("kind", "refresh")
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
     return Run(**fields, reason=record.get("reason"), details=record.get("details", {}), drift=record.get("drift", {}))

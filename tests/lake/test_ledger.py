@@ -275,3 +275,10 @@ def test_a_transaction_that_meets_another_is_tried_again_and_is_not_taken_for_a_
         with pytest.raises(ClientError, match="TransactionCanceledException"):
             meeting.claim(lock, OBJECTS[:1])
     assert len(items_of_objects()) == int(is_through)
+
+
+def test_an_object_that_was_committed_before_objects_were_claimed_is_not_processed_again(ledger: Ledger) -> None:
+    item = {"pk": "dataset#readings", "sk": "object#raw/0.json#e0", "key": "raw/0.json", "etag": "e0"}
+    old = {name: {"S": value} for name, value in item.items()}
+    boto3.client("dynamodb", region_name="us-east-1").put_item(TableName="ledger", Item=old)
+    assert ledger.objects("readings") == {("raw/0.json", "e0")}
