@@ -147,18 +147,13 @@ def _done(lake: Lake, lock: Lock, work: Work) -> Counts:
             lake.ledger.claim(lock, manifest.objects)
         outcome = work.stage(lake, manifest)
         _check(manifest, outcome)
+        manifest = _with_outcome(manifest, outcome, lake.now())
+        record = _recorded(lake, target, manifest)
     except _FAILURES as error:
         _record_failure(lake, manifest, target, error)
         raise
-    manifest = replace(
-        manifest,
-        ended_at=lake.now().isoformat(),
-        counts=outcome.counts,
-        by_object=dict(outcome.by_object),
-        units=outcome.units,
-        details=dict(outcome.details),
-    )
-    _prepare(lake, lock, target, manifest)
+    # When this fails, nobody knows whether the run is prepared: it is not called failed.
+    lake.ledger.prepare(lock, manifest.run_id, record)
     return finish(lake, lock, target, manifest.run_id)
 
 
@@ -174,6 +169,17 @@ def _begun(lake: Lake, lock: Lock, work: Work) -> Manifest:
         epoch=lock.epoch,
         code_version=lake.code_version,
         claimed=work.claims,
+    )
+
+
+def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Manifest:
+    return replace(
+        manifest,
+        ended_at=ended.isoformat(),
+        counts=outcome.counts,
+        by_object=dict(outcome.by_object),
+        units=outcome.units,
+        details=dict(outcome.details),
     )
 
 
@@ -209,12 +215,12 @@ def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> Counts:
     return manifest.counts
 
 
-def _prepare(lake: Lake, lock: Lock, target: Contract, manifest: Manifest) -> None:
+def _recorded(lake: Lake, target: Contract, manifest: Manifest) -> dict[str, Any]:
+    """Put the manifest; returns what the ledger says of the run."""
     body = manifest.encoded()
     lake.storage.put(lake.manifests.bucket, _manifest_key(lake, target, manifest.run_id), body)
     kept = {"manifest_sha256": checksum(body), "details": manifest.details}
-    record = {**report(manifest, "PREPARED", target.domain), **kept}
-    lake.ledger.prepare(lock, manifest.run_id, record)
+    return {**report(manifest, "PREPARED", target.domain), **kept}
 
 
 def _manifest_key(lake: Lake, target: Contract, run_id: str) -> str:

@@ -1,0 +1,93 @@
+"""Runs that are broken at one call, and what must be true when the next run has mended it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from botocore.exceptions import BotoCoreError
+
+from lake.catalog import Catalog
+from lake.errors import LakeError
+from lake.ledger import LEASE, Ledger
+from lake.manifest import NOTHING
+from lake.metrics import Metrics
+from lake.run import Lake, Work, run
+from lake.storage import Storage
+from tests.memory_aws import MemoryPlace
+from tests.place import Place
+from tests.plain_work import REFRESH, record
+from tests.wire import Died, Fault, Wire, Wired
+
+HALF_OF_THE_UNITS = 10
+
+
+class WiredPlace:
+    """A lake in localaws; the runs that are broken have clients of their own."""
+
+    def __init__(self, place: Place, wired: Wired) -> None:
+        self.put, self.lake, self.clock = place.put, place.lake, place.clock
+        self._place, self._wired = place, wired
+
+    def lake_on(self, wire: Wire) -> Lake:
+        self._wired.wire, clients = wire, self._wired.clients
+        return replace(
+            self.lake,
+            storage=Storage(clients["s3"]),
+            ledger=Ledger(clients["dynamodb"], self._place.bucket, self.clock),
+            catalog=Catalog(clients["glue"], self._place.bucket),
+            metrics=Metrics(clients["cloudwatch"], "test-lake", self._place.bucket, self.clock),
+        )
+
+    def uploads(self) -> int:
+        s3 = self._place.aws.client("s3")
+        return len(s3.list_multipart_uploads(Bucket=self._place.bucket).get("Uploads", []))
+
+
+AnyPlace = WiredPlace | MemoryPlace
+
+
+def first(place: AnyPlace) -> None:
+    place.put("a.json", record("x", 1), record("y", 1, day=19), "no record")
+    place.put("b.json", record("x", 2))
+
+
+def second(place: AnyPlace) -> None:
+    """Units are there; records are corrected, doubled, new."""
+    first(place)
+    run(place.lake, REFRESH)
+    place.put("c.json", record("x", 3), record("x", 3), record("z", 1, day=19), "neither")
+
+
+def after_a_death(place: AnyPlace) -> None:
+    """A run has died after half of its units, its lease is over, and there is more to do."""
+    first(place)
+    dead = Wire(Fault.DIES_AFTER, HALF_OF_THE_UNITS)
+    assert broken(place.lake_on(dead), REFRESH) is None
+    assert dead.calls[-1] == "CompleteMultipartUpload"
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    place.put("c.json", record("x", 3), record("z", 1, day=19))
+
+
+def broken(lake: Lake, work: Work) -> Exception | None:
+    """One run; how it ended, None for well or dead."""
+    try:
+        run(lake, work)
+    except Died:
+        return None
+    except (BotoCoreError, LakeError) as error:
+        return error
+    return None
+
+
+def converges(place: AnyPlace, wire: Wire, fault: Fault, check: Callable[[Lake], None]) -> None:
+    """Break one run, then run again: all is as if nothing had happened."""
+    open_before = place.uploads()
+    error = broken(place.lake_on(wire), REFRESH)
+    if fault is Fault.REPLY_LOST:
+        assert error is None, f"the SDK's own repetition must be right: {error!r}"
+        check(place.lake)
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    run(place.lake, REFRESH)
+    check(place.lake)
+    assert run(place.lake, REFRESH) == NOTHING, "nothing is left to do"
+    assert place.uploads() <= open_before + 1, "what the lifecycle rule of the bucket will sweep"

@@ -1,0 +1,173 @@
+"""A refresh without Spark, whose units are JSON. What the lake must hold in the end follows from the raw objects."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lake import privacy
+from lake.ledger import Ledger
+from lake.manifest import Counts, Manifest, UnitChange, total
+from lake.refresh import Refresh
+from lake.run import Lake, Outcome
+from lake.storage import StoredObject
+from tests.place import RUNS, SOURCE, TARGET, TWIN
+
+RAW = "raw/weather/date=2026-11-20/"
+
+
+class Version(NamedTuple):
+    """One record; the later one of a key wins."""
+
+    key: str
+    order: tuple[str, str, int]
+    value: int
+    unit: str
+
+
+def record(name: str, value: int, day: int = 20) -> str:
+    """One raw record. Its day is a part of its key."""
+    return json.dumps({"name": name, "value": value, "day": day})
+
+
+@dataclass(frozen=True)
+class PlainRefresh(Refresh):
+    """Lines of ``record`` become rows, all other lines are quarantined."""
+
+    def stage(self, lake: Lake, manifest: Manifest) -> Outcome:
+        read = {stored: list(_lines(lake, stored)) for stored in manifest.objects}
+        good = [version for lines in read.values() for version, _ in lines if version]
+        bad = [line for lines in read.values() for version, line in lines if not version]
+        new, replaced, changes = _merged(lake, manifest, good)
+        by_object = {stored.key: _counts(stored.key, lines, new, replaced) for stored, lines in read.items()}
+        changes += [_quarantined(lake, manifest, bad)] if bad else []
+        return Outcome(total(by_object.values()), tuple(changes), by_object)
+
+
+@dataclass(frozen=True)
+class PlainReread(PlainRefresh):
+    """Reads all raw objects again, as a backfill does; claims and closes nothing."""
+
+    kind = "backfill"
+    claims = False
+
+    def inputs(self, lake: Lake) -> tuple[StoredObject, ...]:
+        return tuple(lake.storage.list(lake.locations[self.source.name]))
+
+
+REFRESH = PlainRefresh(TARGET, SOURCE, lambda frame: frame)
+REREAD = PlainReread(TARGET, SOURCE, lambda frame: frame)
+
+
+def _lines(lake: Lake, stored: StoredObject) -> Iterator[tuple[Version | None, str]]:
+    body = lake.storage.read(lake.staging.bucket, stored.key).decode()
+    for number, line in enumerate(body.splitlines(), start=1):
+        yield _version(lake, stored, number, line), f"{stored.key}:{number}"
+
+
+def _version(lake: Lake, stored: StoredObject, number: int, line: str) -> Version | None:
+    if not line.startswith("{"):
+        return None
+    said = json.loads(line)
+    moment = f"2026-11-{said['day']:02}T00:00:00+00:00"
+    (key,) = (key for key in lake.keys if key.valid_from.isoformat() <= moment < key.valid_until.isoformat())
+    token = privacy.token(key, TARGET.name, "name", said["name"])
+    order = (stored.modified.isoformat(), stored.key, number)
+    return Version(f"{token}/{said['day']}", order, said["value"], f"2026-11-{said['day']:02}")
+
+
+def _counts(key: str, lines: list[Any], new: Counter[str], replaced: Counter[str]) -> Counts:
+    quarantined = sum(version is None for version, _ in lines)
+    duplicate = len(lines) - quarantined - new[key] - replaced[key]
+    reasons = {"malformed:line": quarantined} if quarantined else {}
+    return Counts(len(lines), new[key], replaced[key], duplicate, quarantined, reasons)
+
+
+def _merged(
+    lake: Lake, manifest: Manifest, versions: list[Version]
+) -> tuple[Counter[str], Counter[str], list[UnitChange]]:
+    new, replaced, changes = Counter[str](), Counter[str](), []
+    for unit in sorted({version.unit for version in versions}):
+        key = f"{lake.locations[TARGET.name].prefix}date={unit}/day.parquet"
+        before = lake.storage.etag(lake.staging.bucket, key)
+        rows = json.loads(lake.storage.read(lake.staging.bucket, key)) if before else {}
+        was, is_changed = dict(rows), False
+        for version in sorted((v for v in versions if v.unit == unit), key=lambda v: v.order):
+            if version.key not in rows or tuple(rows[version.key]["order"]) < version.order:
+                rows[version.key] = {"order": version.order, "value": version.value}
+                is_changed = True
+        for name, row in rows.items():
+            if name not in was:
+                new[row["order"][1]] += 1
+            elif row["value"] != was[name]["value"]:
+                replaced[row["order"][1]] += 1
+        if is_changed:
+            changes.append(_change(lake, manifest, TARGET.name, key, before, rows))
+    return new, replaced, changes
+
+
+def _quarantined(lake: Lake, manifest: Manifest, lines: list[str]) -> UnitChange:
+    key = f"{lake.locations[TWIN.name].prefix}date=2026-11-20/h00.parquet"
+    before = lake.storage.etag(lake.staging.bucket, key)
+    rows = json.loads(lake.storage.read(lake.staging.bucket, key)) if before else {}
+    return _change(lake, manifest, TWIN.name, key, before, {**rows, **{line: {} for line in lines}})
+
+
+def _change(
+    lake: Lake, manifest: Manifest, dataset: str, key: str, before: str | None, rows: dict[str, Any]
+) -> UnitChange:
+    staged = f"{lake.staging.prefix}{dataset}/{manifest.run_id}/{key.replace('/', '_')}"
+    lake.storage.put(lake.staging.bucket, staged, json.dumps(rows).encode())
+    return UnitChange(dataset, key, key.split("/")[-2], before, staged, len(rows))
+
+
+def shown(lake: Lake, dataset: str = TARGET.name) -> dict[str, Any]:
+    """What a reader sees now; fails when a key is there twice."""
+    rows: dict[str, Any] = {}
+    for entry in lake.storage.list(lake.locations[dataset]):
+        unit = json.loads(lake.storage.read(lake.staging.bucket, entry.key))
+        assert not rows.keys() & unit.keys(), "a key is there twice"
+        rows |= unit
+    return rows
+
+
+def check_step(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """No reader loses a row, or sees an older one again."""
+    for key, row in before.items():
+        assert key in now, f"{key} is lost"
+        assert tuple(row["order"]) <= tuple(now[key]["order"]), f"{key} went back"
+
+
+def check_end(lake: Lake) -> None:
+    """Everything is processed once: rows, quarantine, counts of runs and of objects follow from the raw objects."""
+    stored = list(lake.storage.list(lake.locations[SOURCE.name]))
+    lines = [line for entry in stored for line in _lines(lake, entry)]
+    latest: dict[str, Version] = {}
+    for version in sorted((version for version, _ in lines if version), key=lambda version: version.order):
+        latest[version.key] = version
+    assert {key: row["value"] for key, row in shown(lake).items()} == {k: v.value for k, v in latest.items()}
+    assert shown(lake, TWIN.name).keys() == {line for version, line in lines if not version}
+    _check_ledger(lake, lake.ledger, stored, len(lines), len(latest))
+
+
+def _check_ledger(lake: Lake, ledger: Ledger, stored: list[StoredObject], received: int, new: int) -> None:
+    runs = ledger.runs(TARGET.name)
+    assert {run["status"] for run in runs} <= {"COMMITTED", "FAILED"}
+    refreshes = [run for run in runs if run["status"] == "COMMITTED" and run["kind"] == "refresh"]
+    assert sum(run["received"] for run in refreshes) == received
+    assert sum(run["new"] for run in runs if run["status"] == "COMMITTED") == new
+    closed = [item for item in ledger._query(TARGET.name, "object#") if item["status"] == "CLOSED"]
+    assert {(item["key"], item["etag"]) for item in closed} == {(entry.key, entry.etag) for entry in stored}
+    for counted in [*refreshes, *closed]:
+        parts = (counted[name] for name in ("new", "replaced", "duplicate", "quarantined"))
+        assert counted["received"] == sum(parts)
+    rows = [json.loads(lake.storage.read(lake.staging.bucket, entry.key)) for entry in _run_rows(lake)]
+    said = {row["run_id"]: (row["status"], row["received"]) for row in rows}
+    assert said == {run["run_id"]: (run["status"], run["received"]) for run in runs}
+    lock = ledger._get(TARGET.name, "lock")
+    assert not lock.keys() & {"lease_until", "unfinished"}, "nobody holds the dataset"
+
+
+def _run_rows(lake: Lake) -> list[StoredObject]:
+    return list(lake.storage.list(lake.locations[RUNS.name]))
