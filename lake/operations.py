@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 from lake import frames, privacy, staging
+from lake.backfill import Backfill, Window
 from lake.contract import Contract
 from lake.errors import LakeError
 from lake.quarantine import Discard, Selection
@@ -12,9 +14,12 @@ from lake.refresh import Refresh, Transformation
 from lake.replay import Replay
 from lake.run import Lake, Outcome, Work, preview, run
 from lake.storage import StoredObject
+from lake.undo import Undo
 
 Arguments = Mapping[str, Any]
 REFRESH = "refresh"
+# Days of a backfill that one run takes; what dies is then at most that.
+DAYS_IN_A_RUN = 31
 
 
 class OperationUnknown(LakeError):
@@ -71,10 +76,26 @@ def _discard(subject: Subject, arguments: Arguments) -> Iterator[Work]:
     yield Discard(subject.target, Selection.of(arguments), arguments["why"], arguments["by"])
 
 
+def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work]:
+    """A run for each piece of the window. A look refuses nothing: it is to show what would be lost."""
+    window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
+    may_lose = bool(arguments.get("allow_loss") or arguments.get("preview"))
+    for chunk in window.chunks(int(arguments.get("days", DAYS_IN_A_RUN))):
+        yield Backfill(
+            subject.target, subject.source, subject.transformation, chunk, arguments["by"], allow_loss=may_lose
+        )
+
+
+def _undo(subject: Subject, arguments: Arguments) -> Iterator[Work]:
+    yield Undo(subject.target, arguments["run"], arguments["by"])
+
+
 _WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work]]] = {
     REFRESH: _refresh,
     "replay": _replay,
     "discard": _discard,
+    "backfill": _backfill,
+    "undo": _undo,
 }
 
 

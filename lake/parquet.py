@@ -42,6 +42,11 @@ def without_rows(schema: Any) -> bytes:
     return _encoded(schema.empty_table())
 
 
+def without_rows_of(body: bytes) -> bytes:
+    """An object of the same schema that holds no row."""
+    return without_rows(parquet.read_schema(pa.BufferReader(body)))
+
+
 def _by_unit(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """Cut each batch where the unit changes."""
     for batch in batches:

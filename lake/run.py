@@ -203,7 +203,7 @@ def _check(manifest: Manifest, outcome: Outcome) -> None:
 
 def finish(lake: Lake, lock: Lock, target: Contract, run_id: str) -> Counts:
     """Publish and commit a prepared run, ours or one that died; every step may be repeated. Returns its counts."""
-    manifest = _manifest(lake, target, run_id)
+    manifest = manifest_of(lake, target, run_id)
     for change in manifest.units:
         # Right before the write: who has slept must not even try.
         lake.ledger.renew(lock)
@@ -227,7 +227,8 @@ def _manifest_key(lake: Lake, target: Contract, run_id: str) -> str:
     return f"{lake.manifests.prefix}{target.name}/{run_id}.json"
 
 
-def _manifest(lake: Lake, target: Contract, run_id: str) -> Manifest:
+def manifest_of(lake: Lake, target: Contract, run_id: str) -> Manifest:
+    """The manifest of a prepared or committed run; raises OutsideWriter when it is not the one that was written."""
     record = lake.ledger.run(target.name, run_id)
     body = lake.storage.read(lake.manifests.bucket, _manifest_key(lake, target, run_id))
     if checksum(body) != record["manifest_sha256"]:

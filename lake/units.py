@@ -24,3 +24,9 @@ def partition(unit: str) -> str:
 def object_key(prefix: str, unit: str) -> str:
     """The key of a unit's object, e.g. ``curated/sensor-readings/date=2026-11-20/h13.parquet``."""
     return f"{prefix}{partition(unit)}/{unit.split('_')[1]}.parquet"
+
+
+def of_key(prefix: str, key: str) -> str:
+    """The unit of an object."""
+    folder, _, file = key.removeprefix(prefix).rpartition("/")
+    return f"{folder.removeprefix('date=')}_{file.removesuffix('.parquet')}"

@@ -37,7 +37,7 @@ def line(hour: int, temperature: float, city: str = "Paris", day: int = 20) -> s
     return json.dumps(
         {
             "ingestion_id": "i", "city": city, "latitude": 48.8, "longitude": 2.3, "temperature_c": temperature,
-            "timestamp": f"2026-11-{day}T{hour:02d}:00", "ingested_at": "2026-11-20T00:00:00+00:00",
+            "timestamp": f"2026-11-{day:02d}T{hour:02d}:00", "ingested_at": "2026-11-20T00:00:00+00:00",
         }
     )  # fmt: skip
 

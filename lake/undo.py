@@ -1,0 +1,93 @@
+"""An undo: the units that a run has put are replaced by what was there before, as a run of its own."""
+
+import io
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyarrow import parquet as arrow_parquet
+
+from lake import parquet, rewriting
+from lake.contract import Contract
+from lake.errors import LakeError
+from lake.manifest import NOTHING, Kind, Manifest, UnitChange
+from lake.run import Lake, Outcome, manifest_of
+from lake.staging import Area
+from lake.storage import Location, StoredObject
+
+
+class CannotUndo(LakeError):
+    """A run whose units cannot be put back; the message says why, and what to do first."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Put back the units of ``run_id`` as they were before it. ``by`` is an IAM ARN.
+
+    What a run has read stays closed in the ledger: after the undo of a refresh, a backfill brings its records again.
+    """
+
+    kind: ClassVar[Kind] = "undo"
+    claims: ClassVar[bool] = False
+    target: Contract
+    run_id: str
+    by: str
+
+    @property
+    def source(self) -> Contract:
+        """The dataset itself: what it was is read from its own old versions."""
+        return self.target
+
+    def inputs(self, lake: Lake) -> tuple[StoredObject, ...]:
+        """The old version of each unit, or the run's own where there was none."""
+        versions = (_versions(lake, self.target, change, self.run_id) for change in self._undone(lake).units)
+        return tuple(before or current for current, before in versions)
+
+    def stage(self, lake: Lake, manifest: Manifest) -> Outcome:
+        """Stage what was there before; raises CannotUndo when another run has changed a unit since."""
+        area = rewriting.area_of(lake, manifest.run_id)
+        units = tuple(_put_back(lake, area, self.target, change, self.run_id) for change in self._undone(lake).units)
+        return Outcome(NOTHING, units, details={"by": self.by, "undone": self.run_id})
+
+    def _undone(self, lake: Lake) -> Manifest:
+        try:
+            status = lake.ledger.run(self.target.name, self.run_id)["status"]
+        except KeyError as error:
+            raise CannotUndo(
+                f"{self.target.name} has no run {self.run_id}; see 'lake runs {self.target.name}'"
+            ) from error
+        if status != "COMMITTED":
+            raise CannotUndo(f"run {self.run_id} is {status}: it has changed nothing")
+        return manifest_of(lake, self.target, self.run_id)
+
+
+def _versions(
+    lake: Lake, target: Contract, change: UnitChange, run_id: str
+) -> tuple[StoredObject, StoredObject | None]:
+    """The version that the run has put, and the one before it."""
+    bucket = lake.locations[change.dataset].bucket
+    versions = [entry for entry in lake.storage.versions(Location(bucket, change.key)) if entry.key == change.key]
+    writer = lake.storage.written_by(bucket, change.key)
+    if writer != run_id:
+        since = f"changed since by run {writer}; undo that first" if writer else "not what a run has put"
+        raise CannotUndo(f"{target.name}: s3://{bucket}/{change.key} is {since}; nothing was changed")
+    before = versions[1] if len(versions) > 1 else None
+    if change.before != (before.etag if before else None):
+        raise CannotUndo(
+            f"{target.name}: S3 does not hold what s3://{bucket}/{change.key} was before run {run_id}; old versions "
+            "are kept for 30 days, after that a backfill from raw is the way back"
+        )
+    return versions[0], before
+
+
+def _put_back(lake: Lake, area: Area, target: Contract, change: UnitChange, run_id: str) -> UnitChange:
+    current, before = _versions(lake, target, change, run_id)
+    bucket = area.locations[change.dataset].bucket
+    body = (
+        lake.storage.read(bucket, change.key, before.version)
+        if before
+        else parquet.without_rows_of(lake.storage.read(bucket, change.key))
+    )
+    staged = f"{area.folder(change.dataset).prefix}{change.key.replace('/', '_')}"
+    lake.storage.put(bucket, staged, body)
+    rows = arrow_parquet.read_metadata(io.BytesIO(body)).num_rows
+    return UnitChange(change.dataset, change.key, change.partition, current.etag, staged, rows)

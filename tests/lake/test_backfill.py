@@ -1,0 +1,114 @@
+"""What is built again from raw equals what was there; what differs is shown, put in place, and can be taken back."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lake.backfill import LossRefused, Window
+from lake.errors import LakeError
+from lake.undo import CannotUndo
+from tests.place import TARGET, TWIN, Place, line, weather
+
+WINDOW = {"first": "2026-11-01", "last": "2026-11-30"}
+FOUND = ("equal", "changed", "missing", "added")
+
+
+def content(place: Place) -> list[tuple[Any, ...]]:
+    rows = [tuple(value for name, value in row.items() if name != "run_id") for row in place.rows(TARGET)]
+    return sorted(rows, key=str)
+
+
+def etags(place: Place) -> dict[str, str]:
+    return {entry.key: entry.etag for entry in place.lake.storage.list(place.lake.locations[TARGET.name])}
+
+
+def found(rows: list[dict[str, Any]]) -> tuple[int, ...]:
+    return tuple(sum(row["details"][name] for row in rows) for name in FOUND)
+
+
+def details(place: Place, kind: str) -> list[dict[str, Any]]:
+    return [run["details"] for run in place.lake.ledger.runs(TARGET.name) if run["kind"] == kind]
+
+
+def committed(place: Place, kind: str) -> list[str]:
+    runs = place.lake.ledger.runs(TARGET.name)
+    return [run["run_id"] for run in runs if (run["kind"], run["status"]) == (kind, "COMMITTED")]
+
+
+def test_thirty_days_from_raw_are_what_is_there_row_for_row_and_what_was_lost_comes_back(place: Place) -> None:
+    place.put("a.json", *(line(hour, 10.0 + hour, day=day) for day in range(1, 31) for hour in (0, 12)), line(3, 999.0))
+    place.run()
+    place.put("b.json", line(0, 5.0, day=7), line(0, 6.0, day=7), line(12, 22.0, day=8))
+    place.run()
+    place.put("a.json", line(0, 7.0, day=9))
+    place.run()
+    before, there = content(place), etags(place)
+    assert len(before) == 60
+    rows = place.perform("backfill", **WINDOW, days=20, preview=True)
+    assert ([row["units"] for row in rows], found(rows)) == ([0, 0], (60, 0, 0, 0))
+    for key in list(there)[4:6]:
+        place.aws.client("s3").delete_object(Bucket=place.bucket, Key=key)
+    assert found(place.perform("backfill", **WINDOW, preview=True)) == (56, 0, 0, 4)
+    (run,) = place.perform("backfill", **WINDOW)
+    assert (run["received"], run["new"], run["replaced"], run["duplicate"]) == (64, 4, 0, 60)
+    assert content(place) == before
+    kept = {key: etag for key, etag in etags(place).items() if there.get(key) == etag}
+    assert len(kept) == 28, "units that are equal are not touched"
+    assert [found([{"details": said}]) for said in details(place, "backfill")] == [(56, 0, 0, 4)]
+    assert [row["source_line"] for row in place.rows(TWIN)] == [61]
+
+
+def test_rows_that_the_contract_rejects_now_are_only_lost_with_leave_and_then_quarantined_until_undone(
+    place: Place,
+) -> None:
+    place.put("a.json", line(1, 10.0), line(2, 50.0), line(3, 999.0))
+    place.run()
+    before, stricter = content(place), replace(place, transformation=_hotter_than_40_is_none)
+    with pytest.raises(LossRefused, match=r"1 rows between .*\(1 equal, 0 changed, 1 missing, 0 added\)"):
+        stricter.perform("backfill", **WINDOW)
+    assert content(place) == before
+    (run,) = stricter.perform("backfill", **WINDOW, allow_loss=True)
+    assert (run["received"], run["duplicate"], run["quarantined"]) == (2, 1, 1)
+    assert (len(content(place)), sorted(row["source_line"] for row in place.rows(TWIN))) == (1, [2, 3])
+    (backfill,) = committed(place, "backfill")
+    place.perform("undo", run=backfill)
+    assert (content(place), [row["source_line"] for row in place.rows(TWIN)]) == (before, [3])
+    assert details(place, "undo")[0]["undone"] == backfill
+    with pytest.raises(CannotUndo, match=r"changed since by run .*; undo that first"):
+        place.perform("undo", run=backfill)
+    (undo,) = committed(place, "undo")
+    place.perform("undo", run=undo)
+    assert (len(content(place)), len(place.rows(TWIN))) == (1, 2), "an undo can be undone"
+
+
+def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_again(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+    place.run()
+    before = content(place)
+    (refresh,) = (run["run_id"] for run in place.runs())
+    assert place.perform("undo", run=refresh, preview=True)[0]["units"] == 1
+    place.perform("undo", run=refresh)
+    assert (content(place), len(etags(place))) == ([], 1)
+    assert place.run().received == 0
+    assert found(place.perform("backfill", **WINDOW, preview=True)) == (0, 0, 0, 1)
+    place.perform("backfill", **WINDOW)
+    assert content(place) == before
+    with pytest.raises(CannotUndo, match="has no run nonsense"):
+        place.perform("undo", run="nonsense")
+
+
+def test_a_window_is_cut_into_days_without_gap_and_one_that_ends_before_it_begins_is_refused() -> None:
+    window = Window(date(2026, 10, 30), date(2026, 11, 3))
+    chunks = [(chunk.first.day, chunk.last.day) for chunk in window.chunks(2)]
+    assert chunks == [(30, 31), (1, 2), (3, 3)]
+    assert (window.holds("2026-10-30_h00"), window.holds("2026-11-04_day")) == (True, False)
+    with pytest.raises(LakeError, match="before it begins"):
+        Window(date(2026, 11, 3), date(2026, 11, 2))
+
+
+def _hotter_than_40_is_none(raw: DataFrame) -> DataFrame:
+    return weather(raw.withColumn("temperature_c", F.when(F.col("temperature_c") < 40, F.col("temperature_c"))))
