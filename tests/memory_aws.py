@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError, ConnectionClosedError
 from pyspark.sql import SparkSession
 
-from lake import privacy
+from lake import keys
 from lake.catalog import Catalog
 from lake.ledger import Ledger
 from lake.metrics import Metrics
@@ -284,7 +284,7 @@ class MemoryPlace:
     def __init__(self, secret: str = SECRET) -> None:
         self.clock = Clock()
         self.memory = Memory(self.clock)
-        self.keys = privacy.key_versions(secret)
+        self.keys = keys.key_versions(secret)
         self.lake = self.lake_on(Wire())
 
     def lake_on(self, wire: Wire) -> Lake:

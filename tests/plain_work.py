@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lake import privacy
+from lake import keys
 from lake.ledger import Ledger
 from lake.manifest import Counts, Manifest, UnitChange, total
 from lake.refresh import Refresh
@@ -72,7 +72,7 @@ def _version(lake: Lake, stored: StoredObject, number: int, line: str) -> Versio
     said = json.loads(line)
     moment = f"2026-11-{said['day']:02}T00:00:00+00:00"
     (key,) = (key for key in lake.keys if key.valid_from.isoformat() <= moment < key.valid_until.isoformat())
-    token = privacy.token(key, TARGET.name, "name", said["name"])
+    token = keys.token(key, TARGET.name, "name", said["name"])
     order = (stored.modified.isoformat(), stored.key, number)
     return Version(f"{token}/{said['day']}", order, said["value"], f"2026-11-{said['day']:02}")
 
