@@ -46,8 +46,8 @@ class LeaseLost(LakeError):
 
 
 _TRACEBACK = "Traceback (most recent call last):"
-# Messages of other packages may quote a record's values.
-_OURS = re.compile(r"(?:lake|botocore)\.[\w.]*?(\w+: .*)")
+# Messages of others may quote a record's values; those of the system do not.
+_OURS = re.compile(r"(?:(?:lake|botocore)\.[\w.]*?|(?=(?:OS|Permission|Connection)Error: ))(\w+: .*)")
 
 
 def sentence(error: BaseException) -> str:

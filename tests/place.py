@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from glue_jobs.weather_iot import transform
 from lake import contract, keys
 from lake.catalog import Catalog
 from lake.contract import Contract
@@ -24,7 +25,9 @@ from lake.storage import Location, Storage
 from tests.local_aws import LocalAws
 
 SOURCE, TARGET = contract.load("raw_weather"), contract.load("curated_weather")
+MESSAGES, READINGS = contract.load("raw_iot_sensors"), contract.load("curated_sensor_readings")
 TWIN, RUNS = TARGET.quarantine(), contract.load("pipeline_runs")
+DATASETS = (SOURCE, TARGET, TWIN, MESSAGES, READINGS, READINGS.quarantine(), RUNS)
 SECRET = json.dumps({"versions": [{"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "a key of the tests"}]})
 
 
@@ -76,6 +79,9 @@ class Place:
         by = {"by": "arn:aws:iam::123456789012:role/operator", **arguments}
         return perform(self.lake, Subject(TARGET, SOURCE, self.transformation), operation, by)
 
+    def run_readings(self) -> Counts:
+        return refresh(self.lake, READINGS, MESSAGES, transform.sensor_readings)
+
     def rows(self, dataset: Contract) -> list[dict[str, Any]]:
         keys = [entry.key for entry in self.lake.storage.list(self.lake.locations[dataset.name])]
         if not keys:
@@ -83,9 +89,9 @@ class Place:
         uris = [f"s3://{self.bucket}/{key}" for key in keys]
         return [row.asDict() for row in self.lake.spark.read.schema(dataset.ddl).parquet(*uris).collect()]
 
-    def measured(self, metric: str, statistic: str = "Sum") -> float | None:
-        """A metric of the target over all of the test's time; None when nothing was put."""
-        dimensions = [{"Name": "Environment", "Value": self.bucket}, {"Name": "Dataset", "Value": TARGET.name}]
+    def measured(self, metric: str, statistic: str = "Sum", dataset: Contract = TARGET) -> float | None:
+        """A metric of a dataset over all of the test's time; None when nothing was put."""
+        dimensions = [{"Name": "Environment", "Value": self.bucket}, {"Name": "Dataset", "Value": dataset.name}]
         now = self.aws.now
         (point,) = self.aws.client("cloudwatch").get_metric_statistics(
             Namespace="test-lake", MetricName=metric, Dimensions=dimensions, Statistics=[statistic],
@@ -123,10 +129,10 @@ def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
     )
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": name})
-    for dataset in (SOURCE, TARGET, TWIN, RUNS):
+    for dataset in DATASETS:
         glue.create_table(DatabaseName=name, TableInput=table(dataset, name))
     clock = Clock()
-    locations = {dataset.name: Location(name, f"{dataset.path}/") for dataset in (SOURCE, TARGET, TWIN, RUNS)}
+    locations = {dataset.name: Location(name, f"{dataset.path}/") for dataset in DATASETS}
     lake = Lake(
         spark=spark,
         storage=Storage(aws.client("s3")),
@@ -148,7 +154,7 @@ def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
 
 def _remove(aws: LocalAws, name: str) -> None:
     glue = aws.client("glue")
-    for dataset in (SOURCE, TARGET, TWIN, RUNS):
+    for dataset in DATASETS:
         glue.delete_table(DatabaseName=name, Name=dataset.name)
     glue.delete_database(Name=name)
 

@@ -32,6 +32,7 @@ Traceback (most recent call last):
         ),
         (TASK.format(raised="botocore.exceptions.ClientError: denied"), "ClientError: denied"),
         (TASK.format(raised="ValueError: could not convert 'sensor-1'"), "ValueError in a task of Spark"),
+        (TASK.format(raised="OSError: [Errno 28] No space left"), "OSError: [Errno 28] No space left"),
         (TASK.format(raised="MemoryError"), "MemoryError in a task of Spark"),
         (
             "An error occurred while calling o1.count.\n: java.lang.OutOfMemoryError: space\n\tat x",

@@ -1,0 +1,56 @@
+"""The closing checks that all cases share: nothing lost, nothing doubled, every reason said, and again is no change."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from lake import raw_records
+from lake.contract import Contract
+from lake.manifest import Counts
+from tests.place import MESSAGES, READINGS, Place
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a refresh of the sensor readings made of some raw objects."""
+
+    place: Place
+    objects: dict[str, bytes]
+    counts: Counts
+    curated: dict[str, list[Row]]
+    quarantined: dict[str, list[Row]]
+
+    def check(self, key: str, curated: list[int], quarantined: dict[int, list[str]], superseded: int) -> None:
+        """Assert what became of every record of one object, by lines."""
+        found = Counter(row["source_line"] for row in self.curated.get(key, []))
+        assert found == Counter(curated)
+        reasons = {row["source_line"]: sorted(row["reasons"]) for row in self.quarantined.get(key, [])}
+        assert reasons == {line: sorted(expected) for line, expected in quarantined.items()}
+        assert len(self.quarantined.get(key, [])) == len(quarantined), "a record is quarantined twice"
+        records = list(raw_records.read(self.objects[key], key, MESSAGES.stored))
+        assert len(records) == len(curated) + len(quarantined) + superseded, "records are lost or doubled"
+
+
+def refreshed(place: Place, objects: dict[str, bytes]) -> Outcome:
+    """Put the objects into raw and refresh the sensor readings."""
+    for key, body in objects.items():
+        place.aws.client("s3").put_object(Bucket=place.bucket, Key=key, Body=body)
+    counts = place.run_readings()
+    return Outcome(place, objects, counts, by_object(place, READINGS), by_object(place, READINGS.quarantine()))
+
+
+def by_object(place: Place, dataset: Contract) -> dict[str, list[Row]]:
+    """The rows of a dataset by the raw object that they are from."""
+    found: dict[str, list[Row]] = {}
+    for row in place.rows(dataset):
+        found.setdefault(row["source_object"], []).append(row)
+    return found
+
+
+def etags(place: Place, *datasets: Contract) -> dict[str, str]:
+    """Key and ETag of every object of these datasets."""
+    return {
+        entry.key: entry.etag for one in datasets for entry in place.lake.storage.list(place.lake.locations[one.name])
+    }
