@@ -1,6 +1,7 @@
 """Frames: raw objects to typed rows, and new rows merged with the units that they touch."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -46,9 +47,15 @@ def of_records(
     return spark.createDataFrame(rows, f"{LINEAGE}, {source.ddl}", verifySchema=False)
 
 
+@cache
+def _storage() -> Storage:
+    """That of the process of a task: a client takes longer to make than a small object to read."""
+    return Storage(boto3.client("s3"))
+
+
 def _body(bucket: str, stored: StoredObject) -> bytes:
     try:
-        return Storage(boto3.client("s3")).read(bucket, stored.key, stored.version)
+        return _storage().read(bucket, stored.key, stored.version)
     except (BotoCoreError, ClientError) as error:
         raise RawObjectUnreadable(f"s3://{bucket}/{stored.key}: {error}") from error
 
