@@ -9,6 +9,7 @@ from lake import frames, privacy, staging
 from lake.backfill import Backfill, Window
 from lake.contract import Contract
 from lake.errors import LakeError
+from lake.job_arguments import DAYS_IN_A_RUN
 from lake.quarantine import Discard, Selection
 from lake.refresh import Refresh, Transformation
 from lake.replay import Replay
@@ -18,8 +19,6 @@ from lake.undo import Undo
 
 Arguments = Mapping[str, Any]
 REFRESH = "refresh"
-# Days of a backfill that one run takes; what dies is then at most that.
-DAYS_IN_A_RUN = 31
 
 
 class OperationUnknown(LakeError):

@@ -70,13 +70,15 @@ def _versions(
     if writer != run_id:
         since = f"changed since by run {writer}; undo that first" if writer else "not what a run has put"
         raise CannotUndo(f"{target.name}: s3://{bucket}/{change.key} is {since}; nothing was changed")
-    before = versions[1] if len(versions) > 1 else None
-    if change.before != (before.etag if before else None):
+    if change.before is None:
+        # There was no object; versions of before belong to one that somebody has deleted.
+        return versions[0], None
+    if len(versions) < 2 or versions[1].etag != change.before:
         raise CannotUndo(
             f"{target.name}: S3 does not hold what s3://{bucket}/{change.key} was before run {run_id}; old versions "
             "are kept for 30 days, after that a backfill from raw is the way back"
         )
-    return versions[0], before
+    return versions[0], versions[1]
 
 
 def _put_back(lake: Lake, area: Area, target: Contract, change: UnitChange, run_id: str) -> UnitChange:

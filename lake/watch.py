@@ -23,6 +23,7 @@ class Run:
 
     ``details`` are what a repair has left about itself: who asked for it and why, what it has found.
     ``drift`` counts records whose fields are not the contract's; nothing for runs of before it was counted.
+    ``size`` are the bytes that it has read.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Run:
     drift: Mapping[str, int] = field(default_factory=dict)
     kind: str = "refresh"
     units: int = 0
+    size: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -179,4 +181,5 @@ def _run(record: Mapping[str, Any]) -> Run:
     # Runs of before there were other kinds have none.
     fields["kind"] = record.get("kind", "refresh")
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
-    return Run(**fields, reason=record.get("reason"), details=record.get("details", {}), drift=record.get("drift", {}))
+    seen = {name: record.get(name, {}) for name in ("drift", "details")}
+    return Run(**fields, reason=record.get("reason"), size=record["bytes"], **seen)

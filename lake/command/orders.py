@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from lake import contract, watch
+from lake.command.output import show
 from lake.errors import LakeError
 from lake.job_arguments import answer_key
 from lake.platform import Platform
@@ -50,6 +51,20 @@ def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, 
     started = _run(platform, dataset, operation, arguments)
     found = [run for run in watch.runs(platform, [dataset]) if run.started_at >= started and run.kind == operation]
     return found[::-1]
+
+
+def order(
+    platform: Platform, dataset: str, operation: str, arguments: dict[str, Any], yes: bool, as_json: bool
+) -> None:
+    """Have it done, or without ``yes`` only previewed, and print a row for each run."""
+    contract.load(dataset)
+    if yes:
+        rows = [row_of_run(run) for run in done(platform, dataset, operation, arguments)]
+    else:
+        rows = [row_of(row) for row in answer(platform, dataset, operation, arguments)]
+    show(rows, as_json, f"{operation.capitalize()} of {dataset}")
+    if not yes and not as_json:
+        print("Nothing was changed; --yes does it.")
 
 
 def row_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lake import contract
 from lake.command import orders
 from lake.command.options import Environment, Json, Yes, ask
 from lake.command.output import show
-from lake.platform import Platform, load
+from lake.platform import load
 
 group = typer.Typer(
     help="""Records that broke a rule: list them, look into one, then fix, replay or discard.
@@ -121,7 +121,7 @@ def replay(
     as you like. Example: lake quarantine replay curated_weather --reason range:temperature_c --yes
     """
     chosen = _selection(record, reason, source_object, run, everything)
-    _order(load(env), dataset, "replay", chosen, yes, as_json)
+    orders.order(load(env), dataset, "replay", chosen, yes, as_json)
 
 
 @group.command()
@@ -142,7 +142,7 @@ def discard(
     Example: lake quarantine discard curated_weather --record raw/weather/date=2026-11-20/a.json:2 --why "test data"
     """
     chosen = _selection(record, reason, source_object, run, everything)
-    _order(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
+    orders.order(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
 
 
 def _selection(record: str, reason: str, source_object: str, run: str, everything: bool) -> dict[str, Any]:
@@ -153,19 +153,6 @@ def _selection(record: str, reason: str, source_object: str, run: str, everythin
     if record:
         _place(record)
     return chosen
-
-
-def _order(
-    platform: Platform, dataset: str, operation: str, arguments: dict[str, Any], yes: bool, as_json: bool
-) -> None:
-    contract.load(dataset)
-    if yes:
-        rows = [orders.row_of_run(run) for run in orders.done(platform, dataset, operation, arguments)]
-    else:
-        rows = [orders.row_of(row) for row in orders.answer(platform, dataset, operation, arguments)]
-    show(rows, as_json, f"{operation.capitalize()} of {dataset}")
-    if not yes and not as_json:
-        print("Nothing was changed; --yes does it.")
 
 
 def _place(record: str) -> tuple[str, int]:

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lake.operating import commanded, platform
 from tests.local_aws import REPOSITORY, LocalAws
 from tests.wire import OneClientEach, Wired
+
+__all__ = ["commanded", "platform"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """``lake quarantine`` as somebody types it, with the job's work done in this process."""
 
 import json
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,37 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lake import repair
-from lake.command import application, orders, quarantine
-from lake.job import Job, Order
+from lake.command import application, orders
 from lake.platform import Platform
-from tests.place import SECRET, TARGET, TWIN, Place, line
+from tests.place import TARGET, TWIN, Place, line
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
-
-
-@pytest.fixture
-def commanded(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """The place, as the platform that commands find."""
-    secret = place.aws.client("secretsmanager").create_secret(Name=place.bucket, SecretString=SECRET)
-    session = SimpleNamespace(client=place.aws.client)
-    names = {"lake_bucket": place.bucket, "ledger": place.bucket, "pseudonym_key": secret["ARN"]}
-    monkeypatch.setattr(quarantine, "load", lambda env: Platform(env, names, session))
-
-    def run(_platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
-        started = datetime.now(UTC)
-        job = Job(place.lake, Order(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}))
-        job.run(TARGET.name, place.transformation)
-        job.finish()
-        return started
-
-    monkeypatch.setattr(orders, "_run", run)
-    return place
-
-
-def platform() -> Platform:
-    """What the commands have loaded."""
-    loaded: Platform = vars(quarantine)["load"]("dev")
-    return loaded
 
 
 def lake(*words: str) -> tuple[int, Any]:
@@ -52,7 +25,7 @@ def raw(place: Place) -> list[str]:
     return [entry.key for entry in place.lake.storage.list(place.lake.locations["raw_weather"])]
 
 
-def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place) -> None:
+def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place, platform: Platform) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))
     commanded.run()
     code, (row,) = lake("show", "curated_weather", f"{OBJECT}:2")
@@ -65,10 +38,12 @@ def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place)
     assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "opened")
     assert item["by"]["S"].startswith("arn:aws:")
     with pytest.raises(repair.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
-        repair.find(platform(), "curated_weather", OBJECT, 1)
+        repair.find(platform, "curated_weather", OBJECT, 1)
 
 
-def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(commanded: Place) -> None:
+def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(
+    commanded: Place, platform: Platform
+) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))
     commanded.run()
     words = ("fix", "curated_weather", f"{OBJECT}:2")
@@ -77,7 +52,7 @@ def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once
     code, (row,) = lake(*words, "--set", "temperature_c=9.9")
     assert (code, row["state"]) == (0, "would be fixed")
     assert (raw(commanded), len(commanded.rows(TWIN))) == ([OBJECT], 1), "a look changes nothing"
-    repair.put(platform(), row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
+    repair.put(platform, row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
     code, (again,) = lake(*words, "--set", "temperature_c=9.9", "--yes")
     assert (code, again) == (0, {**row, "state": "fixed"})
     assert (sorted(raw(commanded)), commanded.rows(TWIN)) == (sorted([OBJECT, row["raw object"]]), [])
