@@ -1,0 +1,45 @@
+"""``lake keys``: the versions of the key behind all pseudonyms."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from lake import key_rotation
+from lake.command.options import Environment, Json, Yes
+from lake.command.output import show
+from lake.platform import load
+
+group = typer.Typer(
+    help="""The key that makes pseudonyms, v1:… or v2:…, in versions. No command prints a key.
+
+    A version counts for events from its time on, so a record keeps its pseudonym however late or often it is read.""",
+    no_args_is_help=True,
+)
+
+
+@group.command("list")
+def list_versions(env: Environment = "dev", as_json: Json = False) -> None:
+    """The versions and the event times that they count for."""
+    show(key_rotation.schedule(load(env)), as_json, "Versions of the pseudonym key")
+
+
+@group.command()
+def rotate(
+    valid_from: Annotated[
+        datetime, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="First event time, UTC.")
+    ],
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Add a version for events from a time on. Old rows keep their pseudonyms; new ones do not join with them.
+
+    Refused when the time is not at least two hours away or not after the last version's. Who may do this is who may
+    write the secret: none of the platform's roles. Example: lake keys rotate --from 2027-01-01 --yes
+    """
+    platform = load(env)
+    rows = key_rotation.rotate(platform, valid_from.replace(tzinfo=UTC), store=yes)
+    show(rows, as_json, "Versions of the pseudonym key")
+    if not yes and not as_json:
+        print("Nothing was changed; --yes does it.")

@@ -1,0 +1,83 @@
+"""``lake keys``: a rotation changes what is to come, never what was; nonsense is refused; no key is printed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lake import key_rotation, keys
+from lake.command import application
+from lake.command import keys as command
+from lake.key_rotation import RotationRefused
+from lake.platform import Platform
+from tests.place import SECRET, Place
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def rotating(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    monkeypatch.setattr(command, "load", lambda _: platform)
+    monkeypatch.setattr("lake.watch.now", lambda _: NOW)
+    return platform
+
+
+def lake(*words: str) -> str:
+    done = CliRunner().invoke(application.application, ["keys", *words])
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
+
+
+def stored(platform: Platform) -> str:
+    client = platform.client("secretsmanager")
+    return str(client.get_secret_value(SecretId=platform.names["pseudonym_key"])["SecretString"])
+
+
+def test_a_rotation_is_shown_then_done_and_old_and_new_stand_side_by_side(rotating: Platform) -> None:
+    seen = lake("rotate", "--from", "2026-11-21T12:00")
+    assert (stored(rotating), "Nothing was changed" in seen) == (SECRET, True)
+    lake("rotate", "--from", "2026-11-21T12:00", "--yes")
+    rows = json.loads(lake("list", "--json"))
+    assert [tuple(row.values()) for row in rows] == [
+        (1, "1970-01-01 00:00:00", "2026-11-21 12:00:00", "in force"),
+        (2, "2026-11-21 12:00:00", "", "waits"),
+    ]
+    old, new = keys.key_versions(stored(rotating))
+    (first,) = keys.key_versions(SECRET)
+    assert (old.key, old.version, len(new.key)) == (first.key, 1, 64)
+    assert new.key.decode() not in seen + lake("list")
+    assert keys.token(old, "d", "c", "x") == keys.token(first, "d", "c", "x") != keys.token(new, "d", "c", "x")
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "refusal"),
+    [
+        (NOW - timedelta(days=1), "the earliest is 2026-11-20 14:00 UTC"),
+        (NOW + timedelta(minutes=119), "is no time for a new key"),
+        (LATER, "version 2 starts later"),
+    ],
+    ids=["past", "too soon", "before the last"],
+)
+def test_a_version_that_would_change_tokens_is_refused(valid_from: datetime, refusal: str) -> None:
+    two = key_rotation.rotated(SECRET, LATER, NOW, "second")
+    with pytest.raises(RotationRefused, match=refusal):
+        key_rotation.rotated(two, valid_from, NOW, "third")
+
+
+def test_who_changes_the_secret_meanwhile_is_not_overwritten(
+    rotating: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def meanwhile(secret: str, *_: Any) -> str:
+        client = rotating.client("secretsmanager")
+        client.put_secret_value(SecretId=rotating.names["pseudonym_key"], SecretString=secret + " ")
+        return "ours"
+
+    monkeypatch.setattr(key_rotation, "rotated", meanwhile)
+    with pytest.raises(RotationRefused, match="somebody else has just changed the secret"):
+        key_rotation.rotate(rotating, LATER, store=True)
+    assert stored(rotating) == SECRET + " "
