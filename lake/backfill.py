@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lake import frames, quarantine, rewriting, staging, units
+from lake import frames, quarantine, rewriting, staging, tokens, units
 from lake.contract import Contract
 from lake.errors import LakeError
 from lake.keys import KeyVersion
@@ -78,7 +78,7 @@ class Backfill:
 
     def keys(self, lake: Lake) -> tuple[KeyVersion, ...]:
         """The schedule of key versions for tokens."""
-        return lake.keys
+        return tokens.schedule(lake, self.target)
 
     def matched_by(self) -> list[str]:
         """The columns by which a row that is there and one that was built are the same record."""

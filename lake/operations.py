@@ -13,6 +13,7 @@ from lake.job_arguments import DAYS_IN_A_RUN
 from lake.quarantine import Discard, Selection
 from lake.refresh import Refresh, Transformation
 from lake.replay import Replay
+from lake.retokenise import Retokenise
 from lake.run import Lake, Outcome, Work, preview, run
 from lake.storage import StoredObject
 from lake.undo import Undo
@@ -85,6 +86,13 @@ def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work]:
         )
 
 
+def _retokenise(subject: Subject, arguments: Arguments) -> Iterator[Work]:
+    """One run: a choice of key version and the rows that follow it belong together."""
+    window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
+    version = int(arguments["version"])
+    yield Retokenise(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
+
+
 def _undo(subject: Subject, arguments: Arguments) -> Iterator[Work]:
     yield Undo(subject.target, arguments["run"], arguments["by"])
 
@@ -94,6 +102,7 @@ _WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work]]] = {
     "replay": _replay,
     "discard": _discard,
     "backfill": _backfill,
+    "retokenise": _retokenise,
     "undo": _undo,
 }
 

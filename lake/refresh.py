@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pyspark.sql import DataFrame
 
-from lake import frames, staging
+from lake import frames, staging, tokens
 from lake.contract import Contract
 from lake.errors import CountsDoNotAdd, NoRawData, ToleranceExceeded
 from lake.manifest import NOTHING, Counts, Kind, Manifest, total
@@ -69,7 +69,7 @@ def _staged(
         by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
         _say_drift(target, source, drift, total(by_object.values()).received)
         _check_tolerance(target, by_object, drift)
-        good = staging.staged(area, target, staging.accepted(judged, target, lake.keys, run_id))
+        good = staging.staged(area, target, staging.accepted(judged, target, tokens.schedule(lake, target), run_id))
         bad = staging.staged(area, twin, staging.rejected(judged, target, lake.keys, run_id))
     except CountsDoNotAdd as error:
         received = total(by_object.values()).received

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake import frames, quarantine, rewriting, staging
+from lake import frames, quarantine, rewriting, staging, tokens
 from lake.contract import Contract
 from lake.manifest import Kind, Manifest, UnitChange, total
 from lake.quarantine import KEY, Selection
@@ -45,7 +45,8 @@ class Replay:
         raw = _lines(lake, self.source, manifest.objects, again).persist()
         judged = staging.judged(raw, self.source, self.target, self.transformation).persist()
         by_object, drift = staging.counted(raw, judged)
-        good = staging.staged(area, self.target, staging.accepted(judged, self.target, lake.keys, manifest.run_id))
+        versions = tokens.schedule(lake, self.target)
+        good = staging.staged(area, self.target, staging.accepted(judged, self.target, versions, manifest.run_id))
         bad = staging.rejected(judged, self.target, lake.keys, manifest.run_id).persist()
         units = (*good.changes, *_quarantine(area, self.target, again, bad))
         new, replaced = sum(good.new.values()), sum(good.replaced.values())

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from pyarrow import parquet as arrow_parquet
 
-from lake import parquet, rewriting
+from lake import parquet, rewriting, tokens
 from lake.contract import Contract
 from lake.errors import LakeError
 from lake.manifest import NOTHING, Kind, Manifest, UnitChange
 from lake.run import Lake, Outcome, manifest_of
 from lake.staging import Area
-from lake.storage import Location, StoredObject
+from lake.storage import Location, Storage, StoredObject
 
 
 class CannotUndo(LakeError):
@@ -84,12 +84,18 @@ def _versions(
 def _put_back(lake: Lake, area: Area, target: Contract, change: UnitChange, run_id: str) -> UnitChange:
     current, before = _versions(lake, target, change, run_id)
     bucket = area.locations[change.dataset].bucket
-    body = (
-        lake.storage.read(bucket, change.key, before.version)
-        if before
-        else parquet.without_rows_of(lake.storage.read(bucket, change.key))
-    )
+    body = lake.storage.read(bucket, change.key, before.version) if before else _empty(lake.storage, bucket, change.key)
     staged = f"{area.folder(change.dataset).prefix}{change.key.replace('/', '_')}"
     lake.storage.put(bucket, staged, body)
-    rows = arrow_parquet.read_metadata(io.BytesIO(body)).num_rows
+    rows = arrow_parquet.read_metadata(io.BytesIO(body)).num_rows if _is_unit(change.key) else 0
     return UnitChange(change.dataset, change.key, change.partition, current.etag, staged, rows)
+
+
+def _empty(storage: Storage, bucket: str, key: str) -> bytes:
+    """What stands for an object that was not there: data is replaced, never deleted."""
+    return parquet.without_rows_of(storage.read(bucket, key)) if _is_unit(key) else tokens.NOTHING_CHOSEN
+
+
+def _is_unit(key: str) -> bool:
+    """Whether the object holds rows; the other kind are the choices of key versions."""
+    return key.endswith(".parquet")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lake import key_rotation
+from lake.command import orders
 from lake.command.options import Environment, Json, Yes
 from lake.command.output import show
 from lake.platform import load
@@ -43,3 +44,22 @@ def rotate(
     show(rows, as_json, "Versions of the pseudonym key")
     if not yes and not as_json:
         print("Nothing was changed; --yes does it.")
+
+
+@group.command()
+def retokenise(
+    dataset: Annotated[str, typer.Argument(help="Curated dataset with pseudonyms, e.g. curated_sensor_readings.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of events, UTC.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of events, UTC, included.")],
+    version: Annotated[int, typer.Option(min=1, help="Version of the key, see 'lake keys list'.")],
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Give the rows of some days the pseudonyms of another version, so that they join with days that have it.
+
+    The days are built again from raw, and stay with that version whatever reaches them later. 'lake backfill undo'
+    takes it back. Example: lake keys retokenise curated_sensor_readings --from 2026-12-01 --to 2026-12-31 --version 2
+    """
+    days = {"first": first.date().isoformat(), "last": last.date().isoformat()}
+    orders.order(load(env), dataset, "retokenise", {**days, "version": version}, yes, as_json)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lake.operating import commanded, platform
+from tests.lake.operating import commanded, platform, sensors
 from tests.local_aws import REPOSITORY, LocalAws
 from tests.wire import OneClientEach, Wired
 
-__all__ = ["commanded", "platform"]
+__all__ = ["commanded", "platform", "sensors"]
 
 
 @pytest.fixture(scope="session")

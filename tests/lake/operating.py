@@ -1,15 +1,71 @@
-"""Commands as somebody types them, with the job's work done in this process."""
+"""Commands as somebody types them, with the job's work done in this process; sensors, which have pseudonyms."""
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lake import contract
 from lake.command import backfill, orders, quarantine
 from lake.job import Job, Order
+from lake.operations import Subject, perform
 from lake.platform import Platform
-from tests.place import SECRET, TARGET, Place
+from lake.run import Lake
+from lake.storage import Location
+from tests.place import SECRET, TARGET, Place, table
+
+MESSAGES, READINGS = contract.load("raw_iot_sensors"), contract.load("curated_sensor_readings")
+FOLDER = "raw/iot-sensors/year=2026/month=11/day=20"
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """The sensors' datasets in a place."""
+
+    lake: Lake
+    place: Place
+
+    def put(self, name: str, *lines: str) -> None:
+        body = "\n".join(lines).encode()
+        self.place.aws.client("s3").put_object(Bucket=self.place.bucket, Key=f"{FOLDER}/{name}", Body=body)
+
+    def perform(self, operation: str = "refresh", **arguments: Any) -> list[dict[str, Any]]:
+        """What the job does when it is started with that operation."""
+        subject = Subject(READINGS, MESSAGES, lambda raw: raw.selectExpr("*", "'PASS' AS quality_score"))
+        return perform(self.lake, subject, operation, {"by": "arn:aws:iam::1:role/r", **arguments})
+
+    def tokens(self) -> list[tuple[str, str, float]]:
+        """Token, day and hour, temperature of each row."""
+        rows = self.place.rows(READINGS)
+        found = [(row["sensor_id_hash"], f"{row['timestamp']:%dT%H}", row["temperature_c"]) for row in rows]
+        return sorted(found, key=lambda row: (row[1], row[0]))
+
+
+def message(sensor: str, day: int, hour: int, temperature: float = 5.0) -> str:
+    """One raw message of a sensor."""
+    return json.dumps(
+        {
+            "sensor_id": sensor, "city": "Paris", "timestamp": f"2026-11-{day:02d}T{hour:02d}:00:00Z",
+            "temperature_c": temperature, "humidity_pct": 40.0, "aqi": 12, "battery_level": 80.0,
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def sensors(place: Place) -> Iterator[Sensors]:
+    """The sensors' datasets beside those of the weather."""
+    glue, datasets = place.aws.client("glue"), (MESSAGES, READINGS, READINGS.quarantine())
+    for dataset in datasets:
+        glue.create_table(DatabaseName=place.bucket, TableInput=table(dataset, place.bucket))
+    locations = {dataset.name: Location(place.bucket, f"{dataset.path}/") for dataset in datasets}
+    sensing = replace(place.lake, locations={**place.lake.locations, **locations})
+    yield Sensors(sensing, replace(place, lake=sensing))
+    for dataset in datasets:
+        glue.delete_table(DatabaseName=place.bucket, Name=dataset.name)
 
 
 @pytest.fixture

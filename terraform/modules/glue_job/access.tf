@@ -30,7 +30,7 @@ locals {
       Resource = [var.lake.bucket_arn]
       # With and without the slash: Spark asks for the folder both ways.
       Condition = { StringLike = { "s3:prefix" = flatten([
-        for prefix in concat(local._read, local._written, local._scratch, local._code) : [trimsuffix(prefix, "/"), "${prefix}*"]
+        for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : [trimsuffix(prefix, "/"), "${prefix}*"]
       ]) } }
     }
     # What was rejected or replaced is found by the version that it was: to judge it again, to put it back.
