@@ -74,5 +74,6 @@ locks: ## resolve requirements/*.in anew into the locks
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done
 
-docs: setup ## write the pages of the datasets from their contracts
+docs: setup ## write the pages of the datasets from their contracts, and the table of faults from its catalogue
 	@$(PYTHON) -m lake.docs
+	@$(PYTHON) -m tests.faults.document
