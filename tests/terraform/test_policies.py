@@ -112,6 +112,7 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         ),
         ("lake-transform-test-schedule", "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/another", False),
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
+        (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/ops/manifests/curated_sensor_readings/tokens.json", True),
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
         (REPAIR, "s3:GetObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet", True),
         (REPAIR, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
@@ -154,6 +155,15 @@ def test_listing_is_limited_to_the_declared_prefixes(platform: Resources) -> Non
         prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
         assert "raw/weather/*" in prefixes
         assert "*" not in prefixes
+
+
+def test_versions_are_listed_of_what_a_job_puts_back_or_judges_again(platform: Resources) -> None:
+    (listing,) = (
+        granted for granted in statements(platform, TRANSFORM) if "s3:ListBucketVersions" in granted["Action"]
+    )
+    prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
+    assert {"raw/weather/*", "curated/weather/*", "quarantine/weather/*", "ops/manifests/*"} < set(prefixes)
+    assert not {"*", "glue-scripts/*"} & set(prefixes)
 
 
 def test_a_role_is_assumed_by_one_service_only(platform: Resources) -> None:

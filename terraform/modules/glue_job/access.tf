@@ -36,12 +36,14 @@ locals {
     # What was rejected or replaced is found by the version that it was: to judge it again, to put it back.
     ReadVersions = {
       Action   = ["s3:GetObjectVersion"]
-      Resource = [for prefix in concat(local._read, local._written) : "${local._objects}${prefix}*"]
+      Resource = [for prefix in concat(local._read, local._written, local._records) : "${local._objects}${prefix}*"]
     }
     ListVersions = {
-      Action    = ["s3:ListBucketVersions"]
-      Resource  = [var.lake.bucket_arn]
-      Condition = { StringLike = { "s3:prefix" = [for prefix in concat(local._read, local._written) : "${prefix}*"] } }
+      Action   = ["s3:ListBucketVersions"]
+      Resource = [var.lake.bucket_arn]
+      Condition = { StringLike = { "s3:prefix" = [
+        for prefix in concat(local._read, local._written, local._records) : "${prefix}*"
+      ] } }
     }
     LocateBucket = { Action = ["s3:GetBucketLocation"], Resource = [var.lake.bucket_arn] }
   }
