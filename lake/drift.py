@@ -1,7 +1,7 @@
 """Schema drift: fields of raw records that are not those of the contract, and what becomes of them.
 
 added: kept in raw, read by nothing, until the contract has a column for it.
-removed: a field that no record of the run has; null, or quarantined when it is required.
+removed: a field that no record of the run has, and those are not few; null, or quarantined when it is required.
 renamed: a field that is missing in records that have another one instead; both of the above at once.
 retyped: quarantined; a record is never half read.
 """
@@ -12,6 +12,8 @@ from difflib import get_close_matches
 
 # As a name changes by case, by a prefix or in one word; names that have nothing in common are no renaming.
 _LIKENESS = 0.6
+# So many records do not all lack an optional field by chance; one that somebody has written by hand may.
+_MANY = 10
 
 
 def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
@@ -29,7 +31,8 @@ def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
         for change in _changes(shape, renamed):
             drift[change] += records
     everything = sum(shapes.values())
-    drift.update({f"removed:{name}": records for name, records in missing.items() if records == everything})
+    if everything >= _MANY:
+        drift.update({f"removed:{name}": records for name, records in missing.items() if records == everything})
     return dict(sorted(drift.items()))
 
 

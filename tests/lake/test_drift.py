@@ -26,20 +26,24 @@ def test_the_fields_of_the_contract_are_no_drift() -> None:
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"pm10": 1}, {"added:pm10": 5}),
-        ({"aqi": ...}, {"removed:aqi": 5}),
-        ({"aqi": ..., "AQI": 4}, {"renamed:aqi->AQI": 5}),
-        ({"battery_level": ..., "battery_level_pct": 4}, {"renamed:battery_level->battery_level_pct": 5}),
-        ({"aqi": ..., "wind": 4}, {"added:wind": 5, "removed:aqi": 5}),
-        ({"aqi": "good"}, {"retyped:aqi": 5}),
+        ({"pm10": 1}, {"added:pm10": 10}),
+        ({"aqi": ...}, {"removed:aqi": 10}),
+        ({"aqi": ..., "AQI": 4}, {"renamed:aqi->AQI": 10}),
+        ({"battery_level": ..., "battery_level_pct": 4}, {"renamed:battery_level->battery_level_pct": 10}),
+        ({"aqi": ..., "wind": 4}, {"added:wind": 10, "removed:aqi": 10}),
+        ({"aqi": "good"}, {"retyped:aqi": 10}),
     ],
 )
 def test_what_changed_is_named(changes: dict[str, object], found: dict[str, int]) -> None:
-    assert drift.found({shape(**changes): 5}) == found
+    assert drift.found({shape(**changes): 10}) == found
 
 
 def test_a_field_that_only_some_records_lack_may_be_null_and_is_no_drift() -> None:
-    assert drift.found({shape(aqi=...): 5, shape(): 1}) == {}
+    assert drift.found({shape(aqi=...): 50, shape(): 1}) == {}
+
+
+def test_a_field_that_a_few_records_lack_is_no_drift_even_if_they_are_all_there_is() -> None:
+    assert drift.found({shape(aqi=...): 9}) == {}
 
 
 def test_a_field_that_some_records_have_under_another_name_is_renamed() -> None:
