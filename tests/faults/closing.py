@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from boto3.dynamodb.types import TypeDeserializer
+
 from lake import raw_records
 from lake.contract import Contract
 from lake.manifest import Counts
@@ -21,6 +23,7 @@ class Outcome:
     counts: Counts
     curated: dict[str, list[Row]]
     quarantined: dict[str, list[Row]]
+    closed: dict[str, Row]
 
     def check(self, key: str, curated: list[int], quarantined: dict[int, list[str]], superseded: int) -> None:
         """Assert what became of every record of one object, by lines."""
@@ -29,6 +32,11 @@ class Outcome:
         reasons = {row["source_line"]: sorted(row["reasons"]) for row in self.quarantined.get(key, [])}
         assert reasons == {line: sorted(expected) for line, expected in quarantined.items()}
         assert len(self.quarantined.get(key, [])) == len(quarantined), "a record is quarantined twice"
+        counts = self.closed[key]
+        said = tuple(counts[name] for name in ("new", "quarantined", "duplicate", "received"))
+        sums = (len(curated), len(quarantined), superseded)
+        assert said == (*sums, sum(sums)), "the ledger closed the object with other counts"
+        assert counts["reasons"] == Counter(reason for listed in quarantined.values() for reason in listed)
         records = list(raw_records.read(self.objects[key], key, MESSAGES.stored))
         assert len(records) == len(curated) + len(quarantined) + superseded, "records are lost or doubled"
 
@@ -38,7 +46,16 @@ def refreshed(place: Place, objects: dict[str, bytes]) -> Outcome:
     for key, body in objects.items():
         place.aws.client("s3").put_object(Bucket=place.bucket, Key=key, Body=body)
     counts = place.run_readings()
-    return Outcome(place, objects, counts, by_object(place, READINGS), by_object(place, READINGS.quarantine()))
+    curated, quarantined = (by_object(place, dataset) for dataset in (READINGS, READINGS.quarantine()))
+    return Outcome(place, objects, counts, curated, quarantined, _closed(place))
+
+
+def _closed(place: Place) -> dict[str, Row]:
+    """What the ledger keeps of each raw object of the readings, by key."""
+    pages = place.aws.client("dynamodb").get_paginator("scan").paginate(TableName=place.bucket)
+    plain = TypeDeserializer().deserialize
+    items = [{name: plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+    return {item["key"]: item for item in items if item["sk"].startswith("object#")}
 
 
 def by_object(place: Place, dataset: Contract) -> dict[str, list[Row]]:

@@ -298,5 +298,5 @@ def test_w39_an_endpoint_that_does_not_answer_is_an_error_in_bounded_time(shared
     lake = replace(shared.lake, catalog=Catalog(unreachable, shared.bucket))
     with pytest.raises(EndpointConnectionError):
         refresh(lake, TARGET, SOURCE, weather)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60
     check_converges(shared, before, "W39")

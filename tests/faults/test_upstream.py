@@ -130,7 +130,7 @@ def certificate(folder: Path, host: str, days: int) -> ssl.SSLContext:
 
 CERTIFICATES = {
     "right": ("127.0.0.1", 30, True, None),
-    "of nobody's authority": ("127.0.0.1", 30, False, "self-signed certificate"),
+    "of nobody's authority": ("127.0.0.1", 30, False, "certificate verify failed"),
     "expired": ("127.0.0.1", -1, True, "certificate has expired"),
     "of another host": ("127.0.0.2", 30, True, "IP address mismatch"),
 }
