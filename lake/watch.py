@@ -167,12 +167,27 @@ def newest_of_last_folders(objects: list[StoredObject]) -> datetime | None:
     return max((folders[folder] for folder in sorted(folders)[-LAST_FOLDERS:]), default=None)
 
 
+def held(platform: Platform, dataset: str) -> str:
+    """Which run holds the dataset and until when; empty when none does."""
+    item = _lock(platform, dataset)
+    return (
+        f"{item['owner']} until {item['lease_until']}"
+        if item.get("lease_until", "") > now(platform).isoformat()
+        else ""
+    )
+
+
 def _completed(platform: Platform, dataset: Contract) -> datetime | None:
     """When a refresh last ended well, also one that found nothing new."""
-    key = {"pk": {"S": f"dataset#{dataset.name}"}, "sk": {"S": "lock"}}
+    moment = _lock(platform, dataset.name).get("completed_at")
+    return datetime.fromisoformat(moment) if moment else None
+
+
+def _lock(platform: Platform, dataset: str) -> dict[str, Any]:
+    """The dataset's lock item; empty before its first run."""
+    key = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}}
     answer = platform.client("dynamodb").get_item(TableName=platform.names["ledger"], Key=key, ConsistentRead=True)
-    moment = answer.get("Item", {}).get("completed_at")
-    return datetime.fromisoformat(TypeDeserializer().deserialize(moment)) if moment else None
+    return {name: TypeDeserializer().deserialize(value) for name, value in answer.get("Item", {}).items()}
 
 
 def _run(record: Mapping[str, Any]) -> Run:

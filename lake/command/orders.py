@@ -47,9 +47,14 @@ def answer(platform: Platform, dataset: str, operation: str, arguments: dict[str
 
 
 def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> list[watch.Run]:
-    """Have an operation done; its runs as the ledger has them, oldest first. None: there was nothing to do."""
+    """Have an operation done; its runs as the ledger has them, oldest first. None: there was nothing to do.
+
+    Raises JobDidNot when the dataset is still locked by a run that died, for then nobody has even looked.
+    """
     started = _run(platform, dataset, operation, arguments)
     found = [run for run in watch.runs(platform, [dataset]) if run.started_at >= started and run.kind == operation]
+    if not found and (held := watch.held(platform, dataset)):
+        raise JobDidNot(f"{dataset} is held by run {held}; nothing was done, try again then")
     return found[::-1]
 
 

@@ -75,6 +75,14 @@ def test_replay_and_discard_show_what_they_would_do_and_then_the_run_that_did_it
     assert (code, "say which records" in said) == (2, True)
 
 
+def test_a_dataset_that_a_dead_run_holds_is_said_to_be_held(commanded: Place, platform: Platform) -> None:
+    commanded.put("a.json", line(1, 999.0))
+    commanded.run()
+    commanded.lake.ledger.lock(TARGET.name, "a run that died")
+    with pytest.raises(orders.JobDidNot, match=r"held by run a run that died until 20.*nothing was done"):
+        orders.done(platform, TARGET.name, "discard", {"everything": True, "why": "a test"})
+
+
 def test_a_record_that_is_no_json_can_only_be_given_whole() -> None:
     with pytest.raises(repair.NotCorrected, match="--payload"):
         repair.corrected(b"not json", {"city": "Paris"})
