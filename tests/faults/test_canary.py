@@ -163,26 +163,26 @@ def test_the_planted_key_is_nowhere(left: Left) -> None:
 
 
 _NO_KEY = keys.subkey(b"", f"{READINGS.name}/sensor_id/1")
-GUESSES: dict[str, Callable[[bytes], str]] = {
-    "SHA-256": lambda text: hashlib.sha256(text).hexdigest(),
-    "MD5": lambda text: hashlib.md5(text, usedforsecurity=False).hexdigest(),
-    "HMAC without a key": lambda text: hmac.digest(b"", text, "sha256").hex(),
-    "HMAC under the name of the column": lambda text: hmac.digest(b"sensor_id", text, "sha256").hex(),
-    "HMAC under a subkey of no key": lambda text: hmac.digest(_NO_KEY, text, "sha256").hex(),
+GUESSES: dict[str, Callable[[bytes], bytes]] = {
+    "SHA-256": lambda text: hashlib.sha256(text).digest(),
+    "MD5": lambda text: hashlib.md5(text, usedforsecurity=False).digest(),
+    "HMAC without a key": lambda text: hmac.digest(b"", text, "sha256"),
+    "HMAC under the name of the column": lambda text: hmac.digest(b"sensor_id", text, "sha256"),
+    "HMAC under a subkey of no key": lambda text: hmac.digest(_NO_KEY, text, "sha256"),
 }
 
 
 def test_a_million_identifiers_without_the_key_match_no_token_and_with_it_each_its_own() -> None:
     (version,) = keys.key_versions(SECRET)
     sought = {
-        keys.token(version, READINGS.name, "sensor_id", f"sensor-{number:06d}").partition(":")[2]
+        bytes.fromhex(keys.token(version, READINGS.name, "sensor_id", f"sensor-{number:06d}").partition(":")[2])
         for number in (0, 271_828, 999_999)
     }
     subkey = keys.subkey(version.key, f"{READINGS.name}/sensor_id/1")
     found = dict.fromkeys([*GUESSES, "the key"], 0)
     for number in range(1_000_000):
         text = b"sensor-%06d" % number
-        found["the key"] += hmac.digest(subkey, text, "sha256").hex() in sought
+        found["the key"] += hmac.digest(subkey, text, "sha256") in sought
         for name, guess in GUESSES.items():
             found[name] += guess(text) in sought
     assert found == {**dict.fromkeys(GUESSES, 0), "the key": 3}
