@@ -57,7 +57,7 @@ def test_the_function_answers_and_the_job_runs_to_its_end(deployed: Deployed, ou
     (run_id,) = re.findall(r'"JobRunId": "(\w+)"', output)
     run = deployed.ended(run_id)
     assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
-    assert "curated_weather: no new raw object" in deployed.job_log(run_id)
+    assert "curated_weather: no new object of raw_weather" in deployed.job_log(run_id)
 
 
 def test_lake_query_prints_the_rows(output: str) -> None:
