@@ -6,7 +6,6 @@
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
-from threading import Semaphore, Thread
 from typing import NamedTuple
 
 import pytest
@@ -14,46 +13,14 @@ import pytest
 from lake.errors import LeaseLost
 from lake.ledger import LEASE
 from lake.manifest import Counts
-from lake.run import Lake, run
+from lake.run import run
 from tests.broken_runs import AnyPlace, WiredPlace
 from tests.local_aws import LocalAws
 from tests.memory_aws import NO_SPARK, MemoryPlace
 from tests.place import lake_of_its_own
 from tests.plain_work import REFRESH, check_end, check_step, record, shown
-from tests.wire import Wire, Wired
-
-CALLS = ("UpdateItem", "TransactWriteItems", "CompleteMultipartUpload")
-DEADLINE_SECONDS = 60.0
-LakeOn = Callable[[Wire], Lake]
-
-
-class Writer:
-    """One run in a thread of its own that stops before each call that matters, until it is told to go on."""
-
-    def __init__(self, lake_on: LakeOn) -> None:
-        self._go, self._stopped = Semaphore(0), Semaphore(0)
-        self._lake = lake_on(Wire(pause=self._pause))
-        self._thread = Thread(target=self._work, daemon=True)
-        self.result: Counts | BaseException | None = None
-
-    def step(self) -> None:
-        if self._thread.ident is None:
-            self._thread.start()
-        else:
-            self._go.release()
-        assert self._stopped.acquire(timeout=DEADLINE_SECONDS), "the writer hangs"
-
-    def _pause(self, operation: str) -> None:
-        if operation in CALLS:
-            self._stopped.release()
-            self._go.acquire()
-
-    def _work(self) -> None:
-        try:
-            self.result = run(self._lake, REFRESH)
-        except BaseException as error:  # whatever it is, the test judges it
-            self.result = error
-        self._stopped.release()
+from tests.wire import Wired
+from tests.writer import LakeOn, Writer
 
 
 class Step(NamedTuple):
