@@ -56,7 +56,14 @@ class Client:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         operation = "".join(word.capitalize() for word in name.split("_"))
         method = type(self).__dict__["do_" + name]
-        return lambda **request: self._call(operation, lambda: method(self, **request))
+        return lambda **request: self._call(operation, lambda: self._sent(method, request))
+
+    def _sent(self, method: Callable[..., Any], request: Item) -> Any:
+        """There is one bucket and one table, and who reads the table wants what is true now."""
+        names = [request.get("Bucket", "bucket"), request.get("TableName", "ledger")]
+        if names != ["bucket", "ledger"] and type(self) in (S3, DynamoDb):
+            raise refused(404, "ResourceNotFound")
+        return method(self, **request)
 
     def _call(self, operation: str, send: Callable[[], Any]) -> Any:
         for _ in range(_ATTEMPTS_OF_THE_SDK - 1):
@@ -144,14 +151,16 @@ class S3(Client):
 class DynamoDb(Client):
     """One table with the key pk, sk."""
 
-    def do_get_item(self, Key: Item, **_more: Any) -> Item:  # noqa: N803
+    def do_get_item(self, Key: Item, ConsistentRead: bool, **_more: Any) -> Item:  # noqa: N803
+        assert ConsistentRead, "an eventually consistent read of the ledger"
         return {"Item": _typed(self.memory.items[_identity(Key)])}
 
     def do_put_item(self, Item: Item, **_more: Any) -> Item:  # noqa: N803
         self.memory.items[_identity(Item)] = _plain(Item)
         return {}
 
-    def do_query(self, ExpressionAttributeValues: Item, **_more: Any) -> Item:  # noqa: N803
+    def do_query(self, ExpressionAttributeValues: Item, ConsistentRead: bool, **_more: Any) -> Item:  # noqa: N803
+        assert ConsistentRead, "an eventually consistent read of the ledger"
         wanted = _plain(ExpressionAttributeValues)
         found = sorted(
             key for key in self.memory.items if key[0] == wanted[":pk"] and key[1].startswith(wanted[":prefix"])

@@ -237,6 +237,49 @@ def test_a_run_that_never_heard_that_it_has_the_lock_gets_it(ledger: Ledger) -> 
     assert locked(ledger, "one").epoch == 2
 
 
+class Refusing:
+    """A DynamoDB client whose writes are refused with this code."""
+
+    def __init__(self, client: Any, code: str) -> None:
+        self._client, self._code = client, code
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def update_item(self, **request: Any) -> Any:
+        raise ClientError({"Error": {"Code": self._code, "Message": ""}}, "UpdateItem")
+
+    transact_write_items = update_item
+
+
+def test_a_lock_that_is_given_back_in_that_moment_is_held_until_now(ledger: Ledger, clock: Clock) -> None:
+    ledger.release(locked(ledger, "one"))
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    refusing = Ledger(Refusing(client, "ConditionalCheckFailedException"), "ledger", clock)
+    assert refusing.lock("readings", "two") == Held("one", START)
+
+
+def test_an_error_that_is_no_condition_is_not_taken_for_a_lost_lease(ledger: Ledger, clock: Clock) -> None:
+    lock = locked(ledger, "one")
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    refusing = Ledger(Refusing(client, "AccessDeniedException"), "ledger", clock)
+    for call in (
+        lambda: refusing.lock("readings", "two"),
+        lambda: refusing.renew(lock),
+        lambda: refusing.claim(lock, OBJECTS[:1]),
+        lambda: refusing.prepare(lock, "one", {"started_at": "x"}),
+    ):
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            call()
+
+
+def test_runs_come_in_the_order_of_their_start(ledger: Ledger) -> None:
+    lock = locked(ledger, "one")
+    for run_id, started in (("a", "3"), ("b", "1"), ("c", "2")):
+        ledger.prepare(lock, run_id, {"started_at": started})
+    assert [run["started_at"] for run in ledger.runs("readings")] == ["1", "2", "3"]
+
+
 def test_datasets_do_not_see_each_other(ledger: Ledger) -> None:
     locked(ledger, "one")
     assert isinstance(ledger.lock("weather", "one"), Lock)

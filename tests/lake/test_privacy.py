@@ -99,3 +99,13 @@ def test_a_key_does_not_show_when_it_is_printed() -> None:
 def test_a_secret_without_versions_is_an_error() -> None:
     with pytest.raises(ValueError, match="no version"):
         keys.key_versions('{"versions": []}')
+
+
+def test_versions_are_in_the_order_of_their_time_with_whole_numbers() -> None:
+    entries = [
+        {"version": 1, "valid_from": "2026-02-01T00:00:00Z", "key": "b"},
+        {"version": "2", "valid_from": "2026-01-01T00:00:00Z", "key": "a"},
+    ]
+    versions = keys.key_versions(json.dumps({"versions": entries}))
+    assert [(version.version, version.key) for version in versions] == [(2, b"a"), (1, b"b")]
+    assert len(keys.subkey(b"master", "info")) == 32

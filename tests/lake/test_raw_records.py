@@ -125,3 +125,28 @@ def test_the_door_can_read_every_type_of_the_raw_contracts() -> None:
     for name in ("raw_weather", "raw_iot_sensors"):
         for column in contract.load(name).stored:
             assert column.physical_type in raw_records._READERS
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_a_whole_number_must_fit_into_its_type(bits: int) -> None:
+    read_integer = raw_records._integer_of(bits)
+    for value in (-(2 ** (bits - 1)), 0, 2 ** (bits - 1) - 1):
+        assert read_integer(value) == value
+    for broken in (-(2 ** (bits - 1)) - 1, 2 ** (bits - 1), True, 1.0, "1"):
+        with pytest.raises(raw_records._Broken, match=r"^type$"):
+            read_integer(broken)
+
+
+def test_a_line_may_be_as_long_as_the_limit_and_what_is_longer_is_not_kept() -> None:
+    longest = b'{"id": "' + b"a" * (raw_records.MAXIMUM_LINE_BYTES - 10) + b'"}'
+    assert [record.reasons for record in read(longest)] == [[]]
+    assert [record[:4] for record in read(longest + b" x")] == [(1, b"", None, ["too_large:line"])]
+
+
+def test_a_broken_line_is_kept_as_it_came_without_its_carriage_return() -> None:
+    assert [record.payload for record in read(b"\rbroken\r\n" + GOOD)] == [b"\rbroken", GOOD]
+
+
+def test_a_type_that_the_door_does_not_know_is_named() -> None:
+    columns = (Column("id", "interval", "Nothing that JSON has."),)
+    assert [record.reasons for record in raw_records.read(b'{"id": 1}', "x.json", columns)] == [["unsupported_type:id"]]

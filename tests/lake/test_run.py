@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
+from botocore.exceptions import HTTPClientError
 
 from lake.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, OutsideWriter
 from lake.ledger import LEASE, Lock
@@ -68,11 +69,43 @@ def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) 
     }
 
 
-def test_a_run_without_anything_to_do_leaves_nothing(place: MemoryPlace) -> None:
+def test_a_run_without_anything_to_do_leaves_nothing(place: MemoryPlace, caplog: pytest.LogCaptureFixture) -> None:
     run(place.lake, REFRESH)
     before = dict(place.memory.objects)
+    caplog.set_level("INFO", "lake.run")
     assert run(place.lake, REFRESH) is NOTHING
     assert place.memory.objects == before
+    assert caplog.messages == ["curated_weather: no new object of raw_weather"]
+
+
+def test_a_run_says_what_it_reads_and_what_it_has_committed(
+    place: MemoryPlace, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "lake.run")
+    counts = run(place.lake, REFRESH)
+    (record,) = place.lake.ledger.runs(TARGET.name)
+    name = f"curated_weather: run {record['run_id']}"
+    assert caplog.messages == [f"{name} reads 1 objects", f"{name} committed {counts}"]
+
+
+def test_99_objects_are_claimed_by_one_transaction_together_with_the_lease() -> None:
+    place, wire = MemoryPlace(), Wire()
+    for number in range(100):
+        place.put(f"{number:03}.json")
+    lock = place.lake.ledger.lock(TARGET.name, "one")
+    assert isinstance(lock, Lock)
+    ledger = place.lake_on(wire).ledger
+    objects = tuple(place.lake.storage.list(place.lake.locations[SOURCE.name]))
+    ledger.claim(lock, objects[:99])
+    assert wire.calls == ["TransactWriteItems"]
+    ledger.claim(lock, objects)
+    assert wire.calls == ["TransactWriteItems"] * 3
+
+
+def test_what_the_ledger_says_of_a_prepared_run(place: MemoryPlace) -> None:
+    lock = prepared(place)
+    record = place.lake.ledger.run(TARGET.name, lock.unfinished or "")
+    assert (record["status"], record["pipeline"], record["details"]) == ("PREPARED", "weather_iot", {})
 
 
 def test_a_run_that_finds_the_dataset_held_ends_cleanly_and_says_by_whom(
@@ -91,6 +124,8 @@ def test_a_run_that_fails_says_so_in_the_ledger_and_in_pipeline_runs() -> None:
         run(place.lake, REFRESH)
     (row,), (record,) = rows(place), place.lake.ledger.runs(TARGET.name)
     reason = "raw_weather: no raw data has ever arrived in s3://bucket/raw/weather/; check that its producer runs"
+    assert place.lake.ledger.run(TARGET.name, row["run_id"]) == record
+    assert row["pipeline"] == record["pipeline"] == "weather_iot"
     for said in (row, record):
         assert (said["status"], said["reason"], said["received"]) == ("FAILED", reason, 0)
     assert place.memory.partitions.keys() == {"pipeline_runs"}
@@ -118,6 +153,13 @@ def test_what_a_failed_run_had_counted_is_in_its_row(place: MemoryPlace) -> None
     assert row["input_objects"] == [f"{RAW}a.json"]
     run(place.lake, REFRESH)
     check_end(place.lake)
+
+
+def test_an_error_of_aws_has_counted_nothing(place: MemoryPlace) -> None:
+    work = Fails(TARGET, SOURCE, REFRESH.transformation, HTTPClientError(error="gone"))
+    with pytest.raises(HTTPClientError):
+        run(place.lake, work)
+    assert [(row["status"], row["received"]) for row in rows(place)] == [("FAILED", 0)]
 
 
 def test_a_defect_is_no_failed_run(place: MemoryPlace) -> None:
@@ -148,7 +190,7 @@ SUM, PARTS = "the counts do not add up, nothing was published: Counts", "objects
 @pytest.mark.parametrize(
     ("says", "message"),
     [
-        (Outcome(LOST, (), {KEY: ONE}), rf"{SUM}\(received=2, [^:]*$"),
+        (Outcome(LOST, (), {KEY: ONE}), rf"{SUM}\(received=2, [^:]*\)$"),
         (Outcome(ONE, (), {KEY: LOST}), rf"{SUM}\(received=1, .*, first in {KEY}: Counts\(received=2, [^:]*$"),
         (Outcome(ONE, (), {}), rf"counts of 0 {PARTS} has read 1 objects; nothing was published: Counts\(received=1"),
         (Outcome(ONE, (), {KEY: ONE, "other": NOTHING}), f"counts of 2 {PARTS} has read 1"),
