@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test check format up down status env build bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo report test mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 PYTHON := .venv/bin/python
@@ -30,6 +30,10 @@ test: ## everything that CI runs
 check: ## format, lint, types, Terraform, contracts, security
 	@scripts/setup.sh checks
 	@scripts/check.sh
+
+mutation: ## change the code in a thousand places: does a fast test notice each (about 10 minutes)
+	@scripts/setup.sh mutation
+	@scripts/mutation.sh
 
 format: setup ## rewrite Python and Terraform in the house's format
 	@.venv/bin/ruff format .
@@ -69,7 +73,7 @@ unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it
 	@$(TERRAFORM) unlock --env $(ENV) --lock "$(if $(filter command,$(firstword $(origin LOCK))),$(LOCK))"
 
 locks: ## resolve requirements/*.in anew into the locks
-	@for lock in uv:3.11 lambda:3.13 local:3.11 checks:3.11; do \
+	@for lock in uv:3.11 lambda:3.13 local:3.11 checks:3.11 mutation:3.11; do \
 	  .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done

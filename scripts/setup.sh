@@ -2,6 +2,7 @@
 # Everything that make demo and make test need, in .venv and .cache of this folder. Running it again costs a second.
 #   scripts/setup.sh           to run the lake
 #   scripts/setup.sh checks    the checkers too, in .venv-checks
+#   scripts/setup.sh mutation  what make mutation needs too, in .venv-mutation
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,4 +45,5 @@ install() { # folder, lock
 
 install .venv requirements/local.txt
 if [ "${1:-}" = checks ]; then install .venv-checks requirements/checks.txt; fi
+if [ "${1:-}" = mutation ]; then install .venv-mutation requirements/mutation.txt; fi
 [ -f .cache/spark-jars/complete ] && [ -f .cache/spark-jars/archive-tried ] || .venv/bin/python scripts/spark_jars.py >&2

@@ -109,3 +109,14 @@ def test_versions_are_in_the_order_of_their_time_with_whole_numbers() -> None:
     versions = keys.key_versions(json.dumps({"versions": entries}))
     assert [(version.version, version.key) for version in versions] == [(2, b"a"), (1, b"b")]
     assert len(keys.subkey(b"master", "info")) == 32
+
+
+def test_the_key_of_a_seal_follows_from_dataset_and_version() -> None:
+    (version,) = keys.key_versions(
+        json.dumps({"versions": [{"version": 7, "valid_from": "1970-01-01T00:00:00Z", "key": "a"}]})
+    )
+    assert keys.seal_of("readings", (version,), 7) == keys.subkey(b"a", "readings/seal/7")
+    with pytest.raises(KeyError):
+        keys.seal_of("readings", (version,), 8)
+    with pytest.raises(ValueError, match=r"^the secret holds no version of the pseudonym key$"):
+        keys.key_versions(json.dumps({"versions": []}))

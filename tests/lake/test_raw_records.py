@@ -150,3 +150,20 @@ def test_a_broken_line_is_kept_as_it_came_without_its_carriage_return() -> None:
 def test_a_type_that_the_door_does_not_know_is_named() -> None:
     columns = (Column("id", "interval", "Nothing that JSON has."),)
     assert [record.reasons for record in raw_records.read(b'{"id": 1}', "x.json", columns)] == [["unsupported_type:id"]]
+
+
+def test_only_true_and_false_are_booleans() -> None:
+    columns = (Column("is", "boolean", "Yes or no."),)
+    found = list(raw_records.read(b'{"is": true}\n{"is": false}\n{"is": 1}', "x.json", columns))
+    assert [(record.values, record.reasons) for record in found] == [
+        ((True,), []),
+        ((False,), []),
+        (None, ["type:is"]),
+    ]
+
+
+def test_a_value_of_another_type_is_drift_of_its_field() -> None:
+    columns = (Column("type:x", "int", "A name that looks like a reason."), Column("is", "boolean", "Yes or no."))
+    (record,) = raw_records.read(b'{"type:x": "1", "is": 2}', "x.json", columns)
+    assert record.reasons == ["type:type:x", "type:is"]
+    assert record.drift == ("retyped:type:x", "retyped:is")
