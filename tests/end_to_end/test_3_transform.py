@@ -86,7 +86,10 @@ def test_three_runs_are_as_one(deployed: Deployed, transformed: dict[str, Any]) 
     assert len(before["curated/"]) == 31
     for _ in range(2):
         run = deployed.run_job()
-        assert (run["JobRunState"], "no new object of raw_weather" in deployed.job_log(run["Id"])) == ("SUCCEEDED", True)
+        assert (run["JobRunState"], "no new object of raw_weather" in deployed.job_log(run["Id"])) == (
+            "SUCCEEDED",
+            True,
+        )
     assert {prefix: deployed.etags(prefix) for prefix in before} == before
     by_hand = f"SELECT count(*) FROM curated_weather WHERE source_object = '{BY_HAND}'"
     assert deployed.query(by_hand) == [("1",)]
