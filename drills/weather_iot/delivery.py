@@ -86,6 +86,6 @@ DRILLS = (
     Drill(
         "3e", "stream-validate-errors", "the stream's check fails", check_broken,
         ("confirm", "apply", "replay", "verify"), arrived, alarms=("stream-validate-errors",),
-        waits={"apply": 600, "verify": 420},
+        waits={"apply": 1800, "verify": 420},
     ),
 )  # fmt: skip
