@@ -137,8 +137,8 @@ def losing(lake: Lake) -> int:
     script = lake.read(transform.SCRIPT).decode()
     broken = script.replace(
         "def main(",
-        "_refresh = Job.refresh\n\n\ndef _lose(self, name, step):\n    _refresh(self, name, "
-        "lambda frame: step(frame).where('temperature_c <= 0'))\n\n\nJob.refresh = _lose\n\n\ndef main(",
+        "_run = Job.run\n\n\ndef _lose(self, name, step):\n    _run(self, name, "
+        "lambda frame: step(frame).where('temperature_c <= 0'))\n\n\nJob.run = _lose\n\n\ndef main(",
     )
     require(broken != script, "the script has no main any more")
     lake.client("s3").put_object(Bucket=lake.bucket, Key=transform.SCRIPT, Body=broken.encode())
