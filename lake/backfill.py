@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lake import frames, quarantine, rewriting, staging, tokens, units
+from lake import arrivals, frames, quarantine, rewriting, staging, tokens, units
 from lake.contract import Contract
 from lake.errors import LakeError
 from lake.keys import KeyVersion
@@ -74,7 +74,7 @@ class Backfill:
 
     def inputs(self, lake: Lake) -> tuple[StoredObject, ...]:
         """Every version of a raw object that a committed run has processed."""
-        return closed(lake, self.target, self.source)
+        return arrivals.closed(lake, self.target, self.source)
 
     def keys(self, lake: Lake) -> tuple[KeyVersion, ...]:
         """The schedule of key versions for tokens."""
@@ -113,14 +113,6 @@ class Backfill:
         counts = replace(NOTHING, received=good + bad, new=new, replaced=replaced, quarantined=bad)
         counts = replace(counts, duplicate=good - new - replaced)
         return Outcome(counts, changes, details={**self.details(), **{state: found[state] for state in _STATES}})
-
-
-def closed(lake: Lake, target: Contract, source: Contract) -> tuple[StoredObject, ...]:
-    """Every version of a raw object that a committed run has processed, once."""
-    known = lake.ledger.objects(target.name)
-    versions = lake.storage.versions(lake.locations[source.name])
-    found = {(entry.key, entry.etag): entry for entry in versions if (entry.key, entry.etag) in known}
-    return tuple(found.values())
 
 
 def _etags(area: Area, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:

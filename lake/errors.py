@@ -41,6 +41,10 @@ class RawObjectUnreadable(LakeError):
     """A raw object that was listed cannot be read; the run publishes nothing and the next one lists anew."""
 
 
+class DatasetHeld(LakeError):
+    """Another run holds the dataset, and what was asked for cannot be left to that."""
+
+
 class LeaseLost(LakeError):
     """Another run has taken the dataset over; this one may not publish."""
 

@@ -27,7 +27,7 @@ _SLICES_PER_CORE = 4
 
 def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
     """One row a record of the objects: lineage, the raw line as ``payload``, what the door said, then the columns."""
-    return of_records(spark, source, objects, lambda stored: _body(bucket, stored))
+    return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
 
 
 def of_records(
@@ -53,7 +53,8 @@ def _storage() -> Storage:
     return Storage(boto3.client("s3"))
 
 
-def _body(bucket: str, stored: StoredObject) -> bytes:
+def body_of(bucket: str, stored: StoredObject) -> bytes:
+    """The bytes of an object, read in a task; raises RawObjectUnreadable."""
     try:
         return _storage().read(bucket, stored.key, stored.version)
     except (BotoCoreError, ClientError) as error:

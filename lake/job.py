@@ -18,7 +18,7 @@ from lake.errors import sentence
 from lake.job_arguments import answer_key
 from lake.ledger import Ledger
 from lake.metrics import Metrics
-from lake.operations import REFRESH, Subject
+from lake.operations import REFRESH, OperationUnknown, Subject
 from lake.refresh import Transformation
 from lake.run import Lake
 from lake.storage import Location, Storage
@@ -60,9 +60,14 @@ class Job:
         self._done: dict[str, list[dict[str, Any]]] = {}
 
     @staticmethod
-    def from_arguments(arguments: Sequence[str]) -> "Job":
-        """The job that Glue's arguments describe; arguments that Glue adds for itself are passed over."""
+    def from_arguments(arguments: Sequence[str], only: str = "") -> "Job":
+        """The job that Glue's arguments describe; arguments that Glue adds for itself are passed over.
+
+        Raises OperationUnknown when it is to do anything else than the operation ``only``, where there is one.
+        """
         options, _ = _parser().parse_known_args(arguments)
+        if only and options.operation != only:
+            raise OperationUnknown(f"this job does nothing but {only}; it was asked for {options.operation}")
         logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("lake").setLevel(logging.INFO)
         secret = boto3.client("secretsmanager").get_secret_value(SecretId=options.pseudonym_key)["SecretString"]

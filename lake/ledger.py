@@ -2,14 +2,15 @@
 
 Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
 unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, epoch, CLAIMED, or CLOSED
-with its counts). The lease only decides when to try; the epoch decides who may claim and prepare.
+with its counts). An erasure gives objects other content: theirs is REPLACED, and ``object#<key>#rewriting`` meanwhile.
+The lease only decides when to try; the epoch decides who may claim and prepare.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -39,6 +40,28 @@ class Held:
 
     owner: str
     until: datetime
+
+
+class Rewriting(NamedTuple):
+    """An object, as it was, that run ``run_id`` was giving other content."""
+
+    before: StoredObject
+    run_id: str
+
+
+class Objects(NamedTuple):
+    """The raw objects of a dataset that the ledger knows.
+
+    ``closed`` are those that a committed run has processed, by (key, etag); the value is when the object arrived where
+    S3 does not say so any more, else None. Under the keys of ``rewriting`` an erasure puts other content, or has died.
+    """
+
+    closed: Mapping[tuple[str, str], datetime | None]
+    rewriting: Mapping[str, Rewriting]
+
+    def news(self, stored: StoredObject) -> bool:
+        """Whether nothing is known of the object."""
+        return (stored.key, stored.etag) not in self.closed and stored.key not in self.rewriting
 
 
 class Ledger:
@@ -85,11 +108,51 @@ class Ledger:
         except LeaseLost:
             return
 
-    def objects(self, dataset: str) -> set[tuple[str, str]]:
-        """(key, etag) of every raw object that a committed run has processed."""
+    def objects(self, dataset: str) -> Objects:
+        """The raw objects that the ledger knows."""
         items = self._query(dataset, "object#")
         # Before objects were claimed, an item was written by the commit only, and without a status.
-        return {(item["key"], item["etag"]) for item in items if item.get("status", "CLOSED") == "CLOSED"}
+        closed = [item for item in items if item.get("status", "CLOSED") == "CLOSED"]
+        rewriting = [item for item in items if item.get("status") == "REWRITING"]
+        return Objects(
+            {(item["key"], item["etag"]): _arrival(item) for item in closed},
+            {item["key"]: Rewriting(_stored(item), item["run_id"]) for item in rewriting},
+        )
+
+    def begin_rewriting(self, lock: Lock, stored: StoredObject) -> None:
+        """Write down, before a closed object gets other content, that what comes under its key is no news."""
+        self.renew(lock)
+        before = {"etag": stored.etag, "size": stored.size, "arrived_at": stored.modified.isoformat()}
+        item = {**_key(lock.dataset, _rewriting(stored.key)), "key": stored.key, "run_id": lock.owner, **before}
+        self._transact([self._put({**item, "status": "REWRITING"})])
+
+    def rewritten(self, lock: Lock, stored: StoredObject, etag: str) -> None:
+        """A closed object has got the content with that ETag: it is closed as before.
+
+        When it arrived is now ours to remember: S3 only says when it got the content that it has.
+        """
+        before = _object(lock.dataset, stored)
+        item = self._item(before["pk"], before["sk"])
+        after = {**item, **_object(lock.dataset, replace(stored, etag=etag)), "arrived_at": stored.modified.isoformat()}
+        # Equal content may have an equal ETag.
+        replaced = [] if etag == stored.etag else [self._put({**item, "status": "REPLACED"})]
+        self._transact([self._put(after), *replaced, self._settled(lock, stored.key)])
+
+    def not_rewritten(self, lock: Lock, key: str) -> None:
+        """The object is as it was before ``begin_rewriting``."""
+        self._transact([self._settled(lock, key)])
+
+    def carry_on(self, partition: str, kind: str, stored: StoredObject, etag: str) -> None:
+        """What ``<kind>#<key>#<etag>`` says of an object, if anything, is said of its content with another ETag too."""
+        item = self._item(partition, f"{kind}#{stored.key}#{stored.etag}")
+        if item:
+            self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
+
+    def audit(self, dataset: str, action: str, record: Mapping[str, Any]) -> None:
+        """Write down what was done that no run tells; ``record`` has the run's id and what the reader needs to know."""
+        moment = self._now().isoformat()
+        key = {"pk": f"audit#{dataset}", "sk": f"{action}#{moment}#{record['run_id']}"}
+        self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
 
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
         """Write down which run is reading these objects, if the lock still has our epoch; else raises LeaseLost.
@@ -167,6 +230,9 @@ class Ledger:
         }
         return {"Put": {**put, **condition}}
 
+    def _settled(self, lock: Lock, key: str) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._table, "Key": _typed(_key(lock.dataset, _rewriting(key)))}}
+
     def _put(self, item: Mapping[str, Any]) -> dict[str, Any]:
         return {"Put": {"TableName": self._table, "Item": _typed(item)}}
 
@@ -227,6 +293,11 @@ class Ledger:
         answer = self._client.get_item(TableName=self._table, Key=_typed(_key(dataset, sort)), ConsistentRead=True)
         return _plain(answer["Item"])
 
+    def _item(self, partition: str, sort: str) -> dict[str, Any]:
+        """An item, empty where there is none; sets stay sets."""
+        key = _typed({"pk": partition, "sk": sort})
+        return _plain(self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {}))
+
     def _query(self, dataset: str, prefix: str) -> list[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -259,6 +330,18 @@ def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
 def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
     run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
     return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
+
+
+def _rewriting(key: str) -> str:
+    return f"object#{key}#rewriting"
+
+
+def _stored(item: Mapping[str, Any]) -> StoredObject:
+    return StoredObject(item["key"], item["etag"], item["size"], datetime.fromisoformat(item["arrived_at"]))
+
+
+def _arrival(item: Mapping[str, Any]) -> datetime | None:
+    return datetime.fromisoformat(item["arrived_at"]) if "arrived_at" in item else None
 
 
 def _typed(item: Mapping[str, Any]) -> dict[str, Any]:

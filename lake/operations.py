@@ -8,6 +8,7 @@ from typing import Any
 from lake import frames, privacy, staging
 from lake.backfill import Backfill, Window
 from lake.contract import Contract
+from lake.erase import Erase
 from lake.errors import LakeError
 from lake.job_arguments import DAYS_IN_A_RUN
 from lake.quarantine import Discard, Selection
@@ -15,7 +16,7 @@ from lake.refresh import Refresh, Transformation
 from lake.replay import Replay
 from lake.retokenise import Retokenise
 from lake.run import Lake, Outcome, Work, preview, run
-from lake.storage import StoredObject
+from lake.storage import Location, StoredObject
 from lake.undo import Undo
 
 Arguments = Mapping[str, Any]
@@ -93,6 +94,18 @@ def _retokenise(subject: Subject, arguments: Arguments) -> Iterator[Work]:
     yield Retokenise(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
 
 
+def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work]:
+    yield Erase(
+        subject.target,
+        subject.source,
+        arguments["sealed_payload"],
+        arguments["key_version"],
+        arguments["stream"],
+        Location.parse(arguments["errors"]),
+        arguments["by"],
+    )
+
+
 def _undo(subject: Subject, arguments: Arguments) -> Iterator[Work]:
     yield Undo(subject.target, arguments["run"], arguments["by"])
 
@@ -104,6 +117,7 @@ _WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work]]] = {
     "backfill": _backfill,
     "retokenise": _retokenise,
     "undo": _undo,
+    "erase": _erase,
 }
 
 

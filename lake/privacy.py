@@ -44,6 +44,14 @@ def with_sealed_payload(
     return _with_keys(frame, keys, event_time).withColumn("sealed_payload", sealed)
 
 
+def with_payload(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...]) -> DataFrame:
+    """Add ``payload``, what ``sealed_payload`` is in clear; null where none of these keys has sealed it."""
+    rows = [(key.version, bytearray(seal_of(contract.name, versions, key.version))) for key in versions]
+    seals = _hidden(frame.sparkSession, rows, "key_version int, seal binary")
+    clear = F.try_aes_decrypt(F.unbase64("sealed_payload"), "seal", F.lit("GCM"))
+    return frame.join(F.broadcast(seals), "key_version", "left").withColumn("payload", clear).drop("seal")
+
+
 def opened(
     spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str
 ) -> bytes:

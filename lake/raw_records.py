@@ -44,15 +44,15 @@ class RawRecord(NamedTuple):
     drift: tuple[str, ...] = ()
 
 
-class _Broken(Exception):
+class Broken(Exception):
     """A line or object that cannot be read; the argument is the reason id."""
 
 
 def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
     """Every record of one raw object, in order; blank lines are none. Never raises for bad content."""
     try:
-        text = _unpacked(body, key)
-    except _Broken as broken:
+        text = unpacked(body, key)
+    except Broken as broken:
         yield RawRecord(0, b"", None, [str(broken)])
         return
     for number, line in enumerate(text.split(b"\n"), start=1):
@@ -60,14 +60,14 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawReco
             yield _record(number, line.rstrip(b"\r"), columns)
 
 
-def _unpacked(body: bytes, key: str) -> bytes:
-    """The object's text; a gzip that lies about itself, is cut short or is a bomb is one broken object."""
+def unpacked(body: bytes, key: str) -> bytes:
+    """The object's text; raises Broken for a gzip that lies about itself, is cut short or is a bomb."""
     packed = body.startswith(_GZIP)
     if packed != key.endswith(".gz") and body:
-        raise _Broken("encoding:object")
+        raise Broken("encoding:object")
     text = _gunzipped(body) if packed else body
     if text.startswith(_WIDE_MARKS) or _is_wide(text):
-        raise _Broken("encoding:object")
+        raise Broken("encoding:object")
     return text.removeprefix(_UTF8_MARK)
 
 
@@ -84,9 +84,9 @@ def _gunzipped(body: bytes) -> bytes:
             while chunk := stream.read(_CHUNK):
                 unpacked += chunk
                 if len(unpacked) > limit:
-                    raise _Broken("too_large:object")
+                    raise Broken("too_large:object")
     except (EOFError, OSError, zlib.error) as error:
-        raise _Broken("gzip:object") from error
+        raise Broken("gzip:object") from error
     return bytes(unpacked)
 
 
@@ -94,11 +94,11 @@ def _record(number: int, line: bytes, columns: tuple[Column, ...]) -> RawRecord:
     if len(line) > MAXIMUM_LINE_BYTES:
         return RawRecord(number, b"", None, ["too_large:line"])
     try:
-        record = _parsed(line)
-    except _Broken as broken:
+        record = parsed(line)
+    except Broken as broken:
         return RawRecord(number, line, None, [str(broken)])
     values = [_value(record.get(column.name), column) for column in columns]
-    reasons = [str(value) for value in values if isinstance(value, _Broken)]
+    reasons = [str(value) for value in values if isinstance(value, Broken)]
     drift = (*_other_fields(record, columns), *_retyped(reasons))
     return RawRecord(number, line, None if reasons else tuple(values), reasons, drift)
 
@@ -115,18 +115,19 @@ def _retyped(reasons: list[str]) -> list[str]:
     return [reason.replace("type:", "retyped:", 1) for reason in reasons if reason.startswith("type:")]
 
 
-def _parsed(line: bytes) -> Mapping[str, Any]:
+def parsed(line: bytes) -> Mapping[str, Any]:
+    """The JSON object of one line; raises Broken."""
     try:
         text = line.decode("utf-8")
         if _depth(line) > MAXIMUM_DEPTH:
-            raise _Broken("depth:line")
+            raise Broken("depth:line")
         record = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
-        raise _Broken("encoding:line") from error
+        raise Broken("encoding:line") from error
     except ValueError as error:
-        raise _Broken("malformed:line") from error
+        raise Broken("malformed:line") from error
     if not isinstance(record, dict):
-        raise _Broken("not_an_object:line")
+        raise Broken("not_an_object:line")
     return record
 
 
@@ -144,55 +145,55 @@ def _depth(line: bytes) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        raise _Broken("duplicate_key:line")
+        raise Broken("duplicate_key:line")
     return record
 
 
 def _no_constant(_token: str) -> None:
-    raise _Broken("not_finite:line")
+    raise Broken("not_finite:line")
 
 
 def _value(value: Any, column: Column) -> Any:
-    """The value in the column's type, None for null or missing, or a _Broken to collect."""
+    """The value in the column's type, None for null or missing, or a Broken to collect."""
     if value is None:
         return None
     try:
         return _READERS[column.physical_type](value)
     except KeyError:
-        return _Broken(f"unsupported_type:{column.name}")
-    except _Broken as broken:
-        return _Broken(f"{broken}:{column.name}")
+        return Broken(f"unsupported_type:{column.name}")
+    except Broken as broken:
+        return Broken(f"{broken}:{column.name}")
 
 
 def _text(value: Any) -> str:
     """Unicode in composed form, or one identifier would have two tokens."""
     if not isinstance(value, str):
-        raise _Broken("type")
+        raise Broken("type")
     if value.isascii():
         return value
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise _Broken("encoding") from error
+        raise Broken("encoding") from error
     return unicodedata.normalize("NFC", value)
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Broken("type")
+        raise Broken("type")
     try:
         number = float(value)
     except OverflowError as error:
-        raise _Broken("not_finite") from error
+        raise Broken("not_finite") from error
     if not math.isfinite(number):
-        raise _Broken("not_finite")
+        raise Broken("not_finite")
     return number
 
 
 def _integer_of(bits: int) -> Callable[[Any], int]:
     def integer(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-            raise _Broken("type")
+            raise Broken("type")
         return value
 
     return integer
@@ -200,7 +201,7 @@ def _integer_of(bits: int) -> Callable[[Any], int]:
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _Broken("type")
+        raise Broken("type")
     return value
 
 

@@ -41,7 +41,7 @@ class Refresh:
                 f"{self.source.name}: no raw data has ever arrived in {place.uri}; check that its producer runs"
             )
         known = lake.ledger.objects(self.target.name)
-        return tuple(entry for entry in stored if (entry.key, entry.etag) not in known)
+        return tuple(entry for entry in stored if known.news(entry))
 
     def stage(self, lake: Lake, manifest: Manifest) -> Outcome:
         """Judge, pseudonymise and stage what the objects hold."""

@@ -84,13 +84,25 @@ def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int
     return len(messages)
 
 
+def message(line: bytes) -> bytes:
+    """What was sent, of a line of an error object."""
+    return base64.b64decode(json.loads(line)["rawData"])
+
+
+def partition(stream_name: str) -> str:
+    """Under what the ledger keeps which messages of a stream were sent again; ``refused`` is the kind of its items."""
+    return f"stream#{stream_name}"
+
+
 def _messages(storage: Storage, source: Stream, stored: StoredObject) -> Iterator[Message]:
     body = storage.read(source.errors.bucket, stored.key)
     text = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-    for number, line in enumerate(text.splitlines(), start=1):
+    # An erased message leaves an empty line.
+    lines = ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line)
+    for number, line in lines:
         entry = json.loads(line)
         arrived = datetime.fromtimestamp(entry["arrivalTimestamp"] / 1000, UTC)
-        yield Message(stored, number, arrived, entry["errorCode"], base64.b64decode(entry["rawData"]))
+        yield Message(stored, number, arrived, entry["errorCode"], message(line))
 
 
 def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
@@ -143,4 +155,4 @@ class _Sent:
             )
 
     def _key(self, stored: StoredObject) -> dict[str, dict[str, str]]:
-        return {"pk": {"S": f"stream#{self._stream}"}, "sk": {"S": f"refused#{stored.key}#{stored.etag}"}}
+        return {"pk": {"S": partition(self._stream)}, "sk": {"S": f"refused#{stored.key}#{stored.etag}"}}

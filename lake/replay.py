@@ -6,7 +6,7 @@ from typing import ClassVar
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake import frames, quarantine, rewriting, staging, tokens
+from lake import arrivals, frames, quarantine, rewriting, staging, tokens
 from lake.contract import Contract
 from lake.manifest import Kind, Manifest, UnitChange, total
 from lake.quarantine import KEY, Selection
@@ -34,7 +34,7 @@ class Replay:
         wanted = {(row["source_object"], row["arrived_at"].timestamp()) for row in rows.collect()}
         if not wanted:
             return ()
-        versions = lake.storage.versions(lake.locations[self.source.name])
+        versions = arrivals.closed(lake, self.target, self.source)
         return tuple(entry for entry in versions if (entry.key, entry.modified.timestamp()) in wanted)
 
     def stage(self, lake: Lake, manifest: Manifest) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from botocore.exceptions import BotoCoreError, ClientError
 from py4j.protocol import Py4JError
@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from lake.catalog import Catalog, folder_of
 from lake.contract import Contract, load
-from lake.errors import CountsDoNotAdd, LakeError, OutsideWriter, sentence
+from lake.errors import CountsDoNotAdd, DatasetHeld, LakeError, OutsideWriter, sentence
 from lake.keys import KeyVersion
 from lake.ledger import Held, Ledger, Lock
 from lake.manifest import NOTHING, Counts, Kind, Manifest, UnitChange, checksum, report, row, total
@@ -94,6 +94,14 @@ class Work(Protocol):
         """
 
 
+@runtime_checkable
+class Concluding(Protocol):
+    """A work that has more to do than to replace units, which no other run can finish for it."""
+
+    def conclude(self, lake: Lake, lock: Lock) -> None:
+        """Do it, after the commit and still under the lock. Who repeats the work does what was left."""
+
+
 def run(lake: Lake, work: Work) -> Counts:
     """Do the work under the dataset's lock. Raises LakeError when it cannot, then nothing was published.
 
@@ -120,6 +128,8 @@ def _new_run_id(lake: Lake) -> str:
 def _locked(lake: Lake, work: Work) -> Counts:
     target, run_id = work.target, _new_run_id(lake)
     lock = lake.ledger.lock(target.name, run_id)
+    if isinstance(lock, Held) and isinstance(work, Concluding):
+        raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
         return NOTHING
@@ -128,6 +138,8 @@ def _locked(lake: Lake, work: Work) -> Counts:
             logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
             lake.metrics.finished(target, finish(lake, lock, target, lock.unfinished))
         counts = _done(lake, lock, work)
+        if isinstance(work, Concluding):
+            work.conclude(lake, lock)
         if work.claims:
             lake.ledger.complete(lock)
         return counts

@@ -1,7 +1,7 @@
 """The S3 calls of the data path. Every replacement of a unit is conditional on what was there before."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 logger = logging.getLogger(__name__)
 RUN_METADATA = "run-id"
 _ATTEMPTS_AT_A_CONFLICT = 5
+# Limit of DeleteObjects.
+_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ class Storage:
                 if not entry["Key"].endswith("/"):
                     yield replace(_stored(entry), version=entry["VersionId"])
 
+    def old_versions(self, location: Location) -> Iterator[StoredObject]:
+        """All versions below the location that are not what their object is now; delete markers are none."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=location.bucket, Prefix=location.prefix
+        )
+        for page in pages:
+            for entry in page.get("Versions", []):
+                if not entry["IsLatest"]:
+                    yield replace(_stored(entry), version=entry["VersionId"])
+
     def read(self, bucket: str, key: str, version: str | None = None) -> bytes:
         """The object's bytes."""
         body: bytes = self._client.get_object(**_named(bucket, key, version))["Body"].read()
@@ -85,6 +97,29 @@ class Storage:
     def put(self, bucket: str, key: str, body: bytes) -> None:
         """Store an object whose key and content belong together, so that a repetition changes nothing."""
         self._client.put_object(Bucket=bucket, Key=key, Body=body)
+
+    def rewrite(self, bucket: str, key: str, body: bytes, before: str | None, run_id: str) -> str:
+        """Store other content where the ETag is ``before`` (None: no object), else PreconditionFailed; its ETag."""
+        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
+        try:
+            answer = self._client.put_object(
+                Bucket=bucket, Key=key, Body=body, Metadata={RUN_METADATA: run_id}, **condition
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 409, 412):
+                raise PreconditionFailed(key) from error
+            raise
+        return str(answer["ETag"]).strip('"')
+
+    def remove(self, bucket: str, versions: Iterable[StoredObject]) -> tuple[str, ...]:
+        """Delete these versions for good; what S3 says of each that it has not deleted."""
+        named = [{"Key": entry.key, "VersionId": entry.version} for entry in versions]
+        kept: tuple[str, ...] = ()
+        for start in range(0, len(named), _DELETED_AT_ONCE):
+            some = named[start : start + _DELETED_AT_ONCE]
+            answer = self._client.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+            kept += tuple(f"s3://{bucket}/{error['Key']}: {error['Message']}" for error in answer.get("Errors", []))
+        return kept
 
     def etag(self, bucket: str, key: str) -> str | None:
         """The object's ETag; None when there is no object."""

@@ -57,7 +57,7 @@ def _functions(platform: Platform, during: Window) -> Iterator[Usage]:
 
 def _glue(platform: Platform, during: Window) -> Iterator[Usage]:
     client = platform.client("glue")
-    for name in watch.parts(platform, "jobs"):
+    for name in (*watch.parts(platform, "jobs"), *watch.parts(platform, "operations")):
         runs = [run for run in watch.job_runs(client, name, during.start) if run.get("WorkerType")]
         for flex, price in ((False, "glue_dpu_hour"), (True, "glue_flex_dpu_hour")):
             billed = [run for run in runs if (run.get("ExecutionClass") == "FLEX") == flex]

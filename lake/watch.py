@@ -103,7 +103,7 @@ def short(platform: Platform, name: str) -> str:
 
 
 def parts(platform: Platform, kind: str) -> list[str]:
-    """The names of all ``functions``, ``streams`` or ``jobs`` of the pipelines."""
+    """The names of all ``functions``, ``streams``, ``jobs`` or ``operations`` (jobs that do one) of the pipelines."""
     pipelines = [part for part in platform.names.values() if isinstance(part, dict)]
     return [name for pipeline in pipelines for name in pipeline.get(kind, {}).values()]
 

@@ -121,7 +121,8 @@ def drift_counted(lake: Lake, number: Any) -> str:
     found = _number(lake, f"SELECT count(*) FROM curated_weather WHERE source_object = '{DRIFTING}'")
     require(found == number, f"{found} of {number} records of {DRIFTING} are in curated")
     named = lake.query(
-        "SELECT element_at(drift, 'added:pressure_hpa') FROM pipeline_runs ORDER BY started_at DESC LIMIT 1"
+        "SELECT element_at(drift, 'added:pressure_hpa') FROM pipeline_runs WHERE dataset = 'curated_weather' "
+        "ORDER BY started_at DESC LIMIT 1"
     )[0][0]
     require(named == str(number), f"the run has counted {named} records with the new field instead of {number}")
     return f"{number} records in curated, and pipeline_runs names the field that is new in them"

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake import contract, cost, state, usage, watch
 from lake.command import backfill, keys, quarantine, refused
+from lake.command.erase import erase
 from lake.command.options import Environment, Json, ask
 from lake.command.output import show
 from lake.command.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
@@ -32,6 +33,7 @@ application.add_typer(quarantine.group, name="quarantine")
 application.add_typer(backfill.group, name="backfill")
 application.add_typer(keys.group, name="keys")
 application.add_typer(refused.application, name="refused")
+application.command()(erase)
 
 
 @application.command()

@@ -88,7 +88,7 @@ def row_of_run(run: watch.Run) -> dict[str, Any]:
 
 def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
     """Start the job and wait for its end; when it began to work. Raises JobDidNot with the job's reason."""
-    client, job = platform.client("glue"), _job(platform, dataset)
+    client, job = platform.client("glue"), _job(platform, dataset, operation)
     said = {"dataset": dataset, "by": caller(platform), **arguments}
     given = {"--operation": operation, "--operation_arguments": json.dumps(said)}
     with _progress(f"{job}: {operation} of {dataset}"):
@@ -114,9 +114,11 @@ def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
             time.sleep(_POLL_SECONDS)
 
 
-def _job(platform: Platform, dataset: str) -> str:
-    (name,) = platform.names[contract.load(dataset).domain]["jobs"].values()
-    return str(name)
+def _job(platform: Platform, dataset: str, operation: str) -> str:
+    """The job of that operation where it has its own, else the one that makes the dataset."""
+    pipeline = platform.names[contract.load(dataset).domain]
+    (name,) = pipeline["jobs"].values()
+    return str(pipeline["operations"].get(operation, name))
 
 
 def _progress(what: str) -> "AbstractContextManager[Status | None]":

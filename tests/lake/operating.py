@@ -1,24 +1,20 @@
 """Commands as somebody types them, with the job's work done in this process; sensors, which have pseudonyms."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lake import contract
 from lake.command import backfill, orders, quarantine
 from lake.job import Job, Order
 from lake.operations import Subject, perform
 from lake.platform import Platform
 from lake.run import Lake
-from lake.storage import Location
-from tests.place import SECRET, TARGET, Place, table
+from tests.place import MESSAGES, READINGS, SECRET, TARGET, Place
 
-MESSAGES, READINGS = contract.load("raw_iot_sensors"), contract.load("curated_sensor_readings")
 FOLDER = "raw/iot-sensors/year=2026/month=11/day=20"
 
 
@@ -56,16 +52,9 @@ def message(sensor: str, day: int, hour: int, temperature: float = 5.0) -> str:
 
 
 @pytest.fixture
-def sensors(place: Place) -> Iterator[Sensors]:
+def sensors(place: Place) -> Sensors:
     """The sensors' datasets beside those of the weather."""
-    glue, datasets = place.aws.client("glue"), (MESSAGES, READINGS, READINGS.quarantine())
-    for dataset in datasets:
-        glue.create_table(DatabaseName=place.bucket, TableInput=table(dataset, place.bucket))
-    locations = {dataset.name: Location(place.bucket, f"{dataset.path}/") for dataset in datasets}
-    sensing = replace(place.lake, locations={**place.lake.locations, **locations})
-    yield Sensors(sensing, replace(place, lake=sensing))
-    for dataset in datasets:
-        glue.delete_table(DatabaseName=place.bucket, Name=dataset.name)
+    return Sensors(place.lake, place)
 
 
 @pytest.fixture

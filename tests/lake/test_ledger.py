@@ -151,7 +151,7 @@ def test_commit_closes_every_object_and_may_be_repeated(ledger: Ledger) -> None:
     ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
     for _ in range(2):
         ledger.commit(manifest("one"))
-    assert ledger.objects("readings") == IDENTITIES
+    assert ledger.objects("readings").closed.keys() == IDENTITIES
     assert [run["status"] for run in ledger.runs("readings")] == ["COMMITTED"]
 
 
@@ -177,7 +177,7 @@ def test_what_is_claimed_is_not_processed_before_it_is_closed(ledger: Ledger) ->
     lock = locked(ledger, "one")
     for _ in range(2):
         ledger.claim(lock, OBJECTS)
-    assert ledger.objects("readings") == set()
+    assert ledger.objects("readings").closed == {}
     claims = items_of_objects()
     assert {(item["key"], item["etag"]) for item in claims} == IDENTITIES
     assert {(item["run_id"], item["epoch"], item["status"]) for item in claims} == {("one", "1", "CLAIMED")}
@@ -324,4 +324,4 @@ def test_an_object_that_was_committed_before_objects_were_claimed_is_not_process
     item = {"pk": "dataset#readings", "sk": "object#raw/0.json#e0", "key": "raw/0.json", "etag": "e0"}
     old = {name: {"S": value} for name, value in item.items()}
     boto3.client("dynamodb", region_name="us-east-1").put_item(TableName="ledger", Item=old)
-    assert ledger.objects("readings") == {("raw/0.json", "e0")}
+    assert ledger.objects("readings").closed.keys() == {("raw/0.json", "e0")}

@@ -133,7 +133,7 @@ def test_a_whole_number_must_fit_into_its_type(bits: int) -> None:
     for value in (-(2 ** (bits - 1)), 0, 2 ** (bits - 1) - 1):
         assert read_integer(value) == value
     for broken in (-(2 ** (bits - 1)) - 1, 2 ** (bits - 1), True, 1.0, "1"):
-        with pytest.raises(raw_records._Broken, match=r"^type$"):
+        with pytest.raises(raw_records.Broken, match=r"^type$"):
             read_integer(broken)
 
 

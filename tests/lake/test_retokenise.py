@@ -10,8 +10,8 @@ from lake import keys, tokens
 from lake.backfill import LossRefused
 from lake.retokenise import NoPseudonyms
 from lake.tokens import Choice, NoSuchVersion
-from tests.lake.operating import FOLDER, READINGS, Sensors, message
-from tests.place import Place
+from tests.lake.operating import FOLDER, Sensors, message
+from tests.place import READINGS, Place
 
 SECRET = {
     "versions": [

@@ -83,5 +83,5 @@ module "role" {
   name       = local.name
   service    = "glue.amazonaws.com"
   account_id = var.lake.account_id
-  statements = merge(local._on_objects, local._on_services)
+  statements = merge(local._on_objects, local._on_services, var.statements)
 }

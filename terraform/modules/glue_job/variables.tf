@@ -41,3 +41,9 @@ variable "timeout_minutes" {
   description = "Minutes after which a run is stopped."
   type        = number
 }
+
+variable "statements" {
+  description = "Statement id => Action, Resource and, where needed, Condition, of what this job may do and others may not."
+  type        = any
+  default     = {}
+}

@@ -1,0 +1,52 @@
+# Erasure of one subject, on demand. A job of its own: no other role may change raw or delete a version.
+
+locals {
+  _of_subjects = {
+    raw        = module.dataset["raw_iot_sensors"].dataset
+    curated    = module.dataset["curated_sensor_readings"].dataset
+    quarantine = module.dataset["curated_sensor_readings"].dataset.quarantine
+  }
+  _with_lines = [local._of_subjects.raw.prefix, module.iot_firehose.stream.errors]
+  _besides    = [module.iot_firehose.stream.errors, "staging/"]
+  _anywhere   = concat([for dataset in local._of_subjects : dataset.prefix], local._besides)
+}
+
+module "erase" {
+  source          = "../../modules/glue_job"
+  name            = "erase"
+  script          = "weather_iot/erase.py"
+  lake            = var.lake
+  timeout_minutes = var.settings.transform_timeout_minutes
+
+  reads = { raw_iot_sensors = local._of_subjects.raw }
+  writes = {
+    curated_sensor_readings            = local._of_subjects.curated
+    quarantine_curated_sensor_readings = local._of_subjects.quarantine
+    pipeline_runs                      = var.lake.runs
+  }
+
+  statements = {
+    ReadBesides = {
+      Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+      Resource = [for prefix in local._besides : "${var.lake.bucket_arn}/${prefix}*"]
+    }
+    ListBesides = {
+      Action    = ["s3:ListBucket", "s3:ListBucketVersions"]
+      Resource  = [var.lake.bucket_arn]
+      Condition = { StringLike = { "s3:prefix" = [for prefix in local._besides : "${prefix}*"] } }
+    }
+    EmptyLines = {
+      Action   = ["s3:PutObject"]
+      Resource = [for prefix in local._with_lines : "${var.lake.bucket_arn}/${prefix}*"]
+    }
+    DeleteVersions = {
+      Action   = ["s3:DeleteObjectVersion"]
+      Resource = [for prefix in local._anywhere : "${var.lake.bucket_arn}/${prefix}*"]
+    }
+    # An object that has got its new content is none any more that is getting it.
+    SettleLedger = {
+      Action   = ["dynamodb:DeleteItem"]
+      Resource = ["arn:aws:dynamodb:${var.lake.region}:${var.lake.account_id}:table/${var.lake.ledger}"]
+    }
+  }
+}

@@ -1,0 +1,233 @@
+"""Nothing of a subject is left in any version of any object, everything of the others is, and runs go on as before."""
+
+import base64
+import gzip
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from lake import keys, refused, sealing
+from lake.data_subject import NoSubjects
+from lake.errors import DatasetHeld
+from lake.ledger import Ledger
+from lake.storage import Location, Storage
+from tests.lake.operating import FOLDER, Sensors, message
+from tests.place import READINGS, Place
+
+VERSIONS = keys.key_versions(
+    json.dumps(
+        {
+            "versions": [
+                {"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "the old one"},
+                {"version": 2, "valid_from": "2026-11-15T00:00:00Z", "key": "the new one"},
+            ]
+        }
+    )
+)
+SUBJECT, OTHER = "s-1", "s-12"
+TOKENS = {keys.token(version, READINGS.name, "sensor_id", SUBJECT) for version in VERSIONS}
+STREAM = "a-stream"
+HOT = 999.0
+
+
+@pytest.fixture
+def sensors(sensors: Sensors) -> Sensors:
+    """Two sensors over a rotation of keys, with corrections, rejected records and refused messages of both."""
+    found = replace(sensors, lake=replace(sensors.lake, keys=VERSIONS))
+    packed = gzip.compress(
+        "\n".join([message(SUBJECT, 14, 1), message(OTHER, 14, 1), message(SUBJECT, 16, 2)]).encode()
+    )
+    put(found, f"{FOLDER}/a.json.gz", packed)
+    rejected = [message(OTHER, 14, 3, HOT), message(SUBJECT, 14, 3, HOT), f'{{"sensor_id": "{SUBJECT}", "temp']
+    found.put("b.json", *rejected, message(OTHER, 16, 4))
+    found.perform()
+    found.put("c.json", message(SUBJECT, 14, 1, 6.0), message(OTHER, 14, 1, 6.0))
+    found.perform()
+    lines = [error(message(SUBJECT, 14, 5)), error(message(OTHER, 14, 5)), error(message(OTHER, 14, 6))]
+    put(found, "firehose-errors/e.json", b"\n".join(lines))
+    return found
+
+
+def put(sensors: Sensors, key: str, body: bytes) -> None:
+    sensors.place.aws.client("s3").put_object(Bucket=sensors.place.bucket, Key=key, Body=body)
+
+
+def error(sent: str) -> bytes:
+    """A line of an error object of Firehose."""
+    data = base64.b64encode(sent.encode()).decode()
+    return json.dumps({"arrivalTimestamp": 1, "errorCode": "Lambda.FunctionError", "rawData": data}).encode()
+
+
+def erase(sensors: Sensors, subject: str = SUBJECT, **arguments: Any) -> list[dict[str, Any]]:
+    sealed = sealing.sealed(READINGS.name, VERSIONS, 2, subject.encode())
+    errors = f"s3://{sensors.place.bucket}/firehose-errors/"
+    given = {"sealed_payload": sealed, "key_version": 2, "stream": STREAM, "errors": errors}
+    return sensors.perform("erase", **given, **arguments)
+
+
+def texts(sensors: Sensors) -> dict[str, str]:
+    """What every version of every object says, unpacked, opened and decoded."""
+    bucket, storage = sensors.place.bucket, sensors.lake.storage
+    return {
+        f"{entry.key} {entry.version}": text(entry.key, storage.read(bucket, entry.key, entry.version))
+        for entry in storage.versions(Location(bucket, ""))
+    }
+
+
+def text(key: str, body: bytes) -> str:
+    if key.endswith(".parquet"):
+        rows = parquet.read_table(io.BytesIO(body)).to_pylist()
+        return str([{**row, "payload": opened(row)} for row in rows])
+    clear = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+    if key.startswith("firehose-errors/"):
+        return "\n".join(refused.message(line).decode() if line else "" for line in clear.split(b"\n"))
+    return clear.decode()
+
+
+def opened(row: dict[str, Any]) -> str:
+    if "sealed_payload" not in row:
+        return ""
+    return sealing.opened(READINGS.name, VERSIONS, row["key_version"], row["sealed_payload"]).decode()
+
+
+def holding(sensors: Sensors) -> list[str]:
+    """Where the subject is."""
+    names = (f'"{SUBJECT}"', *TOKENS)
+    found = texts(sensors).items()
+    return sorted(key for key, said in found if any(name in said for name in names) and "/manifests/" not in key)
+
+
+def of_others(sensors: Sensors) -> list[tuple[str, str, float]]:
+    return [row for row in sensors.tokens() if row[0] not in TOKENS]
+
+
+def quarantined(sensors: Sensors) -> list[tuple[str, int]]:
+    rows = sensors.place.rows(READINGS.quarantine())
+    return sorted((row["source_object"], row["source_line"]) for row in rows)
+
+
+def test_nothing_of_the_subject_is_left_and_all_of_the_others(sensors: Sensors) -> None:
+    others, before = of_others(sensors), holding(sensors)
+    assert (len(others), len(sensors.tokens()), len(quarantined(sensors))) == (2, 4, 3)
+    assert {key.partition("/")[0] for key in before} == {"raw", "curated", "quarantine", "staging", "firehose-errors"}
+    (seen,) = erase(sensors, preview=True)
+    counted = {"rows": 2, "quarantined_records": 2, "raw_lines": 5, "refused_messages": 1, "old_versions": 1}
+    assert {name: seen["details"][name] for name in counted} == counted
+    assert holding(sensors) == before, "a look changes nothing"
+    erase(sensors)
+    assert holding(sensors) == []
+    assert (of_others(sensors), sensors.tokens()) == (others, others)
+    assert quarantined(sensors) == [(f"{FOLDER}/b.json", 1)]
+
+
+def test_runs_go_on_as_if_nothing_had_been(sensors: Sensors) -> None:
+    erase(sensors)
+    others = of_others(sensors)
+    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are no news"
+    (built,) = sensors.perform("backfill", first="2026-11-14", last="2026-11-16", preview=True)
+    assert (built["details"]["equal"], built["units"]) == (2, 0)
+    (judged,) = sensors.perform("replay", everything=True, preview=True)
+    assert (judged["received"], judged["quarantined"], judged["details"]["not_in_raw"]) == (1, 1, 0)
+    sensors.put("d.json", message(OTHER, 14, 1, 7.0))
+    assert sensors.perform()[0]["replaced"] == 1
+    assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"
+    assert len(others) == len(of_others(sensors))
+
+
+def test_the_ledger_says_who_has_erased_whom_by_token_only(sensors: Sensors) -> None:
+    erase(sensors)
+    client = sensors.place.aws.client("dynamodb")
+    items = client.scan(TableName=sensors.place.bucket)["Items"]
+    (audit,) = (item for item in items if item["pk"]["S"] == f"audit#{READINGS.name}")
+    assert (audit["action"]["S"], audit["by"]["S"]) == ("erased", "arn:aws:iam::1:role/r")
+    assert {token["S"] for token in audit["tokens"]["L"]} == TOKENS
+    assert audit["raw_lines"]["N"] == "5"
+    assert f'"{SUBJECT}"' not in json.dumps(items)
+    (run,) = (run for run in sensors.lake.ledger.runs(READINGS.name) if run["kind"] == "erase")
+    assert (run["status"], run["details"]["rows"]) == ("COMMITTED", 2)
+
+
+def test_messages_that_were_sent_again_are_not_sent_once_more(sensors: Sensors) -> None:
+    client, bucket = sensors.place.aws.client("dynamodb"), sensors.place.bucket
+    (entry,) = sensors.lake.storage.list(Location(bucket, "firehose-errors/"))
+    sent = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"refused#{entry.key}#{entry.etag}"}, "lines": {"NS": ["2"]}}
+    client.put_item(TableName=bucket, Item=sent)
+    erase(sensors)
+    (now,) = sensors.lake.storage.list(Location(bucket, "firehose-errors/"))
+    assert now.etag != entry.etag
+    key = {**{"pk": sent["pk"]}, "sk": {"S": f"refused#{now.key}#{now.etag}"}}
+    assert client.get_item(TableName=bucket, Key=key)["Item"]["lines"] == {"NS": ["2"]}
+
+
+def test_what_no_run_has_read_stays_until_one_has(sensors: Sensors) -> None:
+    sensors.put("late.json", message(SUBJECT, 16, 7), message(OTHER, 16, 7))
+    (run,) = erase(sensors, preview=True)
+    assert run["details"]["unread_objects"] == 1
+    erase(sensors)
+    assert [key.partition(" ")[0] for key in holding(sensors)] == [f"{FOLDER}/late.json"]
+    assert sensors.perform()[0]["new"] == 2
+    erase(sensors)
+    assert holding(sensors) == []
+
+
+def test_an_object_that_was_stored_twice_keeps_both_versions_for_a_backfill(sensors: Sensors) -> None:
+    sensors.put("c.json", message(OTHER, 16, 8))
+    sensors.perform()
+    others = of_others(sensors)
+    erase(sensors)
+    assert holding(sensors) == []
+    assert sensors.lake.storage.read(sensors.place.bucket, f"{FOLDER}/c.json").decode() == message(OTHER, 16, 8)
+    (built,) = sensors.perform("backfill", first="2026-11-14", last="2026-11-16", preview=True)
+    assert (built["details"]["equal"], built["units"], of_others(sensors)) == (3, 0, others)
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+def dying(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The process is gone after the first call: for the next step that is before."""
+
+    def die(*arguments: Any) -> Any:
+        function(*arguments)
+        raise Died
+
+    return die
+
+
+@pytest.mark.parametrize(
+    ("of", "step"),
+    [
+        (Ledger, "begin_rewriting"),
+        (Storage, "rewrite"),
+        (Ledger, "rewritten"),
+        (Ledger, "carry_on"),
+        (Storage, "remove"),
+    ],
+)
+def test_who_repeats_it_after_a_death_erases_what_is_left(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch, of: type, step: str
+) -> None:
+    others = of_others(sensors)
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(of, step, dying(getattr(of, step)))
+        erase(sensors)
+    assert sensors.perform()[0]["received"] == 0, "what is half done is no news"
+    erase(sensors)
+    assert (holding(sensors), of_others(sensors)) == ([], others)
+    (built,) = sensors.perform("backfill", first="2026-11-14", last="2026-11-16", preview=True)
+    assert (built["received"], built["details"]["equal"], built["units"]) == (3, 2, 0)
+
+
+def test_a_dataset_that_is_held_or_has_no_subjects_is_an_error(sensors: Sensors, place: Place) -> None:
+    sensors.lake.ledger.lock(READINGS.name, "another")
+    with pytest.raises(DatasetHeld, match="is held by run another until"):
+        erase(sensors)
+    with pytest.raises(NoSubjects, match="curated_weather has no encrypted column"):
+        sealed = sealing.sealed("curated_weather", place.lake.keys, 1, b"s-1")
+        place.perform("erase", sealed_payload=sealed, key_version=1, stream=STREAM, errors=f"s3://{place.bucket}/e/")
