@@ -33,6 +33,7 @@ SUBJECT, OTHER = "s-1", "s-12"
 TOKENS = {keys.token(version, READINGS.name, "sensor_id", SUBJECT) for version in VERSIONS}
 STREAM = "a-stream"
 HOT = 999.0
+DAYS = {"first": "2026-11-14", "last": "2026-11-16"}
 
 
 @pytest.fixture
@@ -111,10 +112,25 @@ def quarantined(sensors: Sensors) -> list[tuple[str, int]]:
     return sorted((row["source_object"], row["source_line"]) for row in rows)
 
 
-def test_nothing_of_the_subject_is_left_and_all_of_the_others(sensors: Sensors) -> None:
+def sent_again(sensors: Sensors, etag: str, lines: list[str] | None = None) -> list[str]:
+    """The lines of the error object with that ETag that were sent again; ``lines`` says so."""
+    client, bucket = sensors.place.aws.client("dynamodb"), sensors.place.bucket
+    key = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"refused#firehose-errors/e.json#{etag}"}}
+    if lines:
+        client.put_item(TableName=bucket, Item={**key, "lines": {"NS": lines}})
+    found: list[str] = client.get_item(TableName=bucket, Key=key)["Item"]["lines"]["NS"]
+    return found
+
+
+def errors_etag(sensors: Sensors) -> str:
+    return str(sensors.lake.storage.etag(sensors.place.bucket, "firehose-errors/e.json"))
+
+
+def test_nothing_of_the_subject_is_left_all_of_the_others_is_and_runs_go_on(sensors: Sensors) -> None:
     others, before = of_others(sensors), holding(sensors)
     assert (len(others), len(sensors.tokens()), len(quarantined(sensors))) == (2, 4, 3)
     assert {key.partition("/")[0] for key in before} == {"raw", "curated", "quarantine", "staging", "firehose-errors"}
+    assert sent_again(sensors, errors_etag(sensors), ["2"]) == ["2"]
     (seen,) = erase(sensors, preview=True)
     counted = {"rows": 2, "quarantined_records": 2, "raw_lines": 5, "refused_messages": 1, "old_versions": 1}
     assert {name: seen["details"][name] for name in counted} == counted
@@ -123,26 +139,14 @@ def test_nothing_of_the_subject_is_left_and_all_of_the_others(sensors: Sensors) 
     assert holding(sensors) == []
     assert (of_others(sensors), sensors.tokens()) == (others, others)
     assert quarantined(sensors) == [(f"{FOLDER}/b.json", 1)]
+    assert sent_again(sensors, errors_etag(sensors)) == ["2"], "what was sent again is not sent once more"
+    assert_written_down(sensors)
+    assert_runs_go_on(sensors, len(others))
 
 
-def test_runs_go_on_as_if_nothing_had_been(sensors: Sensors) -> None:
-    erase(sensors)
-    others = of_others(sensors)
-    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are no news"
-    (built,) = sensors.perform("backfill", first="2026-11-14", last="2026-11-16", preview=True)
-    assert (built["details"]["equal"], built["units"]) == (2, 0)
-    (judged,) = sensors.perform("replay", everything=True, preview=True)
-    assert (judged["received"], judged["quarantined"], judged["details"]["not_in_raw"]) == (1, 1, 0)
-    sensors.put("d.json", message(OTHER, 14, 1, 7.0))
-    assert sensors.perform()[0]["replaced"] == 1
-    assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"
-    assert len(others) == len(of_others(sensors))
-
-
-def test_the_ledger_says_who_has_erased_whom_by_token_only(sensors: Sensors) -> None:
-    erase(sensors)
-    client = sensors.place.aws.client("dynamodb")
-    items = client.scan(TableName=sensors.place.bucket)["Items"]
+def assert_written_down(sensors: Sensors) -> None:
+    """The ledger says who has erased whom, by token only."""
+    items = sensors.place.aws.client("dynamodb").scan(TableName=sensors.place.bucket)["Items"]
     (audit,) = (item for item in items if item["pk"]["S"] == f"audit#{READINGS.name}")
     assert (audit["action"]["S"], audit["by"]["S"]) == ("erased", "arn:aws:iam::1:role/r")
     assert {token["S"] for token in audit["tokens"]["L"]} == TOKENS
@@ -152,38 +156,35 @@ def test_the_ledger_says_who_has_erased_whom_by_token_only(sensors: Sensors) -> 
     assert (run["status"], run["details"]["rows"]) == ("COMMITTED", 2)
 
 
-def test_messages_that_were_sent_again_are_not_sent_once_more(sensors: Sensors) -> None:
-    client, bucket = sensors.place.aws.client("dynamodb"), sensors.place.bucket
-    (entry,) = sensors.lake.storage.list(Location(bucket, "firehose-errors/"))
-    sent = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"refused#{entry.key}#{entry.etag}"}, "lines": {"NS": ["2"]}}
-    client.put_item(TableName=bucket, Item=sent)
-    erase(sensors)
-    (now,) = sensors.lake.storage.list(Location(bucket, "firehose-errors/"))
-    assert now.etag != entry.etag
-    key = {**{"pk": sent["pk"]}, "sk": {"S": f"refused#{now.key}#{now.etag}"}}
-    assert client.get_item(TableName=bucket, Key=key)["Item"]["lines"] == {"NS": ["2"]}
+def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
+    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are no news"
+    (built,) = sensors.perform("backfill", **DAYS, preview=True)
+    assert (built["details"]["equal"], built["units"]) == (rows, 0)
+    (judged,) = sensors.perform("replay", everything=True, preview=True)
+    assert (judged["received"], judged["quarantined"], judged["details"]["not_in_raw"]) == (1, 1, 0)
+    sensors.put("d.json", message(OTHER, 14, 1, 7.0))
+    assert sensors.perform()[0]["replaced"] == 1
+    assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"
 
 
-def test_what_no_run_has_read_stays_until_one_has(sensors: Sensors) -> None:
+def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object_are_built_again(
+    sensors: Sensors,
+) -> None:
+    sensors.put("c.json", message(OTHER, 16, 8))
+    sensors.perform()
     sensors.put("late.json", message(SUBJECT, 16, 7), message(OTHER, 16, 7))
-    (run,) = erase(sensors, preview=True)
-    assert run["details"]["unread_objects"] == 1
     erase(sensors)
     assert [key.partition(" ")[0] for key in holding(sensors)] == [f"{FOLDER}/late.json"]
+    assert sensors.lake.storage.read(sensors.place.bucket, f"{FOLDER}/c.json").decode() == message(OTHER, 16, 8)
     assert sensors.perform()[0]["new"] == 2
     erase(sensors)
     assert holding(sensors) == []
-
-
-def test_an_object_that_was_stored_twice_keeps_both_versions_for_a_backfill(sensors: Sensors) -> None:
-    sensors.put("c.json", message(OTHER, 16, 8))
-    sensors.perform()
-    others = of_others(sensors)
-    erase(sensors)
-    assert holding(sensors) == []
-    assert sensors.lake.storage.read(sensors.place.bucket, f"{FOLDER}/c.json").decode() == message(OTHER, 16, 8)
-    (built,) = sensors.perform("backfill", first="2026-11-14", last="2026-11-16", preview=True)
-    assert (built["details"]["equal"], built["units"], of_others(sensors)) == (3, 0, others)
+    (built,) = sensors.perform("backfill", **DAYS, preview=True)
+    assert (built["details"]["equal"], built["units"], len(of_others(sensors))) == (4, 0, 4)
+    details = [
+        run["details"]["unread_objects"] for run in sensors.lake.ledger.runs(READINGS.name) if run["kind"] == "erase"
+    ]
+    assert details == [1, 0]
 
 
 class Died(BaseException):
@@ -200,27 +201,19 @@ def dying(function: Callable[..., Any]) -> Callable[..., Any]:
     return die
 
 
-@pytest.mark.parametrize(
-    ("of", "step"),
-    [
-        (Ledger, "begin_rewriting"),
-        (Storage, "rewrite"),
-        (Ledger, "rewritten"),
-        (Ledger, "carry_on"),
-        (Storage, "remove"),
-    ],
-)
-def test_who_repeats_it_after_a_death_erases_what_is_left(
-    sensors: Sensors, monkeypatch: pytest.MonkeyPatch, of: type, step: str
+def test_who_repeats_it_after_a_death_at_any_step_erases_what_is_left(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = of_others(sensors)
-    with monkeypatch.context() as patch, pytest.raises(Died):
-        patch.setattr(of, step, dying(getattr(of, step)))
-        erase(sensors)
-    assert sensors.perform()[0]["received"] == 0, "what is half done is no news"
+    steps = [(Ledger, "begin_rewriting"), (Storage, "rewrite"), (Ledger, "rewritten"), (Ledger, "carry_on")]
+    for kind, step in [*steps, (Storage, "remove")]:
+        with monkeypatch.context() as patch, pytest.raises(Died):
+            patch.setattr(kind, step, dying(getattr(kind, step)))
+            erase(sensors)
+        assert sensors.perform()[0]["received"] == 0, f"what is half done is no news: {step}"
     erase(sensors)
     assert (holding(sensors), of_others(sensors)) == ([], others)
-    (built,) = sensors.perform("backfill", first="2026-11-14", last="2026-11-16", preview=True)
+    (built,) = sensors.perform("backfill", **DAYS, preview=True)
     assert (built["received"], built["details"]["equal"], built["units"]) == (3, 2, 0)
 
 
