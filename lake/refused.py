@@ -58,7 +58,8 @@ def stream(platform: Platform, pipeline: str = "weather_iot", name: str = "iot_f
     answer = platform.client("firehose").describe_delivery_stream(DeliveryStreamName=stream_name)
     destination = answer["DeliveryStreamDescription"]["Destinations"][0]["ExtendedS3DestinationDescription"]
     bucket = destination["BucketARN"].rpartition(":")[2]
-    return Stream(stream_name, Location(bucket, destination["ErrorOutputPrefix"].partition("!{")[0]))
+    folder = destination["ErrorOutputPrefix"].partition("!{")[0].rpartition("/")[0]
+    return Stream(stream_name, Location(bucket, f"{folder}/"))
 
 
 def waiting(platform: Platform, source: Stream) -> list[Message]:

@@ -1,7 +1,7 @@
 """The S3 calls of the data path. Every replacement of a unit is conditional on what was there before."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,6 @@ from botocore.exceptions import ClientError
 logger = logging.getLogger(__name__)
 RUN_METADATA = "run-id"
 _ATTEMPTS_AT_A_CONFLICT = 5
-# Limit of DeleteObjects.
-_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -111,15 +109,12 @@ class Storage:
             raise
         return str(answer["ETag"]).strip('"')
 
-    def remove(self, bucket: str, versions: Iterable[StoredObject]) -> tuple[str, ...]:
-        """Delete these versions for good; what S3 says of each that it has not deleted."""
-        named = [{"Key": entry.key, "VersionId": entry.version} for entry in versions]
-        kept: tuple[str, ...] = ()
-        for start in range(0, len(named), _DELETED_AT_ONCE):
-            some = named[start : start + _DELETED_AT_ONCE]
-            answer = self._client.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
-            kept += tuple(f"s3://{bucket}/{error['Key']}: {error['Message']}" for error in answer.get("Errors", []))
-        return kept
+    def remove(self, bucket: str, stored: StoredObject) -> None:
+        """Delete this version for good.
+
+        One by one: a request for many needs s3:DeleteObject too, which may hide what is not a version.
+        """
+        self._client.delete_object(Bucket=bucket, Key=stored.key, VersionId=stored.version)
 
     def etag(self, bucket: str, key: str) -> str | None:
         """The object's ETag; None when there is no object."""

@@ -41,7 +41,7 @@ def test_schedules_start_the_right_things_at_the_planned_time(platform: Resource
 
 
 def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
-    (job,) = of_type(platform, "aws_glue_job")
+    (job,) = (job for job in of_type(platform, "aws_glue_job") if job["name"] == "lake-transform-test")
     arguments = job["default_arguments"]
     assert json.loads(arguments["--reads"]).keys() == {"raw_weather", "raw_iot_sensors"}
     assert json.loads(arguments["--writes"]) == {

@@ -46,10 +46,11 @@ def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]
     }
 
 
-TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR = (
+TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR, ERASE = (
     f"lake-{thing}-test"
     for thing in (
         "transform", "batch-ingest", "stream-generate", "stream-validate", "iot-firehose", "watch", "quarantine-repair",
+        "erase",
     )
 )  # fmt: skip
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
@@ -114,6 +115,15 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/ops/manifests/curated_sensor_readings/tokens.json", True),
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", False),
+        (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/curated/sensor-readings/date=2026-11-20/h01.parquet", False),
+        (ERASE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
+        (ERASE, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
+        (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
+        (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/firehose-errors/a", True),
+        (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet", False),
+        (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/ops/manifests/curated_sensor_readings/a.json", False),
+        (REPAIR, "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/lake-erase-test", False),
         (REPAIR, "s3:GetObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet", True),
         (REPAIR, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (REPAIR, "s3:GetObject", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet", False),
@@ -140,7 +150,7 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
 
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
     roles = documents(platform, "aws_iam_role_policy")
-    assert len(roles) == 11
+    assert len(roles) == 12
     for address, granted in roles.items():
         for statement in granted:
             assert not [action for action in statement["Action"] if "*" in action], address
