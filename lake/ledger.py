@@ -329,7 +329,9 @@ def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
 
 def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
     run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
-    return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
+    # The manifest of an earlier version counts no objects; see Manifest.decoded.
+    counts = asdict(manifest.by_object[stored.key]) if manifest.by_object else {}
+    return {**_object(manifest.dataset, stored), **run, **counts}
 
 
 def _rewriting(key: str) -> str:

@@ -245,7 +245,7 @@ def manifest_of(lake: Lake, target: Contract, run_id: str) -> Manifest:
     body = lake.storage.read(lake.manifests.bucket, _manifest_key(lake, target, run_id))
     if checksum(body) != record["manifest_sha256"]:
         raise OutsideWriter(f"{target.name}: the manifest of run {run_id} is not the one in the ledger")
-    return Manifest.decoded(body)
+    return Manifest.decoded(body, target.source or "")
 
 
 def _publish(lake: Lake, manifest: Manifest, change: UnitChange) -> None:

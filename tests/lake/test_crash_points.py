@@ -136,7 +136,9 @@ def snapshot(aws: LocalAws, spark: SparkSession) -> Snapshot:
         keys = [entry.key for entry in storage.list(Location(place.bucket, ""))]
         objects = {key: storage.read(place.bucket, key) for key in keys}
         items = aws.client("dynamodb").scan(TableName=place.bucket, ConsistentRead=True)["Items"]
-        (manifest,) = (Manifest.decoded(body) for key, body in objects.items() if key.startswith("ops/manifests/"))
+        (manifest,) = (
+            Manifest.decoded(body, SOURCE.name) for key, body in objects.items() if key.startswith("ops/manifests/")
+        )
     return Snapshot(objects, items, {change.key: objects[change.staged] for change in manifest.units})
 
 

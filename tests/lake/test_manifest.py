@@ -32,7 +32,7 @@ MANIFEST = Manifest(
 
 
 def test_a_manifest_comes_back_from_its_bytes() -> None:
-    assert Manifest.decoded(MANIFEST.encoded()) == MANIFEST
+    assert Manifest.decoded(MANIFEST.encoded(), "raw_weather") == MANIFEST
 
 
 def test_equal_manifests_have_equal_bytes() -> None:
