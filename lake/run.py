@@ -17,6 +17,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from lake import heartbeat
 from lake.catalog import Catalog, folder_of
 from lake.contract import Contract, load
 from lake.errors import CountsDoNotAdd, DatasetHeld, LakeError, OutsideWriter, sentence
@@ -157,7 +158,8 @@ def _done(lake: Lake, lock: Lock, work: Work) -> Counts:
         logger.info("%s: run %s reads %d objects", target.name, lock.owner, len(manifest.objects))
         if work.claims:
             lake.ledger.claim(lock, manifest.objects)
-        outcome = work.stage(lake, manifest)
+        with heartbeat.beating(lake.ledger, lock):
+            outcome = work.stage(lake, manifest)
         _check(manifest, outcome)
         manifest = _with_outcome(manifest, outcome, lake.now())
         record = _recorded(lake, target, manifest)
