@@ -42,7 +42,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A sentence over whole rows: ``condition`` is Spark SQL that holds for a good row."""
+    """A sentence over whole rows: ``condition`` is Spark SQL that holds for a good row.
+
+    Of a suspicion it is a query over ``{rows}``, all rows of some days, whose first column names what is suspected.
+    """
 
     id: str
     condition: str
@@ -71,6 +74,7 @@ class Contract:
     format: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
+    suspicions: tuple[Rule, ...]
     retention_days: int
     tolerance: float
     tolerated_records: int
@@ -178,7 +182,8 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         path=dataset["physicalName"],
         format=dataset["physicalType"],
         columns=tuple(_column(column) for column in dataset["properties"]),
-        rules=tuple(_rules(dataset)),
+        rules=tuple(_rules(dataset, "spark")),
+        suspicions=tuple(_rules(dataset, "spark-sql")),
         retention_days=int(service["retention"]),
         tolerance=float(service.get("tolerance", 0)),
         tolerated_records=int(service.get("toleratedRecords", 0)),
@@ -213,9 +218,10 @@ def _column(entry: Mapping[str, Any]) -> Column:
     )
 
 
-def _rules(dataset: Mapping[str, Any]) -> Iterator[Rule]:
+def _rules(dataset: Mapping[str, Any], engine: str) -> Iterator[Rule]:
     for rule in dataset.get("quality", []):
-        yield Rule(rule["id"], rule["implementation"], rule["description"])
+        if rule["engine"] == engine:
+            yield Rule(rule["id"], rule["implementation"], rule["description"])
 
 
 def _check_meaning(contract: Contract, file: str) -> None:

@@ -24,7 +24,14 @@ def pages() -> dict[str, str]:
 def page(dataset: Contract) -> str:
     """The page of one dataset, in Markdown."""
     return "\n".join(
-        [*_introduction(dataset), *_facts(dataset), *_columns(dataset), *_rules(dataset), *_example(dataset)]
+        [
+            *_introduction(dataset),
+            *_facts(dataset),
+            *_columns(dataset),
+            *_rules(dataset),
+            *_suspicions(dataset),
+            *_example(dataset),
+        ]
     )
 
 
@@ -77,6 +84,13 @@ def _rules(dataset: Contract) -> Iterator[str]:
     if dataset.rules:
         yield from ("## Rules over a row", "")
         yield from (f"- `{rule.id}`: {rule.description} `{rule.condition}`" for rule in dataset.rules)
+        yield ""
+
+
+def _suspicions(dataset: Contract) -> Iterator[str]:
+    if dataset.suspicions:
+        yield from ("## What a run reports", "")
+        yield from (f"- `{rule.id}`: {rule.description} `{rule.condition}`" for rule in dataset.suspicions)
         yield ""
 
 

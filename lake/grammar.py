@@ -12,6 +12,8 @@ SIMPLE_TYPES = (
 NESTED_TYPES = ("decimal(", "array<", "map<", "struct<")
 
 _QUALITY = {"id", "type", "metric", "mustBe", "arguments", "engine", "implementation", "description"}
+# A condition of each row, or a query over all rows of some days.
+_ENGINES = {"spark", "spark-sql"}
 _OPTIONS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern"}
 _COLUMN = {
     "name", "logicalType", "physicalType", "description", "required", "primaryKey", "primaryKeyPosition", "partitioned",
@@ -72,6 +74,7 @@ def _quality_words(place: str, owner: Any) -> Iterator[tuple[str, Any, set[str]]
     for number, rule in enumerate(owner.get("quality", [])):
         yield f"{place}.quality[{number}]", rule, _QUALITY
         yield f"{place}.quality[{number}].type", [rule.get("type")], {"library", "custom"}
+        yield f"{place}.quality[{number}].engine", [rule["engine"]] if "engine" in rule else [], _ENGINES
         yield f"{place}.quality[{number}].arguments", rule.get("arguments", {}), {"validValues"}
 
 

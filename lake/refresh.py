@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pyspark.sql import DataFrame
 
-from lake import frames, staging, tokens
+from lake import frames, staging, suspicions, tokens
 from lake.contract import Contract
 from lake.errors import CountsDoNotAdd, NoRawData, ToleranceExceeded
 from lake.manifest import NOTHING, Counts, Kind, Manifest, total
@@ -71,6 +71,7 @@ def _staged(
         _check_tolerance(target, by_object, drift)
         good = staging.staged(area, target, staging.accepted(judged, target, tokens.schedule(lake, target), run_id))
         bad = staging.staged(area, twin, staging.rejected(judged, target, lake.keys, run_id))
+        suspected = suspicions.found(area, target, good.changes)
     except CountsDoNotAdd as error:
         received = total(by_object.values()).received
         raise CountsDoNotAdd(str(error), replace(NOTHING, received=received)) from error
@@ -79,7 +80,7 @@ def _staged(
         raw.unpersist()
     by_object = {key: _with_merged(counts, key, good, bad) for key, counts in by_object.items()}
     counts = replace(total(by_object.values()), drift=drift)
-    return Outcome(counts, (*good.changes, *bad.changes), by_object)
+    return Outcome(counts, (*good.changes, *bad.changes), by_object, suspected)
 
 
 def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], received: int) -> None:

@@ -115,6 +115,25 @@ def test_i25_a_late_record_replaces_the_object_of_its_hour_only(place: Place) ->
     again.check(f"{payloads.FOLDER}late.json", [1], {}, 0)
 
 
+def test_i21_a_sensor_that_says_the_same_for_hours_is_named_and_its_readings_are_kept(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    def readings(*minutes: int) -> bytes:
+        stuck = [message("I21", minute * 60) for minute in minutes]
+        lively = [message("I21", minute * 60, sensor_id="lively", aqi=minute) for minute in minutes]
+        seldom = [message("I21", minute * 60, sensor_id="seldom") for minute in minutes if minute % 60 == 0]
+        return b"\n".join([*stuck, *lively, *seldom])
+
+    closing.refreshed(place, {f"{payloads.FOLDER}before.json": readings(*range(60, 180, 10))})
+    assert [run["details"] for run in place.lake.ledger.runs(READINGS.name)] == [{}], "two hours are not enough"
+    outcome = closing.refreshed(place, {f"{payloads.FOLDER}then.json": readings(*range(180, 240, 10))})
+    token = keys.token(place.lake.keys[0], READINGS.name, "sensor_id", "I21-s")
+    assert place.lake.ledger.runs(READINGS.name)[-1]["details"] == {"sensor_stuck": [token]}
+    assert f"{READINGS.name}: sensor_stuck: 1, e.g. {token}" in caplog.messages
+    assert (outcome.counts.new, outcome.counts.quarantined) == (13, 0)
+    outcome.check(f"{payloads.FOLDER}then.json", list(range(1, 14)), {}, 0)
+
+
 def test_i56_an_object_that_is_rewritten_is_read_again_once(place: Place) -> None:
     key = f"{payloads.FOLDER}I56.json"
     closing.refreshed(place, {key: message("I56", 1, aqi=1) + b"\n" + message("I56", 2)})
