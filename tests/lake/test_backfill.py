@@ -1,7 +1,7 @@
 """What is built again from raw equals what was there; what differs is shown, put in place, and can be taken back."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +10,11 @@ from pyspark.sql import functions as F
 
 from lake.backfill import LossRefused, Window
 from lake.errors import LakeError
+from lake.ledger import LEASE, Held, Ledger, Lock
+from lake.storage import Storage
 from lake.undo import CannotUndo
 from tests.place import TARGET, TWIN, Place, line, weather
+from tests.wire import Died
 
 WINDOW = {"first": "2026-11-01", "last": "2026-11-30"}
 FOUND = ("equal", "changed", "missing", "added")
@@ -99,6 +102,59 @@ def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_
     assert content(place) == before
     with pytest.raises(CannotUndo, match="has no run nonsense"):
         place.perform("undo", run="nonsense")
+
+
+class DiesAtCall(Storage):
+    """Dies instead of its n-th replacement of a unit; before and after each a reader looks."""
+
+    def __init__(self, place: Place, number: int) -> None:
+        super().__init__(place.aws.client("s3"))
+        self.place, self.left, self.seen = place, number, [place.temperatures()]
+
+    def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Died
+        super().replace(bucket, source, key, before, run_id)
+        self.seen.append(self.place.temperatures())
+
+
+class DiesAtLock(Ledger):
+    """Dies instead of its n-th lock: between two runs."""
+
+    def __init__(self, place: Place, number: int) -> None:
+        super().__init__(place.aws.client("dynamodb"), place.bucket, place.clock)
+        self.left = number
+
+    def lock(self, dataset: str, owner: str) -> Lock | Held:
+        self.left -= 1
+        if self.left == 0:
+            raise Died
+        return super().lock(dataset, owner)
+
+
+@pytest.mark.parametrize("between", [True, False], ids=["between two windows", "in the second before it publishes"])
+def test_a_backfill_that_died_goes_on_where_it_was_and_no_reader_misses_a_row(place: Place, between: bool) -> None:
+    place.put("a.json", *(line(1, float(day), day=day) for day in (1, 2)))
+    place.run()
+    complete = place.temperatures()
+    warmer = replace(place, transformation=lambda raw: weather(raw).withColumn("temperature_f", F.lit(99.0)))
+    storage = DiesAtCall(place, 99 if between else 2)
+    ledger = DiesAtLock(place, 2 if between else 99)
+    dying = replace(warmer, lake=replace(place.lake, storage=storage, ledger=ledger))
+    window = {"first": "2026-11-01", "last": "2026-11-02", "days": 1}
+    with pytest.raises(Died):
+        dying.perform("backfill", **window)
+    assert [
+        row["temperature_f"] == 99 for row in sorted(place.rows(TARGET), key=lambda row: str(row["timestamp"]))
+    ] == [True, False]
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    watching = DiesAtCall(place, 99)
+    done = replace(warmer, lake=replace(place.lake, storage=watching)).perform("backfill", **window)
+    assert [row["replaced"] for row in done] == ([0, 1] if between else [0, 0])
+    assert all(seen == complete for seen in (*storage.seen, *watching.seen)), "a reader has missed a row"
+    assert [row["temperature_f"] for row in place.rows(TARGET)] == [99.0] * 2
+    assert {run["status"] for run in place.lake.ledger.runs(TARGET.name)} == {"COMMITTED"}
 
 
 def test_a_window_is_cut_into_days_without_gap_and_one_that_ends_before_it_begins_is_refused() -> None:
