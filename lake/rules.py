@@ -1,6 +1,6 @@
 """The rules of a contract as Spark conditions. One that comes out null holds: only ``required`` speaks of nulls."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -8,16 +8,7 @@ from pyspark.sql import functions as F
 
 from lake.contract import Column as ContractColumn
 from lake.contract import Contract
-
-_OPTIONS: dict[str, tuple[str, Callable[[Column, Any], Column]]] = {
-    "minimum": ("range", lambda value, limit: value >= F.lit(limit)),
-    "maximum": ("range", lambda value, limit: value <= F.lit(limit)),
-    "exclusiveMinimum": ("range", lambda value, limit: value > F.lit(limit)),
-    "exclusiveMaximum": ("range", lambda value, limit: value < F.lit(limit)),
-    "minLength": ("length", lambda value, limit: F.length(value) >= F.lit(limit)),
-    "maxLength": ("length", lambda value, limit: F.length(value) <= F.lit(limit)),
-    "pattern": ("pattern", lambda value, pattern: value.rlike(_to_the_very_end(pattern))),
-}
+from lake.errors import ContractError
 
 
 def _to_the_very_end(pattern: str) -> str:
@@ -31,9 +22,7 @@ def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:
 
     A row that already has reasons could not be read as what it should be; its values are not judged further.
     """
-    broken = [
-        F.when(~F.coalesce(holds, F.lit(True)), F.lit(reason)) for reason, holds in conditions(contract, frame.columns)
-    ]
+    broken = [F.when(~holds, F.lit(reason)) for reason, holds in conditions(contract, frame.columns)]
     found = F.array_distinct(F.array_compact(F.array(*broken)))
     return frame.withColumn("reasons", F.when(F.size("reasons") > 0, F.col("reasons")).otherwise(found))
 
@@ -52,7 +41,28 @@ def _column_conditions(column: ContractColumn) -> Iterator[tuple[str, Column]]:
     if column.required:
         yield f"required:{column.name}", value.isNotNull()
     for word, setting in (column.options or {}).items():
-        reason, condition = _OPTIONS[word]
-        yield f"{reason}:{column.name}", condition(value, setting)
+        reason, holds = _option(word, value, setting)
+        yield f"{reason}:{column.name}", holds
     if column.valid_values:
         yield f"enum:{column.name}", value.isin(*column.valid_values)
+
+
+def _option(word: str, value: Column, setting: Any) -> tuple[str, Column]:
+    """What an option of the contract is called as a reason, and its condition."""
+    match word:
+        case "minimum":
+            return "range", value >= F.lit(setting)
+        case "maximum":
+            return "range", value <= F.lit(setting)
+        case "exclusiveMinimum":
+            return "range", value > F.lit(setting)
+        case "exclusiveMaximum":
+            return "range", value < F.lit(setting)
+        case "minLength":
+            return "length", F.length(value) >= F.lit(setting)
+        case "maxLength":
+            return "length", F.length(value) <= F.lit(setting)
+        case "pattern":
+            return "pattern", value.rlike(_to_the_very_end(setting))
+        case _:
+            raise ContractError(f"no rule is known for the option '{word}'")

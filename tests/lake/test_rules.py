@@ -1,12 +1,15 @@
 """Each rule names itself; null breaks only ``required``; a row that could not be read is not judged further."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from lake import contract, rules
+from lake.errors import ContractError
 
 READINGS = contract.load("curated_sensor_readings")
 SCHEMA = (
@@ -69,3 +72,34 @@ def test_every_option_of_the_contracts_has_a_condition(name: str) -> None:
     options = sum(len(column.options or {}) + bool(column.valid_values) for column in loaded.columns)
     required = sum(column.required for column in loaded.columns)
     assert len(reasons) == options + required + len(loaded.rules)
+
+
+OPTIONS: list[tuple[dict[str, Any], str, list[str]]] = [
+    ({"exclusiveMinimum": 1, "exclusiveMaximum": 3}, "range:n", ["2"]),
+    ({"minimum": 1, "maximum": 3}, "range:n", ["1", "2", "3"]),
+    ({"minLength": 2, "maxLength": 3}, "length:text", ["aa", "aaa", "a\n", "a$"]),
+    ({"pattern": "^a+$"}, "pattern:text", ["a", "aa", "aaa", "aaaa"]),
+    ({"pattern": r"^a\$"}, "pattern:text", ["a$"]),
+    ({"pattern": "a"}, "pattern:text", ["a", "aa", "aaa", "aaaa", "a\n", "a$"]),
+]
+
+
+@pytest.mark.parametrize(("options", "reason", "good"), OPTIONS)
+def test_an_option_holds_for_these_values_only(
+    spark: SparkSession, options: dict[str, Any], reason: str, good: list[str]
+) -> None:
+    name = reason.partition(":")[2]
+    values = ["0", "1", "2", "3", "4"] if name == "n" else ["", "a", "aa", "aaa", "aaaa", "a\n", "a$"]
+    column = replace(READINGS.columns[0], name=name, required=False, options=options, valid_values=())
+    checked = replace(READINGS, columns=(column,), rules=())
+    frame = spark.createDataFrame([(value, []) for value in values], "text string, reasons array<string>")
+    frame = frame.withColumn("n", F.col("text").cast("int")).coalesce(1)
+    judged = rules.with_reasons(frame, checked).collect()
+    assert {row["text"] for row in judged if row["reasons"] == []} == set(good)
+    assert {reason for row in judged for reason in row["reasons"]} <= {reason}
+
+
+def test_an_option_that_nobody_knows_is_an_error(spark: SparkSession) -> None:
+    column = replace(READINGS.columns[0], options={"multipleOf": 2})
+    with pytest.raises(ContractError, match=r"^no rule is known for the option 'multipleOf'$"):
+        list(rules.conditions(replace(READINGS, columns=(column,)), [column.name]))

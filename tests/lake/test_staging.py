@@ -1,0 +1,201 @@
+"""Staging: records of raw objects become units where nobody reads yet, and what came of each object is counted."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from glue_jobs.weather_iot import transform
+from lake import frames, keys, privacy, staging, units
+from lake.errors import ContractError, CountsDoNotAdd, RawObjectUnreadable
+from lake.manifest import Counts, UnitChange
+from lake.storage import Location, Storage, StoredObject
+from tests.lake.operating import message
+from tests.local_aws import LocalAws
+from tests.place import MESSAGES, READINGS, SECRET
+
+KEYS = keys.key_versions(SECRET)
+NOON, LATER = datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC)
+FIRST = StoredObject("raw/first", "1", 1, NOON)
+SECOND = StoredObject("raw/second", "2", 1, LATER)
+BODIES = {
+    FIRST.key: "\n".join(
+        [message("a", 20, 9), message("a", 20, 9, 999.0), "not json", "", message("b", 19, 23, 7.0)]
+    ).encode(),
+    SECOND.key: "\n".join([message("a", 20, 9, 6.0), message("a", 20, 10).replace("aqi", "AQI")]).encode(),
+}
+
+
+def raw(spark: SparkSession, *objects: StoredObject) -> DataFrame:
+    bodies = dict(BODIES)
+    return frames.of_records(spark, MESSAGES, list(objects), lambda stored: bodies[stored.key])
+
+
+def judged(spark: SparkSession, *objects: StoredObject) -> DataFrame:
+    return staging.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings)
+
+
+def stored(spark: SparkSession, *objects: StoredObject) -> DataFrame:
+    return staging.accepted(judged(spark, *objects), READINGS, KEYS, "r")
+
+
+@pytest.fixture
+def area(aws: LocalAws, spark: SparkSession) -> staging.Area:
+    """An empty lake of a bucket alone, with versions."""
+    client, bucket = aws.client("s3"), f"test-staging-{uuid.uuid4().hex[:12]}"
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    locations = {READINGS.name: Location(bucket, "curated/")}
+    return staging.Area(spark, Storage(client), Location(bucket, "staging/"), locations, "r")
+
+
+def test_a_record_keeps_where_it_came_from_and_what_the_door_said(spark: SparkSession) -> None:
+    found = raw(spark, FIRST, SECOND)
+    rows = {(row["source_object"], row["source_line"]): row for row in found.collect()}
+    assert sorted(rows) == [("raw/first", line) for line in (1, 2, 3, 5)] + [("raw/second", 1), ("raw/second", 2)]
+    good, broken, other = rows["raw/first", 5], rows["raw/first", 3], rows["raw/second", 2]
+    assert (bytes(good["payload"]), good["reasons"], good["drift"]) == (message("b", 19, 23, 7.0).encode(), [], [])
+    assert (good["sensor_id"], good["temperature_c"], good["aqi"]) == ("b", 7.0, 12)
+    assert (bytes(broken["payload"]), broken["reasons"], broken["sensor_id"]) == (b"not json", ["malformed:line"], None)
+    assert (sorted(other["drift"]), other["aqi"]) == (["added:AQI", "missing:aqi"], None)
+    assert [
+        row["at"] for row in found.select(F.unix_seconds("arrived_at").alias("at")).distinct().sort("at").collect()
+    ] == [
+        int(NOON.timestamp()),
+        int(LATER.timestamp()),
+    ]
+    # An object is read by one task, and no task is without an object.
+    assert found.rdd.getNumPartitions() == 2
+    assert raw(spark).rdd.getNumPartitions() == 1
+    many = [replace(FIRST, key=f"raw/{number}") for number in range(100)]
+    assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 4
+
+
+def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
+    client, bucket = aws.client("s3"), area.location.bucket
+    versions = [
+        client.put_object(Bucket=bucket, Key="raw/x", Body=message("a", 20, 9, degrees).encode())["VersionId"]
+        for degrees in (1.0, 2.0)
+    ]
+    entry = StoredObject("raw/x", "e", 1, NOON, versions[0])
+    for asked, degrees in ((entry, 1.0), (replace(entry, version=None), 2.0)):
+        (row,) = frames.read_raw(spark, MESSAGES, bucket, [asked]).collect()
+        assert (row["source_object"], row["temperature_c"]) == ("raw/x", degrees)
+    with pytest.raises(Exception, match=rf"RawObjectUnreadable: s3://{bucket}/raw/none: .*NoSuchKey"):
+        frames.read_raw(spark, MESSAGES, bucket, [replace(entry, key="raw/none", version=None)]).collect()
+
+
+def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: SparkSession) -> None:
+    by_object, drift = staging.counted(raw(spark, FIRST, SECOND), judged(spark, FIRST, SECOND))
+    assert by_object == {
+        FIRST.key: Counts(4, 0, 0, 0, 2, {"malformed:line": 1, "range:temperature_c": 1}),
+        SECOND.key: Counts(2, 0, 0, 0, 0, {}),
+    }
+    assert drift == {"renamed:aqi->AQI": 1}
+    repeated = raw(spark, FIRST, FIRST)
+    assert staging.counted(repeated, judged(spark, FIRST, FIRST))[0] == {
+        FIRST.key: Counts(8, 0, 0, 0, 4, {"malformed:line": 2, "range:temperature_c": 2})
+    }
+
+
+def test_good_rows_are_stored_under_tokens_and_bad_ones_sealed(spark: SparkSession) -> None:
+    rows = {row["source_line"]: row for row in stored(spark, FIRST).collect()}
+    assert {line: (row["sensor_id_hash"], row["unit"], row["run_id"]) for line, row in rows.items()} == {
+        1: (keys.token(KEYS[0], READINGS.name, "sensor_id", "a"), "2026-11-20_h09", "r"),
+        5: (keys.token(KEYS[0], READINGS.name, "sensor_id", "b"), "2026-11-19_h23", "r"),
+    }
+    bad = {row["source_line"]: row for row in staging.rejected(judged(spark, FIRST), READINGS, KEYS, "r").collect()}
+    assert {line: (row["reasons"], row["unit"], row["run_id"]) for line, row in bad.items()} == {
+        2: (["range:temperature_c"], "2026-11-20_h12", "r"),
+        3: (["malformed:line"], "2026-11-20_h12", "r"),
+    }
+    assert bad[3]["contract_version"] == READINGS.version
+    assert privacy.opened(spark, READINGS, KEYS, bad[3]["key_version"], bad[3]["sealed_payload"]) == b"not json"
+
+
+def test_units_are_staged_beside_what_is_published_and_merged_with_it(
+    aws: LocalAws, spark: SparkSession, area: staging.Area
+) -> None:
+    first = staging.staged(area, READINGS, stored(spark, FIRST))
+    assert first == staging.Staged(
+        (
+            change("2026-11-19_h23", None, 1),
+            change("2026-11-20_h09", None, 1),
+        ),
+        {FIRST.key: 2},
+        {FIRST.key: 2},
+        {FIRST.key: 0},
+    )
+    for entry in first.changes:
+        aws.client("s3").copy_object(
+            Bucket=area.location.bucket, Key=entry.key, CopySource={"Bucket": area.location.bucket, "Key": entry.staged}
+        )
+    second = staging.staged(area, READINGS, stored(spark, FIRST, SECOND))
+    before = area.storage.etag(area.location.bucket, "curated/date=2026-11-20/h09.parquet")
+    assert second.changes == (change("2026-11-20_h09", before, 1), change("2026-11-20_h10", None, 1))
+    assert second.incoming == {FIRST.key: 2, SECOND.key: 2}
+    assert {key: (second.new[key], second.replaced[key]) for key in second.new} == {
+        FIRST.key: (0, 0),
+        SECOND.key: (1, 1),
+    }
+    (row,) = (
+        spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{second.changes[0].staged}").collect()
+    )
+    assert (row["temperature_c"], row["source_object"]) == (6.0, SECOND.key)
+    assert staging.staged(area, READINGS, stored(spark)).changes == ()
+
+
+def change(unit: str, before: str | None, rows: int) -> UnitChange:
+    return UnitChange(
+        READINGS.name,
+        units.object_key("curated/", unit),
+        units.partition(unit),
+        before,
+        f"staging/{READINGS.name}/r/{unit}.parquet",
+        rows,
+    )
+
+
+def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
+    lines = [message(f"{number:02d}", 20, 9).replace("09:00:00Z", f"09:{number:02d}:00Z") for number in range(20)]
+    bodies = {FIRST.key: "\n".join(lines).encode()}
+    many = frames.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
+    accepted = staging.accepted(
+        staging.judged(many, MESSAGES, READINGS, transform.sensor_readings), READINGS, KEYS, "r"
+    )
+    (only,) = staging.staged(area, READINGS, accepted).changes
+    rows = spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{only.staged}").coalesce(1).collect()
+    key = [tuple(row[column.stored_name] for column in READINGS.key) for row in rows]
+    assert (len(key), key) == (20, sorted(key))
+
+
+def test_rows_that_get_lost_on_the_way_are_missed(
+    spark: SparkSession, area: staging.Area, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged = frames.merged(stored(spark), stored(spark, FIRST), READINGS)
+    with pytest.raises(
+        CountsDoNotAdd, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
+    ):
+        staging.write(area, READINGS, merged, {"2026-11-20_h09": 2})
+    real = frames.merged
+    monkeypatch.setattr(frames, "merged", lambda *given: real(*given).filter("sensor_id_hash IS NULL"))
+    with pytest.raises(CountsDoNotAdd, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
+        staging.staged(area, READINGS, stored(spark, FIRST))
+
+
+def test_a_type_that_has_no_conversion_is_an_error(spark: SparkSession) -> None:
+    columns = tuple(
+        replace(column, physical_type="date") if column.name == "aqi" else column for column in READINGS.columns
+    )
+    with pytest.raises(ContractError, match=rf"^{READINGS.name}\.aqi: no conversion from int to date$"):
+        frames.with_types(raw(spark, FIRST), MESSAGES, replace(READINGS, columns=columns))
+
+
+def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.Area, monkeypatch: Any) -> None:
+    monkeypatch.setattr(frames, "_storage", lambda: area.storage)
+    with pytest.raises(RawObjectUnreadable, match=rf"^s3://{area.location.bucket}/raw/none: An error occurred"):
+        frames.body_of(area.location.bucket, replace(FIRST, key="raw/none"))
