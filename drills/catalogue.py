@@ -1,9 +1,21 @@
 """All drills, by id, in the order of the runbook's scenarios."""
 
 from drills.drill import Drill
-from drills.weather_iot import athena, batch_ingest, delivery, stream_generate, terraform_apply, transform, watch
+from drills.weather_iot import (
+    athena,
+    batch_ingest,
+    delivery,
+    quarantine,
+    repair,
+    stream_generate,
+    terraform_apply,
+    transform,
+    watch,
+)
 
-_SCENARIOS = (batch_ingest, stream_generate, delivery, transform, athena, terraform_apply, watch)
+_SCENARIOS = (
+    batch_ingest, stream_generate, delivery, transform, athena, terraform_apply, watch, quarantine, repair,
+)  # fmt: skip
 
 
 def drills() -> dict[str, Drill]:

@@ -1,0 +1,98 @@
+"""Scenario 8, the quarantine: records that a rule rejects for no reason, and such as are wrong."""
+
+# ruff: noqa: S608 - what stands in the statements are constants of drills
+
+import io
+import re
+import zipfile
+from typing import Any
+
+from drills import faults
+from drills.drill import Drill, require
+from drills.lake import Lake, weather_record
+
+JUDGED, JUDGED_DAY = "raw/weather/date=2024-05-05/by_hand.json", "2024-05-05"
+# So many that the broken ones are less than what raises an alarm.
+TOWNS = ("Aasiaat", "Ilulissat", "Maniitsoq", "Nuuk", "Qaqortoq", "Sisimiut")
+TOO_HOT, IMPOSSIBLE = 3, 2
+STRICT = "glue-scripts/strict/"
+
+
+def too_strict(lake: Lake) -> dict[str, str]:
+    """Somebody deployed a contract that takes 35 degrees for impossible; a producer sends that, and 999 as well."""
+    name = _strict_wheel(lake)
+    _switch_wheel(lake, name)
+    hours = [weather_record(town, f"{JUDGED_DAY}T{hour:02d}:00", -5) for town in TOWNS for hour in range(24)]
+    values = [35.0] * TOO_HOT + [999.0] * IMPOSSIBLE
+    hot = [weather_record("Kangerlussuaq", f"{JUDGED_DAY}T{hour:02d}:00", value) for hour, value in enumerate(values)]
+    lake.put(JUDGED, *hours, *hot)
+    run = lake.run_job()
+    require(run["JobRunState"] == "SUCCEEDED", f"the run ended with {run['JobRunState']}")
+    return {
+        "DATASET": "curated_weather", "OBJECT": JUDGED, "REASON": "range:temperature_c",
+        "RECORD": f"{JUDGED}:{len(hours) + TOO_HOT + 1}", "CHANGE": "temperature_c=9.9", "WHY": "sensor in the sun",
+    }  # fmt: skip
+
+
+def _strict_wheel(lake: Lake) -> str:
+    """A wheel of lake with a contract that was changed without much thought; its key."""
+    uri = _job(lake)["DefaultArguments"]["--additional-python-modules"]
+    key = uri.removeprefix(f"s3://{lake.bucket}/")
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(lake.read(key))) as whole, zipfile.ZipFile(written, "w") as strict:
+        for entry in whole.infolist():
+            body = whole.read(entry)
+            if entry.filename.endswith("/curated_weather.yaml"):
+                body, number = re.subn(rb"(minimum: -90, maximum: )60", rb"\g<1>30", body)
+                require(number == 1, "the contract has no range of temperatures any more")
+            strict.writestr(entry, body)
+    name = f"{STRICT}{key.rpartition('/')[2]}"
+    lake.client("s3").put_object(Bucket=lake.bucket, Key=name, Body=written.getvalue())
+    return name
+
+
+def _switch_wheel(lake: Lake, key: str) -> None:
+    """Let the job take another wheel, as an apply of another commit does."""
+    job = _job(lake)
+    arguments = {**job["DefaultArguments"], "--additional-python-modules": f"s3://{lake.bucket}/{key}"}
+    kept = ("Role", "Command", "ExecutionProperty", "MaxRetries", "Timeout", "WorkerType", "NumberOfWorkers")
+    update = {**{name: job[name] for name in (*kept, "GlueVersion")}, "DefaultArguments": arguments}
+    lake.client("glue").update_job(JobName=lake.job, JobUpdate=update)
+
+
+def _job(lake: Lake) -> dict[str, Any]:
+    return dict(lake.client("glue").get_job(JobName=lake.job)["Job"])
+
+
+def quarantined(lake: Lake, _found: Any) -> str:
+    """What somebody sees who misses the hot hours."""
+    found = _rejected(lake)
+    require(found == TOO_HOT + IMPOSSIBLE, f"{found} records of {JUDGED} are in quarantine")
+    return f"{found} records of {JUDGED} are in quarantine"
+
+
+def judged_again(lake: Lake, _found: Any) -> str:
+    """What was right is in curated, once; what was wrong is corrected or gone; the quarantine holds none of it."""
+    rows = lake.query(
+        f"SELECT city, temperature_c, count(*) FROM curated_weather WHERE date = DATE '{JUDGED_DAY}' "
+        "AND city = 'Kangerlussuaq' GROUP BY 1, 2 ORDER BY 2"
+    )
+    numbers = {str(row[1]): str(row[2]) for row in rows}
+    require(numbers == {"9.9": "1", "35.0": str(TOO_HOT)}, f"curated holds {rows} of Kangerlussuaq")
+    require(_rejected(lake) == 0, f"{_rejected(lake)} records of {JUDGED} are still in quarantine")
+    return f"{TOO_HOT} records replayed, 1 corrected, {IMPOSSIBLE - 1} discarded; none is left in quarantine"
+
+
+def _rejected(lake: Lake) -> int:
+    sql = f"SELECT count(*) FROM quarantine_curated_weather WHERE source_object = '{JUDGED}'"
+    return int(lake.query(sql)[0][0] or 0)
+
+
+DRILLS = (
+    Drill(
+        "8a", "quarantined-records", "a rule is too strict, and some records are wrong", too_strict,
+        ("confirm", "apply", "preview", "replay", "assume", "show", "fix", "discard", "run", "leave", "verify"),
+        judged_again, noticed=quarantined, variables=lambda _lake, found: dict(found),
+        cleanup=lambda lake, _found: faults.hide(lake, STRICT),
+    ),
+)  # fmt: skip
