@@ -22,9 +22,9 @@ def too_strict(lake: Lake) -> dict[str, str]:
     """Somebody deployed a contract that takes 35 degrees for impossible; a producer sends that, and 999 as well."""
     name = _strict_wheel(lake)
     _switch_wheel(lake, name)
-    hours = [weather_record(town, f"{JUDGED_DAY}T{hour:02d}:00", -5) for town in TOWNS for hour in range(24)]
     values = [35.0] * TOO_HOT + [999.0] * IMPOSSIBLE
-    hot = [weather_record("Kangerlussuaq", f"{JUDGED_DAY}T{hour:02d}:00", value) for hour, value in enumerate(values)]
+    hours = [_hour(town, hour, -5) for town in TOWNS for hour in range(24)]
+    hot = [_hour("Kangerlussuaq", hour, value) for hour, value in enumerate(values)]
     lake.put(JUDGED, *hours, *hot)
     run = lake.run_job()
     require(run["JobRunState"] == "SUCCEEDED", f"the run ended with {run['JobRunState']}")
@@ -32,6 +32,12 @@ def too_strict(lake: Lake) -> dict[str, str]:
         "DATASET": "curated_weather", "OBJECT": JUDGED, "REASON": "range:temperature_c",
         "RECORD": f"{JUDGED}:{len(hours) + TOO_HOT + 1}", "CHANGE": "temperature_c=9.9", "WHY": "sensor in the sun",
     }  # fmt: skip
+
+
+def _hour(town: str, hour: int, temperature: float) -> dict[str, Any]:
+    """A whole record: fields that none of a run's records has would be another alarm."""
+    measured = {"windspeed_kmh": 10.0, "precipitation_mm": 0.0}
+    return {**weather_record(town, f"{JUDGED_DAY}T{hour:02d}:00", temperature), **measured}
 
 
 def _strict_wheel(lake: Lake) -> str:
