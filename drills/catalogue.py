@@ -5,6 +5,7 @@ from drills.weather_iot import (
     athena,
     batch_ingest,
     delivery,
+    erasure,
     quarantine,
     repair,
     stream_generate,
@@ -15,6 +16,7 @@ from drills.weather_iot import (
 
 _SCENARIOS = (
     batch_ingest, stream_generate, delivery, transform, athena, terraform_apply, watch, quarantine, repair,
+    erasure,
 )  # fmt: skip
 
 

@@ -224,9 +224,11 @@ class Ledger:
         item = {**_object(lock.dataset, stored), "run_id": lock.owner, "epoch": lock.epoch, "status": "CLAIMED"}
         put = self._put(item)["Put"]
         condition = {
-            "ConditionExpression": "attribute_not_exists(pk) OR (#status = :claimed AND epoch <= :epoch)",
+            # What was erased may be sent again.
+            "ConditionExpression": "attribute_not_exists(pk) OR #status = :replaced "
+            "OR (#status = :claimed AND epoch <= :epoch)",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":epoch": lock.epoch}),
+            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":replaced": "REPLACED", ":epoch": lock.epoch}),
         }
         return {"Put": {**put, **condition}}
 

@@ -140,7 +140,8 @@ def _locked(lake: Lake, work: Work) -> Counts:
             lake.metrics.finished(target, finish(lake, lock, target, lock.unfinished))
         counts = _done(lake, lock, work)
         if isinstance(work, Concluding):
-            work.conclude(lake, lock)
+            with heartbeat.beating(lake.ledger, lock):
+                work.conclude(lake, lock)
         if work.claims:
             lake.ledger.complete(lock)
         return counts

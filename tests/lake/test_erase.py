@@ -165,6 +165,9 @@ def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
     sensors.put("d.json", message(OTHER, 14, 1, 7.0))
     assert sensors.perform()[0]["replaced"] == 1
     assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"
+    sensors.put("c.json", message(SUBJECT, 14, 1, 6.0), message(OTHER, 14, 1, 6.0))
+    (again,) = sensors.perform()
+    assert (again["new"], again["replaced"]) == (1, 1), "what is sent again after an erasure is news"
 
 
 def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object_are_built_again(
