@@ -1,6 +1,7 @@
 """The ledger: one owner at a time, an epoch that fences off the late, a commit that may be repeated."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lake.errors import LeaseLost
-from lake.ledger import LEASE, Held, Ledger, Lock
+from lake.ledger import LEASE, Held, Ledger, Lock, Rewriting
 from lake.manifest import Counts, Manifest
 from lake.storage import StoredObject
 
@@ -325,3 +326,93 @@ def test_an_object_that_was_committed_before_objects_were_claimed_is_not_process
     old = {name: {"S": value} for name, value in item.items()}
     boto3.client("dynamodb", region_name="us-east-1").put_item(TableName="ledger", Item=old)
     assert ledger.objects("readings").closed.keys() == {("raw/0.json", "e0")}
+
+
+def item_of(sort: str, partition: str = "dataset#readings") -> dict[str, Any]:
+    """One item of the table as it is; numbers are text."""
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    answer = client.get_item(TableName="ledger", Key={"pk": {"S": partition}, "sk": {"S": sort}}, ConsistentRead=True)
+    return {name: next(iter(value.values())) for name, value in answer.get("Item", {}).items()}
+
+
+def closed(ledger: Ledger, *objects: StoredObject) -> Lock:
+    """Some objects are closed by run "one"; the lock of run "two" that comes then."""
+    lock = locked(ledger, "one")
+    ledger.claim(lock, objects)
+    ledger.prepare(lock, "one", {"started_at": "x"})
+    ledger.commit(manifest("one", objects))
+    ledger.release(lock)
+    return locked(ledger, "two")
+
+
+def test_what_is_being_rewritten_is_no_news_until_it_is_as_before_again(ledger: Ledger, clock: Clock) -> None:
+    stored, other = OBJECTS[:2]
+    lock = closed(ledger, stored)
+    clock.moment += timedelta(minutes=1)
+    ledger.begin_rewriting(lock, stored)
+    assert item_of("lock")["lease_until"] == (clock.moment + LEASE).isoformat()
+    assert item_of("object#raw/0.json#rewriting") == {
+        "pk": "dataset#readings",
+        "sk": "object#raw/0.json#rewriting",
+        "key": "raw/0.json",
+        "run_id": "two",
+        "etag": "e0",
+        "size": "10",
+        "arrived_at": START.isoformat(),
+        "status": "REWRITING",
+    }
+    known = ledger.objects("readings")
+    assert known.rewriting == {"raw/0.json": Rewriting(stored, "two")}
+    assert known.closed == {("raw/0.json", "e0"): None}
+    assert [known.news(entry) for entry in (stored, replace(stored, etag="other content"), other)] == [
+        False,
+        False,
+        True,
+    ]
+    ledger.not_rewritten(lock, stored.key)
+    known = ledger.objects("readings")
+    assert (known.rewriting, known.closed) == ({}, {("raw/0.json", "e0"): None})
+    assert known.news(replace(stored, etag="other content"))
+
+
+@pytest.mark.parametrize("etag", ["n0", "e0"])
+def test_what_was_rewritten_is_closed_with_the_counts_and_the_arrival_that_it_had(ledger: Ledger, etag: str) -> None:
+    stored = OBJECTS[0]
+    lock = closed(ledger, stored)
+    before = item_of("object#raw/0.json#e0")
+    ledger.begin_rewriting(lock, stored)
+    ledger.rewritten(lock, stored, etag)
+    known = ledger.objects("readings")
+    assert (known.closed, known.rewriting) == ({("raw/0.json", etag): START}, {})
+    after = {**before, "sk": f"object#raw/0.json#{etag}", "etag": etag, "arrived_at": START.isoformat()}
+    assert item_of(f"object#raw/0.json#{etag}") == after
+    if etag != "e0":
+        assert item_of("object#raw/0.json#e0") == {**before, "status": "REPLACED"}
+        assert known.news(stored), "what was erased is not taken for what is there"
+
+
+def test_who_was_taken_over_does_not_begin_to_rewrite(ledger: Ledger, clock: Clock) -> None:
+    lock = closed(ledger, OBJECTS[0])
+    clock.moment += LEASE + timedelta(seconds=1)
+    locked(ledger, "three")
+    with pytest.raises(LeaseLost):
+        ledger.begin_rewriting(lock, OBJECTS[0])
+    assert ledger.objects("readings").rewriting == {}
+
+
+def test_what_is_said_of_an_object_elsewhere_is_said_of_its_new_content_too(ledger: Ledger) -> None:
+    client: Any = boto3.client("dynamodb", region_name="us-east-1")
+    said = {"pk": "stream#s", "sk": "refused#raw/0.json#e0", "by": "somebody"}
+    client.put_item(TableName="ledger", Item={name: {"S": value} for name, value in said.items()})
+    for stored in OBJECTS[:2]:
+        ledger.carry_on("stream#s", "refused", stored, "new")
+    assert item_of("refused#raw/0.json#new", "stream#s") == {**said, "sk": "refused#raw/0.json#new"}
+    assert item_of("refused#raw/0.json#e0", "stream#s") == said
+    assert item_of("refused#raw/1.json#new", "stream#s") == {}
+
+
+def test_an_audit_says_what_was_done_when_and_by_which_run(ledger: Ledger) -> None:
+    ledger.audit("readings", "erased", {"run_id": "one", "rows": 3})
+    sort = f"erased#{START.isoformat()}#one"
+    expected = {"pk": "audit#readings", "sk": sort, "action": "erased", "at": START.isoformat()}
+    assert item_of(sort, "audit#readings") == {**expected, "run_id": "one", "rows": "3"}
