@@ -7,7 +7,9 @@ import gzip
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -67,15 +69,23 @@ def items(deployed: Deployed) -> Iterator[Text]:
             yield from ((table, json.dumps(item)) for item in page["Items"])
 
 
+def plan(deployed: Deployed, file: Path) -> Iterator[Text]:
+    """Every part of a plan that was saved, with the state and what was planned in it."""
+    planned = deployed.terraform("plan", TF_CLI_ARGS_plan=f"-out={file}")
+    assert planned.returncode in (0, 2), planned.stderr
+    with zipfile.ZipFile(file) as parts:
+        yield from ((f"plan/{name}", parts.read(name).decode("utf-8", "replace")) for name in parts.namelist())
+
+
 @pytest.fixture(scope="module")
-def everything(deployed: Deployed, transformed: dict[str, Any]) -> list[Text]:
+def everything(deployed: Deployed, transformed: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> list[Text]:
     """Place and text of all that the platform keeps or has said; objects of the lake by key."""
     deployed.query("SELECT * FROM curated_sensor_readings")  # so that its result is among them
     buckets = [bucket["Name"] for bucket in deployed.client("s3").list_buckets()["Buckets"]]
     ours = [name for name in buckets if name.startswith("aws-datalake-platform-")]
     assert {deployed.bucket, STATE_BUCKET, deployed.names["results_bucket"]} < set(ours)
     texts = [text for bucket in ours for text in objects(deployed, bucket)]
-    texts += [*logs(deployed), *items(deployed)]
+    texts += [*logs(deployed), *items(deployed), *plan(deployed, tmp_path_factory.mktemp("plan") / "saved")]
     texts += [("mail", json.dumps(mail)) for mail in deployed.mail()]
     return texts + [("terraform", said) for said in deployed.said]
 
@@ -94,7 +104,7 @@ def test_the_search_finds_what_is_there(
     assert (PLANTED, planted) in in_raw
     assert {sensor for place, sensor in in_raw if place == messages[0]} == sensors - {planted}
     places = {place.split("/")[0] for place, _ in everything}
-    assert {"curated", "quarantine", "ops", "staging", "query-results", "dev", "mail", "terraform"} < places
+    assert {"curated", "quarantine", "ops", "staging", "query-results", "dev", "mail", "terraform", "plan"} < places
     ((token,),) = deployed.query(
         f"SELECT sensor_id_hash FROM curated_sensor_readings WHERE source_object = '{PLANTED}'"
     )
