@@ -25,6 +25,7 @@ SECRET = json.dumps(
     }
 )
 VERSIONS = keys.key_versions(SECRET)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def messages(spark: SparkSession) -> DataFrame:
@@ -88,6 +89,22 @@ def test_a_sealed_payload_opens_with_the_key_of_its_version_only(spark: SparkSes
     key = keys.subkey(NEW.encode(), f"{READINGS.name}/seal/2")
     assert row["key_version"] == 2
     assert AESGCM(key).decrypt(sealed[:12], sealed[12:], None) == b'{"sensor_id": "sensor-a"}'
+
+
+def test_what_rows_have_sealed_is_read_with_the_key_of_each_and_is_null_where_we_have_none(spark: SparkSession) -> None:
+    rows = [(bytearray(b"old"), datetime(2026, 11, 20, 11, tzinfo=UTC)), (bytearray(b"new"), NOON)]
+    frame = spark.createDataFrame(rows, "payload binary, arrived_at timestamp")
+    sealed = privacy.with_sealed_payload(frame, READINGS, VERSIONS, "arrived_at").select(
+        "key_version", "sealed_payload"
+    )
+    strange = sealed.selectExpr("9 AS key_version", "sealed_payload").limit(1)
+    broken = sealed.selectExpr(
+        "2 AS key_version", "'bm90IHNlYWxlZCBieSBhbnkga2V5IG9mIG91cnM=' AS sealed_payload"
+    ).limit(1)
+    read = privacy.with_payload(sealed.union(strange).union(broken), READINGS, VERSIONS)
+    assert read.columns == ["key_version", "sealed_payload", "payload"]
+    found = sorted((row["key_version"], bytes(row["payload"] or b"")) for row in read.collect())
+    assert found == [(1, b"old"), (2, b""), (2, b"new"), (9, b"")]
 
 
 def test_versions_follow_each_other_without_a_gap() -> None:
