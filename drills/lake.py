@@ -103,7 +103,7 @@ class Lake(LocalAws):
     def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
         """Call a function of the pipeline, once, and wait for its answer."""
         patient = Config(read_timeout=180, retries={"total_max_attempts": 1})
-        client = self.session.client("lambda", endpoint_url=self.endpoint, config=patient)
+        client = self.client("lambda", patient)
         answer = client.invoke(FunctionName=self.function(function), Payload=json.dumps(event).encode())
         return Invocation(json.load(answer["Payload"]), answer.get("FunctionError", ""))
 

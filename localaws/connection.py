@@ -5,19 +5,24 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from localaws import settings
 
 REPOSITORY = Path(__file__).parents[1]
+# Sessions of boto3 are for one thread at a time, their clients are not.
+_MAKING_CLIENTS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,15 @@ class LocalAws:
             region_name=self.environment["AWS_REGION"],
         )
 
-    def client(self, service: str) -> Any:
+    @cached_property
+    def _shared_session(self) -> Any:
+        """One for all clients: reading the descriptions of services takes five times as long as making a client."""
+        return self.session
+
+    def client(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client of the administrator."""
-        return self.session.client(service, endpoint_url=self.endpoint)
+        with _MAKING_CLIENTS:
+            return self._shared_session.client(service, endpoint_url=self.endpoint, config=config)
 
     @property
     def now(self) -> datetime:

@@ -5,6 +5,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
 from tests.local_aws import LocalAws
@@ -74,7 +75,9 @@ class OneClientEach(LocalAws):
     def _clients(self) -> dict[str, Any]:
         return {}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
+        if config:
+            return super().client(service, config)
         if service not in self._clients:
             self._clients[service] = super().client(service)
         return self._clients[service]
