@@ -31,7 +31,7 @@ check: ## format, lint, types, Terraform, contracts, security
 	@scripts/setup.sh checks
 	@scripts/check.sh
 
-mutation: ## change the code in a thousand places: does a fast test notice each (about 10 minutes)
+mutation: ## change the code in a thousand places: does a fast test notice each (about an hour)
 	@scripts/setup.sh mutation
 	@scripts/mutation.sh
 
