@@ -126,6 +126,17 @@ def joined(lake: Lake, found: Any) -> str:
     return f"{old} readings of before and {new} of after have the {sensors} pseudonyms of version {found['VERSION']}"
 
 
+def taken_back(lake: Lake, _found: Any) -> None:
+    """Undo the retokenising: a day that has been given a version would not follow the next rotation."""
+    sql = (
+        "SELECT kind, run_id FROM pipeline_runs WHERE dataset = 'curated_sensor_readings' ORDER BY run_id DESC LIMIT 1"
+    )
+    kind, run_id = lake.query(sql)[0]
+    if kind == "retokenise":
+        done = lake.command(".venv/bin/lake", "backfill", "undo", "curated_sensor_readings", str(run_id), "--yes")
+        require(done.returncode == 0, f"the undo of {run_id} failed\n{done.stdout}{done.stderr}")
+
+
 def _variables(_lake: Lake, found: Any) -> Found:
     return dict(found.get("variables", found))
 
@@ -148,6 +159,6 @@ DRILLS = (
     Drill(
         "8d", "pseudonym-key", "the key is to be replaced", key_seen,
         ("confirm", "rotate", "withdraw", "rotate", "run", "apart", "retokenise", "verify"), joined,
-        noticed=one_in_force, variables=_variables, waits={"run": WITH_NEW_KEY_SECONDS},
+        noticed=one_in_force, variables=_variables, waits={"run": WITH_NEW_KEY_SECONDS}, cleanup=taken_back,
     ),
 )  # fmt: skip
