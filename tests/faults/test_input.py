@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lake import keys
+from lake.ledger import Objects
 from lake.refresh import Refresh, refresh
 from lake.storage import Storage
 from tests.faults import closing, payloads
@@ -197,7 +198,8 @@ def test_i58_what_is_new_among_100000_objects_is_found_in_seconds(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = replace(place.lake, storage=Storage(Listing(100_000)))
-    known = {(f"raw/weather/date=2026-11-20/{number:06d}.json", "e") for number in range(100_000) if number != 77_777}
+    keys = (f"raw/weather/date=2026-11-20/{number:06d}.json" for number in range(100_000) if number != 77_777)
+    known = Objects({(key, "e"): None for key in keys}, {})
     monkeypatch.setattr(lake.ledger, "objects", lambda _dataset: known)
     started = time.monotonic()
     (new,) = Refresh(TARGET, SOURCE, weather).inputs(lake)
