@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.parse
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ class Fault:
     times: int = 1
     match: str = ""
     hits: int = field(default=0, init=False)
+
+
+def _days_later() -> int:
+    """How many days the clock is ahead, to the nearest.
+
+    What the machine needs for a simulated day counts neither: who asks every 24 hours gets new weather each time.
+    """
+    return round(clock.advanced() / timedelta(days=1))
 
 
 _faults: list[Fault] = []
@@ -134,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         given = urllib.parse.parse_qs(address.query)
         parameters = {name: ",".join(values) for name, values in given.items()}
         try:
-            return 200, json.dumps(answer(self._recordings, parameters, clock.advanced().days), ensure_ascii=False)
+            return 200, json.dumps(answer(self._recordings, parameters, _days_later()), ensure_ascii=False)
         except BadRequest as error:
             return 400, _error(str(error))
 

@@ -1,5 +1,6 @@
 """What all tests share: one localaws, one Spark session."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,15 @@ from localaws import spark as local_spark
 from tests import local_aws
 from tests.local_aws import LocalAws
 from tests.place import Place, lake_of_its_own
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_loggers() -> Iterator[None]:
+    """A job that a test makes in this process sets the level of its loggers; the next test has the one of before."""
+    logger = logging.getLogger("lake")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
