@@ -79,5 +79,5 @@ locks: ## resolve requirements/*.in anew into the locks
 	done
 
 docs: setup ## write the pages of the datasets from their contracts, and the table of faults from its catalogue
-	@$(PYTHON) -m lake.docs
+	@$(PYTHON) -m lake.contract.pages
 	@$(PYTHON) -m tests.faults.document

@@ -13,7 +13,7 @@ import typer
 from drills import catalogue, quiet, report, sets
 from drills.drill import Drill
 from drills.lake import Lake
-from lake.command.output import show
+from lake.cli.output import show
 from localaws.connection import REPOSITORY, LocalAws
 
 application = typer.Typer(

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from lake import athena
+from lake.environment import athena
 from localaws.connection import LocalAws
 
 REPOSITORY = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from drills.drill import Drill, DrillFailed, require
 from drills.lake import Lake, Unfinished
 from drills.runbook import Runbook
-from lake.errors import LakeError
+from lake.core.errors import LakeError
 
 # What may go wrong in a drill; anything else is a defect of the drill and shows as one.
 _PROBLEMS = (DrillFailed, Unfinished, LakeError, BotoCoreError, ClientError, OSError, subprocess.SubprocessError)

@@ -5,8 +5,9 @@ from typing import Any
 
 import yaml
 
-from lake import compatibility, contract, platform
-from lake.contract import Contract
+from lake.contract import compatibility, model
+from lake.contract.model import Contract
+from lake.environment import deployment
 
 DEPLOYED = "contracts/"
 
@@ -14,10 +15,10 @@ DEPLOYED = "contracts/"
 def breaches(environment: str) -> list[str]:
     """What the contracts of this checkout break, one sentence each; none when nothing is deployed."""
     try:
-        found = platform.load(environment)
-    except platform.NotDeployed:
+        found = deployment.load(environment)
+    except deployment.NotDeployed:
         return []
-    here = {loaded.name: loaded for loaded in map(contract.read, contract.files())}
+    here = {loaded.name: loaded for loaded in map(model.read, model.files())}
     deployed = _deployed(found.client("s3"), found.names["lake_bucket"])
     return [breach.sentence() for breach in compatibility.breaches(deployed, here)]
 
@@ -27,5 +28,5 @@ def _deployed(client: Any, bucket: str) -> Mapping[str, Contract]:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=DEPLOYED)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
     bodies = {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
-    contracts = [contract.parse(yaml.safe_load(body), key.rpartition("/")[2]) for key, body in bodies.items()]
+    contracts = [model.parse(yaml.safe_load(body), key.rpartition("/")[2]) for key, body in bodies.items()]
     return {loaded.name: loaded for loaded in contracts}

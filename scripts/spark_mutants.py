@@ -25,7 +25,15 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from pyspark.sql import SparkSession
 
-MODULES = ("lake/frames.py", "lake/privacy.py", "lake/rules.py", "lake/staging.py", "lake/units.py")
+MODULES = (
+    "lake/records/typed.py",
+    "lake/pseudonyms/spark.py",
+    "lake/records/rules.py",
+    "lake/records/validation.py",
+    "lake/tables/parquet_units/merge.py",
+    "lake/tables/parquet_units/staging.py",
+    "lake/tables/parquet_units/units.py",
+)
 TESTS = tuple(f"tests/lake/test_{name}.py" for name in ("frames", "privacy", "rules", "staging", "units"))
 RESULTS = Path("spark_results.txt")
 SURVIVORS = Path("spark_survivors.diff")

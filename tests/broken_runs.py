@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError
 
-from lake.catalog import Catalog
-from lake.errors import LakeError
-from lake.ledger import LEASE, Ledger
-from lake.manifest import NOTHING
-from lake.metrics import Metrics
-from lake.run import Lake, Work, run
-from lake.storage import Storage
+from lake.core.counts import NOTHING
+from lake.core.errors import LakeError
+from lake.core.s3 import Storage
+from lake.runs.context import RunContext
+from lake.runs.ledger import LEASE, Ledger
+from lake.runs.metrics import Metrics
+from lake.runs.run import Work, run
+from lake.tables.catalog import Catalog
 from tests.memory_aws import MemoryPlace
 from tests.place import Place
 from tests.plain_work import REFRESH, record
@@ -28,7 +29,7 @@ class WiredPlace:
         self.put, self.lake, self.clock = place.put, place.lake, place.clock
         self._place, self._wired = place, wired
 
-    def lake_on(self, wire: Wire) -> Lake:
+    def lake_on(self, wire: Wire) -> RunContext:
         self._wired.wire, clients = wire, self._wired.clients
         return replace(
             self.lake,
@@ -68,7 +69,7 @@ def after_a_death(place: AnyPlace) -> None:
     place.put("c.json", record("x", 3), record("z", 1, day=19))
 
 
-def broken(lake: Lake, work: Work) -> Exception | None:
+def broken(lake: RunContext, work: Work[RunContext]) -> Exception | None:
     """One run; how it ended, None for well or dead."""
     try:
         run(lake, work)
@@ -79,7 +80,7 @@ def broken(lake: Lake, work: Work) -> Exception | None:
     return None
 
 
-def converges(place: AnyPlace, wire: Wire, fault: Fault, check: Callable[[Lake], None]) -> None:
+def converges(place: AnyPlace, wire: Wire, fault: Fault, check: Callable[[RunContext], None]) -> None:
     """Break one run, then run again: all is as if nothing had happened."""
     open_before = place.uploads()
     error = broken(place.lake_on(wire), REFRESH)

@@ -14,12 +14,12 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError, ConnectionClosedError
 from pyspark.sql import SparkSession
 
-from lake import keys
-from lake.catalog import Catalog
-from lake.ledger import Ledger
-from lake.metrics import Metrics
-from lake.run import Lake
-from lake.storage import Location, Storage
+from lake.core.s3 import Location, Storage
+from lake.pseudonyms import keys
+from lake.runs.context import RunContext
+from lake.runs.ledger import Ledger
+from lake.runs.metrics import Metrics
+from lake.tables.catalog import Catalog
 from tests.place import RUNS, SECRET, SOURCE, TARGET, TWIN
 from tests.plain_work import RAW
 from tests.wire import Wire
@@ -296,10 +296,9 @@ class MemoryPlace:
         self.keys = keys.key_versions(secret)
         self.lake = self.lake_on(Wire())
 
-    def lake_on(self, wire: Wire) -> Lake:
+    def lake_on(self, wire: Wire) -> RunContext:
         """The lake as a process sees it whose calls go through this wire."""
-        return Lake(
-            spark=NO_SPARK,
+        return RunContext(
             storage=Storage(S3(self.memory, wire)),
             ledger=Ledger(DynamoDb(self.memory, wire), "ledger", self.clock),
             catalog=Catalog(Glue(self.memory, wire), "lake"),

@@ -12,21 +12,22 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from glue_jobs.weather_iot import transform
-from lake import contract, keys
-from lake.catalog import Catalog
-from lake.contract import Contract
-from lake.ledger import Ledger
-from lake.manifest import Counts
-from lake.metrics import Metrics
-from lake.operations import Subject, perform
-from lake.refresh import Transformation, refresh
-from lake.run import Lake
-from lake.storage import Location, Storage
+from lake.contract import model
+from lake.contract.model import Contract
+from lake.core.counts import Counts
+from lake.core.s3 import Location, Storage
+from lake.operations.context import SparkRunContext
+from lake.operations.refresh import Transformation, refresh
+from lake.operations.registry import Subject, perform
+from lake.pseudonyms import keys
+from lake.runs.ledger import Ledger
+from lake.runs.metrics import Metrics
+from lake.tables.catalog import Catalog
 from tests.local_aws import LocalAws
 
-SOURCE, TARGET = contract.load("raw_weather"), contract.load("curated_weather")
-MESSAGES, READINGS = contract.load("raw_iot_sensors"), contract.load("curated_sensor_readings")
-TWIN, RUNS = TARGET.quarantine(), contract.load("pipeline_runs")
+SOURCE, TARGET = model.load("raw_weather"), model.load("curated_weather")
+MESSAGES, READINGS = model.load("raw_iot_sensors"), model.load("curated_sensor_readings")
+TWIN, RUNS = TARGET.quarantine(), model.load("pipeline_runs")
 DATASETS = (SOURCE, TARGET, TWIN, MESSAGES, READINGS, READINGS.quarantine(), RUNS)
 SECRET = json.dumps({"versions": [{"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "a key of the tests"}]})
 
@@ -58,7 +59,7 @@ class Clock:
 class Place:
     """A lake of its own for one test."""
 
-    lake: Lake
+    lake: SparkRunContext
     aws: LocalAws
     clock: Clock
     transformation: Transformation = weather
@@ -133,7 +134,7 @@ def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
         glue.create_table(DatabaseName=name, TableInput=table(dataset, name))
     clock = Clock()
     locations = {dataset.name: Location(name, f"{dataset.path}/") for dataset in DATASETS}
-    lake = Lake(
+    lake = SparkRunContext(
         spark=spark,
         storage=Storage(aws.client("s3")),
         ledger=Ledger(aws.client("dynamodb"), name, clock),

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lake import keys
-from lake.manifest import Counts, Manifest, UnitChange, total
-from lake.refresh import Refresh
-from lake.run import Lake, Outcome
-from lake.storage import StoredObject
+from lake.core.counts import Counts, total
+from lake.core.s3 import StoredObject
+from lake.operations.refresh import Refresh
+from lake.pseudonyms import keys
+from lake.runs.context import RunContext
+from lake.runs.manifest import Manifest
+from lake.runs.run import Outcome
+from lake.tables.base import TableChange
 from tests.place import RUNS, SOURCE, TARGET, TWIN
 
 RAW = "raw/weather/date=2026-11-20/"
@@ -34,13 +37,13 @@ def record(name: str, value: int, day: int = 20) -> str:
 class PlainRefresh(Refresh):
     """Lines of ``record`` become rows, all other lines are quarantined."""
 
-    def stage(self, lake: Lake, manifest: Manifest) -> Outcome:
-        read = {stored: list(_lines(lake, stored)) for stored in manifest.objects}
+    def stage(self, context: RunContext, manifest: Manifest) -> Outcome:
+        read = {stored: list(_lines(context, stored)) for stored in manifest.objects}
         good = [version for lines in read.values() for version, _ in lines if version]
         bad = [line for lines in read.values() for version, line in lines if not version]
-        new, replaced, changes = _merged(lake, manifest, good)
+        new, replaced, changes = _merged(context, manifest, good)
         by_object = {stored.key: _counts(stored.key, lines, new, replaced) for stored, lines in read.items()}
-        changes += [_quarantined(lake, manifest, bad)] if bad else []
+        changes += [_quarantined(context, manifest, bad)] if bad else []
         return Outcome(total(by_object.values()), tuple(changes), by_object)
 
 
@@ -51,26 +54,26 @@ class PlainReread(PlainRefresh):
     kind = "backfill"
     claims = False
 
-    def inputs(self, lake: Lake) -> tuple[StoredObject, ...]:
-        return tuple(lake.storage.list(lake.locations[self.source.name]))
+    def inputs(self, context: RunContext) -> tuple[StoredObject, ...]:
+        return tuple(context.storage.list(context.locations[self.source.name]))
 
 
 REFRESH = PlainRefresh(TARGET, SOURCE, lambda frame: frame)
 REREAD = PlainReread(TARGET, SOURCE, lambda frame: frame)
 
 
-def _lines(lake: Lake, stored: StoredObject) -> Iterator[tuple[Version | None, str]]:
-    body = lake.storage.read(lake.staging.bucket, stored.key).decode()
+def _lines(context: RunContext, stored: StoredObject) -> Iterator[tuple[Version | None, str]]:
+    body = context.storage.read(context.staging.bucket, stored.key).decode()
     for number, line in enumerate(body.splitlines(), start=1):
-        yield _version(lake, stored, number, line), f"{stored.key}:{number}"
+        yield _version(context, stored, number, line), f"{stored.key}:{number}"
 
 
-def _version(lake: Lake, stored: StoredObject, number: int, line: str) -> Version | None:
+def _version(context: RunContext, stored: StoredObject, number: int, line: str) -> Version | None:
     if not line.startswith("{"):
         return None
     said = json.loads(line)
     moment = f"2026-11-{said['day']:02}T00:00:00+00:00"
-    (key,) = (key for key in lake.keys if key.valid_from.isoformat() <= moment < key.valid_until.isoformat())
+    (key,) = (key for key in context.keys if key.valid_from.isoformat() <= moment < key.valid_until.isoformat())
     token = keys.token(key, TARGET.name, "name", said["name"])
     order = (stored.modified.isoformat(), stored.key, number)
     return Version(f"{token}/{said['day']}", order, said["value"], f"2026-11-{said['day']:02}")
@@ -84,13 +87,13 @@ def _counts(key: str, lines: list[Any], new: Counter[str], replaced: Counter[str
 
 
 def _merged(
-    lake: Lake, manifest: Manifest, versions: list[Version]
-) -> tuple[Counter[str], Counter[str], list[UnitChange]]:
+    context: RunContext, manifest: Manifest, versions: list[Version]
+) -> tuple[Counter[str], Counter[str], list[TableChange]]:
     new, replaced, changes = Counter[str](), Counter[str](), []
     for unit in sorted({version.unit for version in versions}):
-        key = f"{lake.locations[TARGET.name].prefix}date={unit}/day.parquet"
-        before = lake.storage.etag(lake.staging.bucket, key)
-        rows = json.loads(lake.storage.read(lake.staging.bucket, key)) if before else {}
+        key = f"{context.locations[TARGET.name].prefix}date={unit}/day.parquet"
+        before = context.storage.etag(context.staging.bucket, key)
+        rows = json.loads(context.storage.read(context.staging.bucket, key)) if before else {}
         was, is_changed = dict(rows), False
         for version in sorted((v for v in versions if v.unit == unit), key=lambda v: v.order):
             if version.key not in rows or tuple(rows[version.key]["order"]) < version.order:
@@ -102,30 +105,30 @@ def _merged(
             elif row["value"] != was[name]["value"]:
                 replaced[row["order"][1]] += 1
         if is_changed:
-            changes.append(_change(lake, manifest, TARGET.name, key, before, rows))
+            changes.append(_change(context, manifest, TARGET.name, key, before, rows))
     return new, replaced, changes
 
 
-def _quarantined(lake: Lake, manifest: Manifest, lines: list[str]) -> UnitChange:
-    key = f"{lake.locations[TWIN.name].prefix}date=2026-11-20/h00.parquet"
-    before = lake.storage.etag(lake.staging.bucket, key)
-    rows = json.loads(lake.storage.read(lake.staging.bucket, key)) if before else {}
-    return _change(lake, manifest, TWIN.name, key, before, {**rows, **{line: {} for line in lines}})
+def _quarantined(context: RunContext, manifest: Manifest, lines: list[str]) -> TableChange:
+    key = f"{context.locations[TWIN.name].prefix}date=2026-11-20/h00.parquet"
+    before = context.storage.etag(context.staging.bucket, key)
+    rows = json.loads(context.storage.read(context.staging.bucket, key)) if before else {}
+    return _change(context, manifest, TWIN.name, key, before, {**rows, **{line: {} for line in lines}})
 
 
 def _change(
-    lake: Lake, manifest: Manifest, dataset: str, key: str, before: str | None, rows: dict[str, Any]
-) -> UnitChange:
-    staged = f"{lake.staging.prefix}{dataset}/{manifest.run_id}/{key.replace('/', '_')}"
-    lake.storage.put(lake.staging.bucket, staged, json.dumps(rows).encode())
-    return UnitChange(dataset, key, key.split("/")[-2], before, staged, len(rows))
+    context: RunContext, manifest: Manifest, dataset: str, key: str, before: str | None, rows: dict[str, Any]
+) -> TableChange:
+    staged = f"{context.staging.prefix}{dataset}/{manifest.run_id}/{key.replace('/', '_')}"
+    context.storage.put(context.staging.bucket, staged, json.dumps(rows).encode())
+    return TableChange(dataset, key, key.split("/")[-2], before, staged, len(rows))
 
 
-def shown(lake: Lake, dataset: str = TARGET.name) -> dict[str, Any]:
+def shown(context: RunContext, dataset: str = TARGET.name) -> dict[str, Any]:
     """What a reader sees now; fails when a key is there twice."""
     rows: dict[str, Any] = {}
-    for entry in lake.storage.list(lake.locations[dataset]):
-        unit = json.loads(lake.storage.read(lake.staging.bucket, entry.key))
+    for entry in context.storage.list(context.locations[dataset]):
+        unit = json.loads(context.storage.read(context.staging.bucket, entry.key))
         assert not rows.keys() & unit.keys(), "a key is there twice"
         rows |= unit
     return rows
@@ -138,21 +141,21 @@ def check_step(before: dict[str, Any], now: dict[str, Any]) -> None:
         assert tuple(row["order"]) <= tuple(now[key]["order"]), f"{key} went back"
 
 
-def check_end(lake: Lake) -> None:
+def check_end(context: RunContext) -> None:
     """Everything is processed once: rows, quarantine, counts of runs and of objects follow from the raw objects."""
-    stored = list(lake.storage.list(lake.locations[SOURCE.name]))
-    lines = [line for entry in stored for line in _lines(lake, entry)]
+    stored = list(context.storage.list(context.locations[SOURCE.name]))
+    lines = [line for entry in stored for line in _lines(context, entry)]
     latest: dict[str, Version] = {}
     for version in sorted((version for version, _ in lines if version), key=lambda version: version.order):
         latest[version.key] = version
-    assert {key: row["value"] for key, row in shown(lake).items()} == {k: v.value for k, v in latest.items()}
-    assert shown(lake, TWIN.name).keys() == {line for version, line in lines if not version}
-    check_ledger(lake, stored, len(lines), len(latest))
+    assert {key: row["value"] for key, row in shown(context).items()} == {k: v.value for k, v in latest.items()}
+    assert shown(context, TWIN.name).keys() == {line for version, line in lines if not version}
+    check_ledger(context, stored, len(lines), len(latest))
 
 
-def check_ledger(lake: Lake, stored: list[StoredObject], received: int, new: int) -> None:
+def check_ledger(context: RunContext, stored: list[StoredObject], received: int, new: int) -> None:
     """The counts of the committed runs and of the closed objects add up to those of the raw objects; nobody works."""
-    ledger = lake.ledger
+    ledger = context.ledger
     runs = ledger.runs(TARGET.name)
     assert {run["status"] for run in runs} <= {"COMMITTED", "FAILED"}
     refreshes = [run for run in runs if run["status"] == "COMMITTED" and run["kind"] == "refresh"]
@@ -163,12 +166,12 @@ def check_ledger(lake: Lake, stored: list[StoredObject], received: int, new: int
     for counted in [*refreshes, *closed]:
         parts = (counted[name] for name in ("new", "replaced", "duplicate", "quarantined"))
         assert counted["received"] == sum(parts)
-    rows = [json.loads(lake.storage.read(lake.staging.bucket, entry.key)) for entry in _run_rows(lake)]
+    rows = [json.loads(context.storage.read(context.staging.bucket, entry.key)) for entry in _run_rows(context)]
     said = {row["run_id"]: (row["status"], row["received"]) for row in rows}
     assert said == {run["run_id"]: (run["status"], run["received"]) for run in runs}
     lock = ledger._get(TARGET.name, "lock")
     assert not lock.keys() & {"lease_until", "unfinished"}, "nobody holds the dataset"
 
 
-def _run_rows(lake: Lake) -> list[StoredObject]:
-    return list(lake.storage.list(lake.locations[RUNS.name]))
+def _run_rows(context: RunContext) -> list[StoredObject]:
+    return list(context.storage.list(context.locations[RUNS.name]))

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from threading import Semaphore, Thread
 
-from lake.manifest import Counts
-from lake.run import Lake, run
+from lake.core.counts import Counts
+from lake.runs.context import RunContext
+from lake.runs.run import run
 from tests.plain_work import REFRESH
 from tests.wire import Wire
 
 CALLS = ("UpdateItem", "TransactWriteItems", "CompleteMultipartUpload")
 DEADLINE_SECONDS = 60.0
-LakeOn = Callable[[Wire], Lake]
+LakeOn = Callable[[Wire], RunContext]
 
 
 class Writer:

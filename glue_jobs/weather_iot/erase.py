@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
 
-from lake.job import Job
+from lake.operations.job import Job
 
 
 def main(arguments: Sequence[str]) -> None:

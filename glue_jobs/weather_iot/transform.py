@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake.job import Job
+from lake.operations.job import Job
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lake.alarms import Alarm, Change
-from lake.series import Point
-from lake.watch import Run
+from lake.environment.alarms import Alarm, Change
+from lake.environment.inventory import Run
+from lake.environment.timeseries import Point
 
 COUNTS = ("new", "replaced", "duplicate", "quarantined")
 # A line is not drawn through longer silence.

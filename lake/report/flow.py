@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lake import contract, watch
-from lake.parts import Part
-from lake.platform import Platform
+from lake.contract import model
+from lake.environment import inventory
+from lake.environment.deployment import Platform
+from lake.environment.inventory import Dataset
+from lake.environment.partial_results import Part
 from lake.report.model import Flow, Node
-from lake.watch import Dataset
 
 QUERY = "Athena"
 
@@ -43,8 +44,8 @@ def function_feeds(platform: Platform, name: str) -> tuple[str, ...]:
     settings = platform.client("lambda").get_function_configuration(FunctionName=name)
     variables = settings.get("Environment", {}).get("Variables", {})
     datasets = tuple(json.loads(variables.get("WRITES", "{}")))
-    streams = tuple(stream for stream in watch.parts(platform, "streams") if stream in variables.values())
-    return (*datasets, *(watch.short(platform, stream) for stream in streams))
+    streams = tuple(stream for stream in inventory.parts(platform, "streams") if stream in variables.values())
+    return (*datasets, *(inventory.short(platform, stream) for stream in streams))
 
 
 def stream_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], str]:
@@ -52,8 +53,8 @@ def stream_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], str]:
     client = platform.client("firehose")
     description = client.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
     destination = description["Destinations"][0]["ExtendedS3DestinationDescription"]
-    loaded = (contract.load(curated).source or "" for curated in watch.curated())
-    feeds = tuple(raw for raw in loaded if destination["Prefix"].startswith(f"{contract.load(raw).path}/"))
+    loaded = (model.load(curated).source or "" for curated in inventory.curated())
+    feeds = tuple(raw for raw in loaded if destination["Prefix"].startswith(f"{model.load(raw).path}/"))
     processing = destination.get("ProcessingConfiguration", {}).get("Processors", [])
     arguments = {entry["ParameterName"]: entry["ParameterValue"] for step in processing for entry in step["Parameters"]}
     # The ARN of a function goes on with its version.
@@ -73,12 +74,12 @@ def flow(
 
     ``records`` are of every table, quarantine twins included; ``states`` are the datasets' freshness.
     """
-    lanes: dict[str, tuple[int, ...]] = {name: (lane,) for lane, name in enumerate(watch.curated())}
-    for name in watch.curated():
-        lanes[contract.load(name).source or ""] = lanes[name]
-        lanes[contract.load(name).quarantine().name] = lanes[name]
+    lanes: dict[str, tuple[int, ...]] = {name: (lane,) for lane, name in enumerate(inventory.curated())}
+    for name in inventory.curated():
+        lanes[model.load(name).source or ""] = lanes[name]
+        lanes[model.load(name).quarantine().name] = lanes[name]
     nodes = [*_hop_nodes(hops, lanes), *_dataset_nodes(datasets, records, states, lanes)]
-    every = tuple(range(len(watch.curated())))
+    every = tuple(range(len(inventory.curated())))
     nodes.append(Node(QUERY, "query", every, ("tables for analysts",)))
     return Flow(tuple(nodes), tuple(_edges(hops, {node.name for node in nodes})))
 
@@ -99,8 +100,8 @@ def _dataset_nodes(
     states: Mapping[str, str],
     lanes: Mapping[str, tuple[int, ...]],
 ) -> Iterator[Node]:
-    for name in watch.curated():
-        loaded = contract.load(name)
+    for name in inventory.curated():
+        loaded = model.load(name)
         for kind, part in (("raw", loaded.source or ""), ("curated", name), ("quarantine", loaded.quarantine().name)):
             stale = states.get(part) == "stale"
             lines = (_counted(records[part]), *_stored(datasets.get(part)))
@@ -139,5 +140,5 @@ def _edges(hops: Hops, known: set[str]) -> Iterator[tuple[str, str]]:
     for hop in (*hops.functions, *hops.streams, *hops.jobs):
         yield from ((hop.name, end) for end in hop.feeds if end in known)
         yield from ((start, hop.name) for start in hops.reads.get(hop.name, ()) if start in known)
-    for name in watch.curated():
-        yield from ((end, QUERY) for end in (name, contract.load(name).quarantine().name))
+    for name in inventory.curated():
+        yield from ((end, QUERY) for end in (name, model.load(name).quarantine().name))

@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lake import alarms, athena, contract, cost, parts, series, state, usage, watch
-from lake.cost import Estimate
-from lake.parts import Part
-from lake.platform import PROJECT, Platform
+from lake.contract import model
+from lake.environment import alarms, athena, cost, health, inventory, partial_results, timeseries, usage
+from lake.environment.cost import Estimate
+from lake.environment.deployment import PROJECT, Platform
+from lake.environment.health import State
+from lake.environment.partial_results import Part
+from lake.environment.timeseries import Metric, Point
 from lake.report import flow
 from lake.report.flow import Hop, Hops
 from lake.report.model import HISTORY, Flow, Reason, Report
-from lake.series import Metric, Point
-from lake.state import State
 
 _HOUR = 3600
 _FIVE_MINUTES = 300
@@ -24,7 +25,7 @@ _QUERIES_AT_ONCE = 4
 
 def report(platform: Platform) -> Report:
     """Look at everything once. Raises only when nobody answers at all."""
-    seen = state.load(platform)
+    seen = health.load(platform)
     since = _since(platform, seen.now)
     identity = platform.client("sts").get_caller_identity()
     answers = _ask(platform, {**_counting(), **_reasoning()})
@@ -33,17 +34,19 @@ def report(platform: Platform) -> Report:
         since=since,
         account=identity["Account"],
         region=platform.session.region_name,
-        flow=parts.read(
+        flow=partial_results.read(
             "Lambda, Firehose, Glue, CloudWatch; records by Athena", lambda: _flow(platform, seen, answers)
         ),
         freshness=_history(
             platform, "Freshness", [dataset.name for dataset in seen.datasets.value or []], since, seen.now
         ),
-        ratios=_history(platform, "QuarantineRatio", watch.curated(), since, seen.now),
-        runs=parts.read("ledger", lambda: watch.runs(platform, watch.curated())),
-        quarantine={name: _reasons(answers[f"reasons {name}"]) for name in watch.curated()},
-        changes=parts.read("CloudWatch", lambda: alarms.changes(platform, since)),
-        cost=parts.read("usage as the services tell it, lake/prices.yaml", lambda: _cost(platform)),
+        ratios=_history(platform, "QuarantineRatio", inventory.curated(), since, seen.now),
+        runs=partial_results.read("ledger", lambda: inventory.runs(platform, inventory.curated())),
+        quarantine={name: _reasons(answers[f"reasons {name}"]) for name in inventory.curated()},
+        changes=partial_results.read("CloudWatch", lambda: alarms.changes(platform, since)),
+        cost=partial_results.read(
+            "usage as the services tell it, lake/environment/prices.yaml", lambda: _cost(platform)
+        ),
     )
 
 
@@ -51,14 +54,14 @@ def _counting() -> dict[str, str]:
     """A statement for each table of the flow, by its name."""
     names = [
         name
-        for loaded in map(contract.load, watch.curated())
+        for loaded in map(model.load, inventory.curated())
         for name in (loaded.source or "", loaded.name, loaded.quarantine().name)
     ]
     return {name: f"SELECT count(*) FROM {name}" for name in names}  # noqa: S608 - from the contracts
 
 
 def _reasoning() -> dict[str, str]:
-    twins = {name: contract.load(name).quarantine().name for name in watch.curated()}
+    twins = {name: model.load(name).quarantine().name for name in inventory.curated()}
     sql = (
         "SELECT reason, count(*) AS records, date_format(max(arrived_at), '%Y-%m-%d %H:%i') AS newest FROM {} "
         "CROSS JOIN UNNEST(reasons) AS broken (reason) GROUP BY reason ORDER BY records DESC, reason"
@@ -70,7 +73,7 @@ def _ask(platform: Platform, statements: Mapping[str, str]) -> dict[str, Part[at
     client, names = platform.client("athena"), platform.names
 
     def ask(sql: str) -> Part[athena.Answer]:
-        return parts.read("Athena", lambda: athena.query(client, names["workgroup"], names["database"], sql))
+        return partial_results.read("Athena", lambda: athena.query(client, names["workgroup"], names["database"], sql))
 
     with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:
         return dict(zip(statements, pool.map(ask, statements.values()), strict=True))
@@ -91,7 +94,7 @@ def _counted(answer: Part[athena.Answer]) -> Part[int]:
 
 def _since(platform: Platform, now: datetime) -> datetime:
     """A week ago, or the deployment; the first hours of a lake fill no week."""
-    deployed = parts.read("DynamoDB", lambda: usage.deployed_at(platform))
+    deployed = partial_results.read("DynamoDB", lambda: usage.deployed_at(platform))
     return max(now - HISTORY, deployed.value or now - HISTORY)
 
 
@@ -104,10 +107,10 @@ def _history(
     start = datetime.fromtimestamp(since.timestamp() // period * period, UTC)
 
     def read() -> Mapping[str, tuple[Point, ...]]:
-        found = series.read(platform.client("cloudwatch"), metrics, start, now, period)
+        found = timeseries.read(platform.client("cloudwatch"), metrics, start, now, period)
         return dict(zip(datasets, found, strict=True))
 
-    return parts.read(f"CloudWatch, {PROJECT} {name}, the greatest of each {period // 60} minutes", read)
+    return partial_results.read(f"CloudWatch, {PROJECT} {name}, the greatest of each {period // 60} minutes", read)
 
 
 def _cost(platform: Platform) -> Estimate:
@@ -123,10 +126,13 @@ def _flow(platform: Platform, seen: State, answers: Mapping[str, Part[athena.Ans
 
 
 def _hops(platform: Platform, now: datetime) -> Hops:
-    jobs = {name: parts.read("Glue", _bound(flow.job_ends, platform, name)) for name in watch.parts(platform, "jobs")}
-    reads = {watch.short(platform, name): ends.value[0] if ends.value else () for name, ends in jobs.items()}
-    streams = tuple(_stream(platform, name, now) for name in watch.parts(platform, "streams"))
-    functions = tuple(_function(platform, name, now) for name in watch.parts(platform, "functions"))
+    jobs = {
+        name: partial_results.read("Glue", _bound(flow.job_ends, platform, name))
+        for name in inventory.parts(platform, "jobs")
+    }
+    reads = {inventory.short(platform, name): ends.value[0] if ends.value else () for name, ends in jobs.items()}
+    streams = tuple(_stream(platform, name, now) for name in inventory.parts(platform, "streams"))
+    functions = tuple(_function(platform, name, now) for name in inventory.parts(platform, "functions"))
     helpers = {stream.helper for stream in streams}
     return Hops(
         functions=tuple(function for function in functions if function.name not in helpers),
@@ -137,14 +143,14 @@ def _hops(platform: Platform, now: datetime) -> Hops:
 
 
 def _function(platform: Platform, name: str, now: datetime) -> Hop:
-    feeds = parts.read("Lambda", _bound(flow.function_feeds, platform, name))
+    feeds = partial_results.read("Lambda", _bound(flow.function_feeds, platform, name))
     calls, errors = _sums(platform, now, "AWS/Lambda", {"FunctionName": name}, ("Invocations", "Errors"))
     lines = (f"{flow.counted(calls, 'call')} in 24 h", f"{errors:,.0f} failed" if errors else "none failed")
     return _hop(platform, name, feeds, lines, bad=errors > 0)
 
 
 def _stream(platform: Platform, name: str, now: datetime) -> Hop:
-    ends = parts.read("Firehose", _bound(flow.stream_ends, platform, name))
+    ends = partial_results.read("Firehose", _bound(flow.stream_ends, platform, name))
     feeds = Part(ends.source, ends.value[0] if ends.value else None, ends.failure)
     wanted = ("IncomingRecords", "DeliveryToS3.Records")
     came, went = _sums(platform, now, "AWS/Firehose", {"DeliveryStreamName": name}, wanted)
@@ -154,14 +160,14 @@ def _stream(platform: Platform, name: str, now: datetime) -> Hop:
         f"{flow.counted(came, 'record')} in 24 h",
         f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}",
     )
-    helper = watch.short(platform, ends.value[1]) if ends.value else ""
+    helper = inventory.short(platform, ends.value[1]) if ends.value else ""
     hop = _hop(platform, name, feeds, (*lines, f"through {helper}") if helper else lines, bad=refused > 0)
     return replace(hop, helper=helper)
 
 
 def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime) -> Hop:
     feeds = Part(ends.source, ends.value[1] if ends.value else None, ends.failure)
-    last = parts.read("Glue", lambda: watch.job_runs(platform.client("glue"), name, now - HISTORY)[:1])
+    last = partial_results.read("Glue", lambda: inventory.job_runs(platform.client("glue"), name, now - HISTORY)[:1])
     if not last.value:
         return _hop(platform, name, feeds, ("has not run",) if last.value is not None else ("not readable",), bad=False)
     (run,) = last.value
@@ -173,7 +179,9 @@ def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[
 def _hop(platform: Platform, name: str, feeds: Part[tuple[str, ...]], lines: tuple[str, ...], bad: bool) -> Hop:
     if feeds.value is None:
         lines = ("not readable", feeds.failure.partition(":")[0])
-    return Hop(watch.short(platform, name), feeds.value or (), lines, bad or feeds.value is None, failure=feeds.failure)
+    return Hop(
+        inventory.short(platform, name), feeds.value or (), lines, bad or feeds.value is None, failure=feeds.failure
+    )
 
 
 def _sums(
@@ -181,7 +189,10 @@ def _sums(
 ) -> list[float]:
     metrics = [Metric(namespace, name, dimensions, "Sum") for name in names]
     start = (now - _DAY).replace(minute=0, second=0, microsecond=0)
-    return [series.total(points) for points in series.read(platform.client("cloudwatch"), metrics, start, now, _HOUR)]
+    return [
+        timeseries.total(points)
+        for points in timeseries.read(platform.client("cloudwatch"), metrics, start, now, _HOUR)
+    ]
 
 
 def _bound(call: Callable[[Platform, str], Any], platform: Platform, name: str) -> Callable[[], Any]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lake import state
-from lake.alarms import Change
-from lake.cost import Estimate
-from lake.parts import Part
-from lake.series import Point
-from lake.state import Problem, State
-from lake.watch import Run
+from lake.environment import health
+from lake.environment.alarms import Change
+from lake.environment.cost import Estimate
+from lake.environment.health import Problem, State
+from lake.environment.inventory import Run
+from lake.environment.partial_results import Part
+from lake.environment.timeseries import Point
 
 HISTORY = timedelta(days=7)
 
@@ -103,4 +103,4 @@ class Report:
     def problems(self) -> list[Problem]:
         """What needs attention, parts that could not be read included."""
         unread = [Problem(f"Could not be read: {', '.join(self.failures)}. Below stands why.")] if self.failures else []
-        return [*unread, *state.seen(self.state)]
+        return [*unread, *health.seen(self.state)]

@@ -10,15 +10,16 @@ from typing import Any
 import jinja2
 import markupsafe
 
-from lake import contract, watch
-from lake.alarms import Change
-from lake.cost import caveat
-from lake.platform import PROJECT, Platform
+from lake.contract import model
+from lake.environment import inventory
+from lake.environment.alarms import Change
+from lake.environment.cost import caveat
+from lake.environment.deployment import PROJECT, Platform
+from lake.environment.health import text
+from lake.environment.timeseries import Point
 from lake.report import charts, gather, layout
 from lake.report.flow import size
 from lake.report.model import Report
-from lake.series import Point
-from lake.state import text
 
 _RUNS = 20
 _CHANGES = 40
@@ -70,14 +71,16 @@ def _derived(report: Report) -> dict[str, Any]:
         "pictures": [draw(report.flow.value) for draw in (layout.wide, layout.narrow)] if report.flow.value else [],
         "curves": _curves(report),
         "fresh": sum(dataset.state(report.now) == "fresh" for dataset in report.state.datasets.value or []),
-        "bars_of": {name: charts.bars([run for run in runs if run.dataset == name], _RUNS) for name in watch.curated()},
+        "bars_of": {
+            name: charts.bars([run for run in runs if run.dataset == name], _RUNS) for name in inventory.curated()
+        },
         "bands": _bands(report),
         "recent": runs[:_RUNS],
         "last_day": [run for run in runs if run.started_at > report.now - timedelta(days=1)],
         "changes": [change for change in report.changes.value or [] if not _is_beginning(change)],
         "most_changes": _CHANGES,
         "empty": all(dataset.current_to is None for dataset in report.state.datasets.value or []),
-        "curated": [contract.load(name) for name in watch.curated()],
+        "curated": [model.load(name) for name in inventory.curated()],
         "cost_lines": [line for line in lines if line.usd_a_month is None or line.usd_a_month >= _CENT],
         "cents": [line for line in lines if line.usd_a_month is not None and line.usd_a_month < _CENT],
         "caveat": caveat(report.cost.value) if report.cost.value else "",

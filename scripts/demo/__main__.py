@@ -17,9 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from lake import alarms, platform
-from lake.command.output import show
-from lake.errors import LakeError
+from lake.cli.output import show
+from lake.core.errors import LakeError
+from lake.environment import alarms, deployment
 from scripts.demo import flow
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def deploy() -> None:
 
 def run_pipeline() -> dict[str, Any]:
     """Everything from the sources to the analysts; returns the summary."""
-    lake = platform.load("dev")
+    lake = deployment.load("dev")
     weather = _step("Ingest weather (recorded Open-Meteo answers)", lambda: flow.ingest(lake))
     messages = _step("Send an hour of sensor messages", lambda: flow.generate(lake))
     _step("Write a broken file by hand", lambda: flow.put_broken_record(lake))

@@ -11,8 +11,9 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lake import athena, contract, watch
-from lake.platform import Platform
+from lake.contract import model
+from lake.environment import athena, inventory
+from lake.environment.deployment import Platform
 from lake.report import page
 from scripts.demo.queries import QUESTIONS
 
@@ -84,15 +85,15 @@ def draw(platform: Platform, output: Path) -> None:
 
 def hops(platform: Platform) -> list[dict[str, Any]]:
     """Objects, bytes and records of each dataset; the records are counted by Athena."""
-    names = [*LAYERS, *(contract.load(name).quarantine().name for name in watch.curated())]
+    names = [*LAYERS, *(model.load(name).quarantine().name for name in inventory.curated())]
     return [_hop(platform, name) for name in names]
 
 
 def counts(platform: Platform) -> list[dict[str, Any]]:
     """received = new + replaced + duplicate + quarantined, over all runs of a dataset; raises DemoFailed otherwise."""
     rows = []
-    for name in watch.curated():
-        runs = [run for run in watch.runs(platform, [name]) if run.status == "COMMITTED"]
+    for name in inventory.curated():
+        runs = [run for run in inventory.runs(platform, [name]) if run.status == "COMMITTED"]
         row: dict[str, Any] = {"dataset": name, "runs": len(runs)}
         for column in ("received", "new", "replaced", "duplicate", "quarantined"):
             row[column] = sum(getattr(run, column) for run in runs)
@@ -113,11 +114,11 @@ def answers(platform: Platform) -> dict[str, athena.Answer]:
 
 def content(platform: Platform) -> dict[str, dict[str, Any]]:
     """Rows of each curated table and a digest of what they say, without which run wrote them."""
-    return {name: _content(platform, name) for name in watch.curated()}
+    return {name: _content(platform, name) for name in inventory.curated()}
 
 
 def _content(platform: Platform, name: str) -> dict[str, Any]:
-    dataset = contract.load(name)
+    dataset = model.load(name)
     said = [f'"{column.stored_name}"' for column in dataset.stored if "lineage" not in column.tags]
     key = ", ".join(f'"{column.stored_name}"' for column in dataset.key)
     rows = _ask(platform, f"SELECT {', '.join(said)} FROM {name} ORDER BY {key}").rows  # noqa: S608 - from the contract
@@ -125,10 +126,10 @@ def _content(platform: Platform, name: str) -> dict[str, Any]:
 
 
 def _hop(platform: Platform, name: str) -> dict[str, Any]:
-    loaded = [contract.load(curated) for curated in watch.curated()]
+    loaded = [model.load(curated) for curated in inventory.curated()]
     twins = {dataset.quarantine().name: dataset.quarantine() for dataset in loaded}
-    dataset = twins.get(name) or contract.load(name)
-    objects = watch.stored(platform, dataset)
+    dataset = twins.get(name) or model.load(name)
+    objects = inventory.stored(platform, dataset)
     records = int(_ask(platform, f"SELECT count(*) FROM {name}").rows[0][0] or 0)  # noqa: S608 - from the contract
     return {"dataset": name, "objects": len(objects), "bytes": sum(entry.size for entry in objects), "records": records}
 

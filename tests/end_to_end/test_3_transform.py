@@ -5,7 +5,7 @@
 import json
 from typing import Any
 
-from lake import keys
+from lake.pseudonyms import keys
 from tests.end_to_end.conftest import BY_HAND, PLANTED
 from tests.end_to_end.deployment import Deployed
 

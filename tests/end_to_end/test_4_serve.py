@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lake import contract
+from lake.contract import model
 from scripts.demo.queries import AIR_QUALITY, HOURLY_TEMPERATURE, LATEST_READINGS
 from tests.end_to_end.deployment import DEADLINE_SECONDS, Deployed
 from tests.end_to_end.test_2_land import recorded
@@ -135,6 +135,6 @@ def test_a_query_that_scans_more_than_the_cut_off_is_cancelled(deployed: Deploye
     assert deployed.query("SELECT count(*) FROM curated_weather") == [("745",)]
 
 
-@pytest.mark.parametrize("path", contract.files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", model.files(), ids=lambda path: path.stem)
 def test_the_example_on_the_page_of_a_dataset_answers_something(deployed: Deployed, path: Path) -> None:
-    assert deployed.query(contract.read(path).example)
+    assert deployed.query(model.read(path).example)

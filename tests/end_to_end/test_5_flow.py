@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lake.ledger import LEASE
+from lake.runs.ledger import LEASE
 from tests.end_to_end.deployment import DEADLINE_SECONDS, Deployed, weather_record
 
 pytestmark = pytest.mark.usefixtures("transformed")

@@ -6,9 +6,9 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from lake import raw_records
-from lake.contract import Contract
-from lake.manifest import Counts
+from lake.contract.model import Contract
+from lake.core.counts import Counts
+from lake.records import json_lines
 from tests.place import MESSAGES, READINGS, Place
 
 Row = dict[str, Any]
@@ -37,7 +37,7 @@ class Outcome:
         sums = (len(curated), len(quarantined), superseded)
         assert said == (*sums, sum(sums)), "the ledger closed the object with other counts"
         assert counts["reasons"] == Counter(reason for listed in quarantined.values() for reason in listed)
-        records = list(raw_records.read(self.objects[key], key, MESSAGES.stored))
+        records = list(json_lines.read(self.objects[key], key, MESSAGES.stored))
         assert len(records) == len(curated) + len(quarantined) + superseded, "records are lost or doubled"
 
 

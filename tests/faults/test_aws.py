@@ -15,13 +15,14 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from botocore.session import get_session
 from pyspark.sql import SparkSession
 
-from lake import contract, job
-from lake.catalog import Catalog
-from lake.errors import OutsideWriter, sentence
-from lake.ledger import LEASE, Ledger
-from lake.manifest import Manifest, report
-from lake.refresh import Refresh, refresh
-from lake.storage import Location, Storage, StoredObject
+from lake.contract import model as contract
+from lake.core.errors import OutsideWriter, sentence
+from lake.core.s3 import Location, Storage, StoredObject
+from lake.operations import job
+from lake.operations.refresh import Refresh, refresh
+from lake.runs.ledger import LEASE, Ledger
+from lake.runs.manifest import Manifest, report
+from lake.tables.catalog import Catalog
 from tests.faults.fault import REPOSITORY, load
 from tests.faults.test_static import containing
 from tests.local_aws import LocalAws

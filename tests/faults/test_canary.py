@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from lake import keys
+from lake.pseudonyms import keys
 from localaws import spark as local_spark
 from tests.faults import payloads
 from tests.faults.fault import REPOSITORY

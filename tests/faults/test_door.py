@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from glue_jobs.weather_iot import transform
-from lake import raw_records
-from lake.refresh import refresh
+from lake.operations.refresh import refresh
+from lake.records import json_lines
 from tests.faults import closing, payloads
 from tests.faults.test_upstream import Ingest, check_convergence, check_invocation, ingest
 from tests.faults.weather_api import Api, serving
@@ -38,10 +38,10 @@ STRICTER = {
 NEVER_A_VALUE = {"n_string_unescaped_newline.json": "a line end ends the record, so the line is cut in two"}
 
 
-def as_value(body: bytes) -> list[raw_records.RawRecord]:
+def as_value(body: bytes) -> list[json_lines.RawRecord]:
     """What the door says of a record that has these bytes as one of its values."""
     line = b'{"other": ' + body.replace(b"\r", b" ").replace(b"\n", b" ") + b"}"
-    return list(raw_records.read(line, "raw/x.json", ()))
+    return list(json_lines.read(line, "raw/x.json", ()))
 
 
 def test_the_files_are_all_there() -> None:
@@ -61,7 +61,7 @@ def test_what_json_allows_is_read_and_what_it_forbids_is_refused() -> None:
 def test_every_file_is_read_without_an_error_and_every_record_is_good_or_explained() -> None:
     for name, body in {**SUITE, **TABLES}.items():
         for suffix in (name, f"{name}.gz"):
-            records = list(raw_records.read(body, suffix, MESSAGES.stored))
+            records = list(json_lines.read(body, suffix, MESSAGES.stored))
             assert [record for record in records if bool(record.reasons) == (record.values is not None)] == []
             assert len({record.line for record in records}) == len(records)
 
@@ -76,7 +76,7 @@ def test_all_files_through_one_run_are_counted_and_lose_nobody_elses_records(pla
     curated, bad = closing.by_object(place, READINGS), closing.by_object(place, READINGS.quarantine())
     assert counts.add_up
     assert (counts.new, set(curated)) == (100, {sound})
-    records = {key: sum(1 for _ in raw_records.read(body, key, ())) for key, body in objects.items() if key != sound}
+    records = {key: sum(1 for _ in json_lines.read(body, key, ())) for key, body in objects.items() if key != sound}
     assert {key: len(bad.get(key, [])) for key in records} == records
     assert all(row["reasons"] for rows in bad.values() for row in rows)
     assert counts.quarantined == sum(records.values()) > 5000

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lake import keys
-from lake.ledger import Objects
-from lake.refresh import Refresh, refresh
-from lake.storage import Storage
+from lake.core.s3 import Storage
+from lake.operations.refresh import Refresh, refresh
+from lake.pseudonyms import keys
+from lake.runs.ledger import Objects
 from tests.faults import closing, payloads
 from tests.faults.closing import Outcome
 from tests.faults.fault import Fault, load

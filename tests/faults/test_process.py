@@ -17,11 +17,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.errors import ToleranceExceeded
-from lake.ledger import LEASE
-from lake.manifest import Counts
-from lake.refresh import refresh
-from lake.storage import Location, Storage, StoredObject
+from lake.core.counts import Counts
+from lake.core.errors import ToleranceExceeded
+from lake.core.s3 import Location, Storage, StoredObject
+from lake.operations.refresh import refresh
+from lake.runs.ledger import LEASE
 from tests.faults.fault import REPOSITORY
 from tests.lambdas.conftest import function
 from tests.local_aws import LocalAws

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from lake import job
+from lake.operations import job
 from tests.faults.fault import REPOSITORY
 
 FOLDERS = ("lake", "glue_jobs", "lambdas", "terraform", "contracts")
@@ -31,7 +31,7 @@ def containing(pattern: str) -> list[str]:
 
 def test_the_search_finds_what_is_there() -> None:
     assert len(deployed()) > 100
-    assert any(hit.startswith("lake/frames.py") for hit in containing(r"spark\.read\b"))
+    assert any(hit.startswith("lake/records/typed.py") for hit in containing(r"spark\.read\b"))
 
 
 @pytest.mark.parametrize(

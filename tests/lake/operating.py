@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lake.command import backfill, orders, quarantine
-from lake.job import Job, Order
-from lake.operations import Subject, perform
-from lake.platform import Platform
-from lake.run import Lake
+from lake.cli import backfill, job_requests, quarantine
+from lake.environment.deployment import Platform
+from lake.operations.context import SparkRunContext
+from lake.operations.job import Job, Order
+from lake.operations.registry import Subject, perform
 from tests.place import MESSAGES, READINGS, SECRET, TARGET, Place
 
 FOLDER = "raw/iot-sensors/year=2026/month=11/day=20"
@@ -22,7 +22,7 @@ FOLDER = "raw/iot-sensors/year=2026/month=11/day=20"
 class Sensors:
     """The sensors' datasets in a place."""
 
-    lake: Lake
+    lake: SparkRunContext
     place: Place
 
     def put(self, name: str, *lines: str) -> None:
@@ -78,5 +78,5 @@ def commanded(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch)
 
     for module in (quarantine, backfill):
         monkeypatch.setattr(module, "load", lambda _: platform)
-    monkeypatch.setattr(orders, "_run", run)
+    monkeypatch.setattr(job_requests, "_run", run)
     return place

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
-from lake import alarms
-from lake.platform import Platform
+from lake.environment import alarms
+from lake.environment.deployment import Platform
 
 # What an SDK gives on a machine in Melbourne.
 MOMENT = datetime(2026, 11, 21, 23, tzinfo=timezone(timedelta(hours=11)))

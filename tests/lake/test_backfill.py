@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake.backfill import LossRefused, Window
-from lake.errors import LakeError
-from lake.ledger import LEASE, Held, Ledger, Lock
-from lake.storage import Storage
-from lake.undo import CannotUndo
+from lake.core.errors import LakeError
+from lake.core.s3 import Storage
+from lake.operations.backfill import LossRefused, Window
+from lake.operations.rollback import CannotUndo
+from lake.runs.ledger import LEASE, Held, Ledger, Lock
 from tests.place import TARGET, TWIN, Place, line, weather
 from tests.wire import Died
 

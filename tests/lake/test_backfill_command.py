@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lake.athena import Answer
-from lake.command import application, backfill
+from lake.cli import application, backfill
+from lake.environment.athena import Answer
 from tests.place import Place, line
 
 DAYS = ("--from", "2026-11-01", "--to", "2026-11-30")

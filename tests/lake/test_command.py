@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lake import cost, state, usage
-from lake.command import application
-from lake.cost import Usage, Window
-from lake.parts import Part
-from lake.platform import Platform
+from lake.cli import application
+from lake.environment import cost, health, usage
+from lake.environment.cost import Usage, Window
+from lake.environment.deployment import Platform
+from lake.environment.partial_results import Part
 from lake.report import gather
 from lake.report.model import Report
 from tests.report import sample
@@ -30,7 +30,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "usages": [Usage("KMS", "1 keys", "kms_key", 1, True)],
     }
     monkeypatch.setattr(application, "load", lambda env: Platform(env, {}, None))
-    monkeypatch.setattr(state, "load", lambda _platform: found["state"])
+    monkeypatch.setattr(health, "load", lambda _platform: found["state"])
     monkeypatch.setattr(gather, "report", lambda _platform: found["report"])
     monkeypatch.setattr(usage, "window", lambda _platform: WINDOW)
     monkeypatch.setattr(usage, "measured", lambda _platform, _window: found["usages"])

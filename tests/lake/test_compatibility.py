@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from lake import compatibility, contract
-from lake.contract import Column, Contract
+from lake.contract import compatibility, model
+from lake.contract.model import Column, Contract
 
-ALL = {loaded.name: loaded for loaded in map(contract.read, contract.files())}
+ALL = {loaded.name: loaded for loaded in map(model.read, model.files())}
 RAW, CURATED = ALL["raw_iot_sensors"], ALL["curated_sensor_readings"]
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lake import contract
-from lake.errors import ContractError
+from lake.contract import model
+from lake.core.errors import ContractError
 
 
 def written(folder: Path, **changes: object) -> Path:
-    document = yaml.safe_load((contract.folder() / "weather_iot" / "curated_weather.yaml").read_text())
+    document = yaml.safe_load((model.folder() / "weather_iot" / "curated_weather.yaml").read_text())
     document.update(changes)
     path = folder / "changed.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -18,14 +18,14 @@ def written(folder: Path, **changes: object) -> Path:
 
 
 def with_first_column(folder: Path, **changes: object) -> Path:
-    document = yaml.safe_load((contract.folder() / "weather_iot" / "curated_weather.yaml").read_text())
+    document = yaml.safe_load((model.folder() / "weather_iot" / "curated_weather.yaml").read_text())
     document["schema"][0]["properties"][0].update(changes)
     return written(folder, schema=document["schema"])
 
 
-@pytest.mark.parametrize("path", contract.files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", model.files(), ids=lambda path: path.stem)
 def test_every_contract_loads_and_is_named_like_its_file(path: Path) -> None:
-    loaded = contract.read(path)
+    loaded = model.read(path)
     assert loaded.name == path.stem
     assert loaded.purpose.startswith("One row is ")
     assert loaded.owner
@@ -33,28 +33,28 @@ def test_every_contract_loads_and_is_named_like_its_file(path: Path) -> None:
 
 
 def test_a_pseudonymised_column_is_stored_under_its_encrypted_name() -> None:
-    readings = contract.load("curated_sensor_readings")
+    readings = model.load("curated_sensor_readings")
     assert "sensor_id_hash" in [column.stored_name for column in readings.stored]
     assert "sensor_id" not in [column.stored_name for column in readings.stored]
     assert "`sensor_id_hash` string" in readings.ddl
 
 
 def test_key_partition_and_unit_are_read() -> None:
-    readings = contract.load("curated_sensor_readings")
+    readings = model.load("curated_sensor_readings")
     assert [column.name for column in readings.key] == ["sensor_id", "timestamp"]
     assert [column.name for column in readings.partitions] == ["date"]
     assert readings.unit == {"date": "timestamp", "hour": "timestamp"}
 
 
 def test_the_quarantine_twin_has_the_columns_of_the_template_and_a_folder_of_its_own() -> None:
-    twin = contract.load("curated_sensor_readings").quarantine()
+    twin = model.load("curated_sensor_readings").quarantine()
     assert (twin.name, twin.path) == ("quarantine_curated_sensor_readings", "quarantine/sensor-readings")
-    assert twin.columns == contract.load("quarantine").columns
+    assert twin.columns == model.load("quarantine").columns
 
 
 def test_an_unknown_word_is_refused_with_file_place_and_likely_word(tmp_path: Path) -> None:
     with pytest.raises(ContractError) as refused:
-        contract.read(with_first_column(tmp_path, requird=True))
+        model.read(with_first_column(tmp_path, requird=True))
     assert str(refused.value) == (
         "changed.yaml: schema[0].properties[0] (city): 'requird' is not a word here; did you mean 'required'?"
     )
@@ -66,7 +66,7 @@ def test_an_unknown_word_is_refused_with_file_place_and_likely_word(tmp_path: Pa
 )
 def test_a_type_that_glue_and_spark_do_not_share_is_refused(tmp_path: Path, spelled: str, likely: str) -> None:
     with pytest.raises(ContractError, match=r"physicalType") as refused:
-        contract.read(with_first_column(tmp_path, physicalType=spelled))
+        model.read(with_first_column(tmp_path, physicalType=spelled))
     assert f"'{spelled}'" in str(refused.value)
     assert likely in str(refused.value)
 
@@ -75,7 +75,7 @@ def test_a_type_that_glue_and_spark_do_not_share_is_refused(tmp_path: Path, spel
 def test_an_unknown_rule_word_is_refused(tmp_path: Path, place: str) -> None:
     wrong: object = {"maximun": 3} if place == "logicalTypeOptions" else [{"kind": "library"}]
     with pytest.raises(ContractError, match=f"{place}"):
-        contract.read(with_first_column(tmp_path, **{place: wrong}))
+        model.read(with_first_column(tmp_path, **{place: wrong}))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_unknown_rule_word_is_refused(tmp_path: Path, place: str) -> None:
     ],
 )
 def test_how_old_the_newest_data_may_be_is_read_in_seconds(name: str, seconds: int | None) -> None:
-    assert contract.load(name).freshness_seconds == seconds
+    assert model.load(name).freshness_seconds == seconds
 
 
 def test_an_age_in_a_unit_that_nobody_knows_is_refused(tmp_path: Path) -> None:
@@ -97,18 +97,18 @@ def test_an_age_in_a_unit_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ContractError, match=r"slaProperties\[1\]\.unit: 'fortnights' is not a word here; known are h, m"
     ):
-        contract.read(written(tmp_path, slaProperties=wrong))
+        model.read(written(tmp_path, slaProperties=wrong))
 
 
 def test_a_unit_that_does_not_follow_from_the_key_is_refused(tmp_path: Path) -> None:
     wrong = [{"property": "example", "value": "SELECT 1"}, {"property": "unit", "value": {"date": "arrived_at"}}]
     with pytest.raises(ContractError, match=r"unit.date: 'arrived_at' is not in the key"):
-        contract.read(written(tmp_path, customProperties=wrong))
+        model.read(written(tmp_path, customProperties=wrong))
 
 
 def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="timestamp stands there twice"):
-        contract.read(with_first_column(tmp_path, name="timestamp"))
+        model.read(with_first_column(tmp_path, name="timestamp"))
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
 def test_tolerance_is_a_number_of_records_or_a_ratio_if_that_is_more(
     quarantined: int, received: int, expected: bool
 ) -> None:
-    assert contract.load("curated_weather").tolerates(quarantined, received) is expected
+    assert model.load("curated_weather").tolerates(quarantined, received) is expected
 
 
 def test_a_dataset_without_a_contract_is_an_error_that_names_those_that_exist() -> None:
     with pytest.raises(ContractError, match="raw_weather"):
-        contract.load("raw_wether")
+        model.load("raw_wether")

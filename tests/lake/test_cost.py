@@ -8,9 +8,9 @@ import boto3
 import moto
 import pytest
 
-from lake import cost, usage
-from lake.cost import GIGABYTE, Usage, Window
-from lake.platform import Platform
+from lake.environment import cost, usage
+from lake.environment.cost import GIGABYTE, Usage, Window
+from lake.environment.deployment import Platform
 
 END = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TEN_DAYS = Window(END - timedelta(days=10), END)

@@ -9,11 +9,13 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from lake.ledger import LEASE
-from lake.manifest import Counts, Manifest
-from lake.refresh import refresh
-from lake.run import Lake, run
-from lake.storage import Location, Storage
+from lake.core.counts import Counts
+from lake.core.s3 import Location, Storage
+from lake.operations.refresh import refresh
+from lake.runs.context import RunContext
+from lake.runs.ledger import LEASE
+from lake.runs.manifest import Manifest
+from lake.runs.run import run
 from tests.broken_runs import AnyPlace, WiredPlace, after_a_death, broken, converges, first, second
 from tests.local_aws import LocalAws
 from tests.memory_aws import NO_SPARK, MemoryPlace
@@ -105,7 +107,7 @@ class Snapshot:
         for item in self.items:
             dynamodb.put_item(TableName=place.bucket, Item=item)
 
-    def check(self, lake: Lake) -> None:
+    def check(self, lake: RunContext) -> None:
         """Each unit is the one that Spark had staged, and the run is committed with its counts."""
         places = [lake.locations[dataset.name] for dataset in (TARGET, TWIN)]
         stored = [entry.key for location in places for entry in lake.storage.list(location)]

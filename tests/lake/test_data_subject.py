@@ -2,11 +2,11 @@
 
 import pytest
 
-from lake import contract
-from lake.data_subject import DataSubject
-from lake.errors import LakeError
+from lake.contract import model
+from lake.core.errors import LakeError
+from lake.operations.erasure.data_subject import DataSubject
 
-READINGS = contract.load("curated_sensor_readings")
+READINGS = model.load("curated_sensor_readings")
 
 
 @pytest.mark.parametrize(

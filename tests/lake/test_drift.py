@@ -4,17 +4,18 @@ import json
 
 import pytest
 
-from lake import contract, drift, raw_records
+from lake.contract import model
+from lake.records import drift, json_lines
 from tests.place import Place, line
 
-COLUMNS = contract.load("raw_iot_sensors").stored
+COLUMNS = model.load("raw_iot_sensors").stored
 GOOD = {column.name: None for column in COLUMNS}
 
 
 def shape(**changes: object) -> tuple[str, ...]:
     """What the door says of a sensor message with these changes; the value ``...`` takes a field away."""
     record = {name: value for name, value in (GOOD | changes).items() if value is not ...}
-    (read,) = raw_records.read(json.dumps(record).encode(), "raw/x.json", COLUMNS)
+    (read,) = json_lines.read(json.dumps(record).encode(), "raw/x.json", COLUMNS)
     return read.drift
 
 
@@ -56,7 +57,7 @@ def test_two_new_fields_are_not_both_the_old_one() -> None:
 
 def test_what_is_said_of_fields_stays_small() -> None:
     said = shape(**{f"{number}{'x' * 100}": 1 for number in range(1000)})
-    assert (len(said), max(map(len, said))) == (raw_records.MAXIMUM_FIELDS_NAMED, len("added:") + 64)
+    assert (len(said), max(map(len, said))) == (json_lines.MAXIMUM_FIELDS_NAMED, len("added:") + 64)
 
 
 def test_a_run_names_the_field_counts_it_and_measures_it(place: Place, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from lake import keys, refused, sealing
-from lake.data_subject import NoSubjects
-from lake.errors import DatasetHeld
-from lake.ledger import Ledger
-from lake.storage import Location, Storage
+from lake.core.errors import DatasetHeld
+from lake.core.s3 import Location, Storage
+from lake.operations.erasure.data_subject import NoSubjects
+from lake.pseudonyms import encryption, keys
+from lake.records import failed_deliveries
+from lake.runs.ledger import Ledger
 from tests.lake.operating import FOLDER, Sensors, message
 from tests.place import READINGS, Place
 
@@ -65,7 +66,7 @@ def error(sent: str) -> bytes:
 
 
 def erase(sensors: Sensors, subject: str = SUBJECT, **arguments: Any) -> list[dict[str, Any]]:
-    sealed = sealing.sealed(READINGS.name, VERSIONS, 2, subject.encode())
+    sealed = encryption.sealed(READINGS.name, VERSIONS, 2, subject.encode())
     errors = f"s3://{sensors.place.bucket}/firehose-errors/"
     given = {"sealed_payload": sealed, "key_version": 2, "stream": STREAM, "errors": errors}
     return sensors.perform("erase", **given, **arguments)
@@ -86,14 +87,14 @@ def text(key: str, body: bytes) -> str:
         return str([{**row, "payload": opened(row)} for row in rows])
     clear = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
     if key.startswith("firehose-errors/"):
-        return "\n".join(refused.message(line).decode() if line else "" for line in clear.split(b"\n"))
+        return "\n".join(failed_deliveries.message(line).decode() if line else "" for line in clear.split(b"\n"))
     return clear.decode()
 
 
 def opened(row: dict[str, Any]) -> str:
     if "sealed_payload" not in row:
         return ""
-    return sealing.opened(READINGS.name, VERSIONS, row["key_version"], row["sealed_payload"]).decode()
+    return encryption.opened(READINGS.name, VERSIONS, row["key_version"], row["sealed_payload"]).decode()
 
 
 def holding(sensors: Sensors) -> list[str]:
@@ -225,5 +226,5 @@ def test_a_dataset_that_is_held_or_has_no_subjects_is_an_error(sensors: Sensors,
     with pytest.raises(DatasetHeld, match="is held by run another until"):
         erase(sensors)
     with pytest.raises(NoSubjects, match="curated_weather has no encrypted column"):
-        sealed = sealing.sealed("curated_weather", place.lake.keys, 1, b"s-1")
+        sealed = encryption.sealed("curated_weather", place.lake.keys, 1, b"s-1")
         place.perform("erase", sealed_payload=sealed, key_version=1, stream=STREAM, errors=f"s3://{place.bucket}/e/")

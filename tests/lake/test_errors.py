@@ -2,7 +2,7 @@
 
 import pytest
 
-from lake.errors import LakeError, sentence
+from lake.core.errors import LakeError, sentence
 
 TASK = """An error occurred while calling o328.count.
 : org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 1 times, most recent
@@ -27,7 +27,7 @@ Traceback (most recent call last):
     [
         ("raw_weather: no raw data\nmore", "raw_weather: no raw data"),
         (
-            TASK.format(raised="lake.errors.RawObjectUnreadable: s3://lake/a: gone"),
+            TASK.format(raised="lake.core.errors.RawObjectUnreadable: s3://lake/a: gone"),
             "RawObjectUnreadable: s3://lake/a: gone",
         ),
         (TASK.format(raised="botocore.exceptions.ClientError: denied"), "ClientError: denied"),

@@ -7,9 +7,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake import contract, frames
+from lake.contract import model
+from lake.records import typed as frames
+from lake.tables.parquet_units import merge
 
-WEATHER = contract.load("curated_weather")
+WEATHER = model.load("curated_weather")
 HOUR = datetime(2026, 11, 20, 13, tzinfo=UTC)
 
 
@@ -27,7 +29,7 @@ def record(
 
 def rows(spark: SparkSession, records: list[dict[str, Any]]) -> DataFrame:
     frame = spark.createDataFrame([tuple(entry.values()) for entry in records], WEATHER.ddl)
-    return frames.stored_rows(frame, WEATHER)
+    return merge.stored_rows(frame, WEATHER)
 
 
 @pytest.mark.parametrize(
@@ -61,22 +63,22 @@ def test_the_latest_version_wins_and_counts_add_up(
     counts: tuple[bool, int, int, int],
 ) -> None:
     for order in (incoming, incoming[::-1]):
-        merged = frames.merged(rows(spark, existing), rows(spark, order), WEATHER).collect()
+        merged = merge.merged(rows(spark, existing), rows(spark, order), WEATHER).collect()
         assert [row["temperature_c"] for row in merged] == [temperature]
         assert [(row["changed"], row["new"], row["replaced"], row["duplicate"]) for row in merged] == [counts]
         assert sum(counts[1:]) == len(incoming)
 
 
 def test_keys_do_not_touch_each_other(spark: SparkSession) -> None:
-    merged = frames.merged(rows(spark, [record(1, 1)]), rows(spark, [record(2, 2, city="Tokyo")]), WEATHER)
+    merged = merge.merged(rows(spark, [record(1, 1)]), rows(spark, [record(2, 2, city="Tokyo")]), WEATHER)
     assert {(row["city"], row["changed"]) for row in merged.collect()} == {("Paris", False), ("Tokyo", True)}
 
 
 def test_the_unit_is_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
     assert [row["unit"] for row in rows(spark, [record(1, 90)]).collect()] == ["2026-11-20_day"]
-    twin = contract.load("curated_sensor_readings").quarantine()
+    twin = model.load("curated_sensor_readings").quarantine()
     frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "sealed", 1, "r")], twin.ddl)
-    assert [row["unit"] for row in frames.stored_rows(frame, twin).collect()] == ["2026-11-20_h13"]
+    assert [row["unit"] for row in merge.stored_rows(frame, twin).collect()] == ["2026-11-20_h13"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_the_unit_is_the_hour_or_the_day_of_the_event(spark: SparkSession) -> No
     ],
 )
 def test_text_becomes_an_instant_or_a_reason(spark: SparkSession, text: str | None, expected: Any) -> None:
-    source = contract.load("raw_weather")
+    source = model.load("raw_weather")
     frame = spark.createDataFrame([(text, [])], "timestamp string, reasons array<string>")
     for column in source.stored:
         if column.name != "timestamp":

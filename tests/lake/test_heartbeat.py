@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
-from lake import heartbeat
-from lake.errors import LeaseLost
-from lake.ledger import LEASE, Held, Ledger, Lock
-from lake.manifest import NOTHING, Manifest
-from lake.run import Outcome, run
+from lake.core.counts import NOTHING
+from lake.core.errors import LeaseLost
+from lake.runs import lease
+from lake.runs.ledger import LEASE, Held, Ledger, Lock
+from lake.runs.manifest import Manifest
+from lake.runs.run import Outcome, run
 from tests.memory_aws import DynamoDb, MemoryPlace
 from tests.place import SOURCE, TARGET
 from tests.plain_work import REFRESH, PlainRefresh, check_end, record
@@ -66,12 +67,12 @@ class Slow(PlainRefresh):
 
     meanwhile: Callable[[], None] = lambda: None
 
-    def stage(self, lake: Any, manifest: Manifest) -> Outcome:
+    def stage(self, context: Any, manifest: Manifest) -> Outcome:
         try:
             self.meanwhile()
-            return super().stage(lake, manifest)
+            return super().stage(context, manifest)
         finally:
-            lake.ledger.awake()
+            context.ledger.awake()
 
 
 def slow(meanwhile: Callable[[], None]) -> Slow:
@@ -80,7 +81,7 @@ def slow(meanwhile: Callable[[], None]) -> Slow:
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> MemoryPlace:
-    monkeypatch.setattr(heartbeat, "EVERY", timedelta(milliseconds=1))
+    monkeypatch.setattr(lease, "EVERY", timedelta(milliseconds=1))
     made = MemoryPlace()
     made.put("a.json", record("x", 1))
     return made
@@ -149,4 +150,4 @@ def test_a_renewal_and_a_takeover_in_both_orders(place: MemoryPlace, beats_first
 
 
 def test_it_beats_three_times_in_a_lease() -> None:
-    assert heartbeat.EVERY * 3 == LEASE
+    assert lease.EVERY * 3 == LEASE

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from lake.errors import LeaseLost
-from lake.ledger import LEASE
-from lake.manifest import Counts
-from lake.run import run
+from lake.core.counts import Counts
+from lake.core.errors import LeaseLost
+from lake.runs.ledger import LEASE
+from lake.runs.run import run
 from tests.broken_runs import AnyPlace, WiredPlace
 from tests.local_aws import LocalAws
 from tests.memory_aws import NO_SPARK, MemoryPlace

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lake import key_rotation, keys
-from lake.command import application
-from lake.command import keys as command
-from lake.key_rotation import RotationRefused
-from lake.platform import Platform
+from lake.cli import application
+from lake.cli import keys as command
+from lake.environment.deployment import Platform
+from lake.maintenance import key_rotation
+from lake.maintenance.key_rotation import RotationRefused
+from lake.pseudonyms import keys
 from tests.place import SECRET, Place
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -21,7 +22,7 @@ LATER = NOW + timedelta(days=1)
 @pytest.fixture
 def rotating(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
     monkeypatch.setattr(command, "load", lambda _: platform)
-    monkeypatch.setattr("lake.watch.now", lambda _: NOW)
+    monkeypatch.setattr("lake.environment.inventory.now", lambda _: NOW)
     return platform
 
 

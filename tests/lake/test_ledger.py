@@ -10,10 +10,11 @@ import moto
 import pytest
 from botocore.exceptions import ClientError
 
-from lake.errors import LeaseLost
-from lake.ledger import LEASE, Held, Ledger, Lock, Rewriting
-from lake.manifest import Counts, Manifest
-from lake.storage import StoredObject
+from lake.core.counts import Counts
+from lake.core.errors import LeaseLost
+from lake.core.s3 import StoredObject
+from lake.runs.ledger import LEASE, Held, Ledger, Lock, Rewriting
+from lake.runs.manifest import Manifest
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OBJECTS = tuple(StoredObject(f"raw/{number}.json", f"e{number}", 10, START) for number in range(250))

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lake.manifest import NAMED_OBJECTS, NOTHING, Counts, Manifest, UnitChange, checksum, report, row, total
-from lake.storage import StoredObject
+from lake.core.counts import NOTHING, Counts, total
+from lake.core.s3 import StoredObject
+from lake.runs.manifest import NAMED_OBJECTS, Manifest, checksum, report, row
+from lake.tables.base import TableChange
 
 MOMENT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OBJECTS = (StoredObject("raw/a.json", "e1", 10, MOMENT), StoredObject("raw/b.json", "e2", 5, MOMENT))
@@ -26,7 +28,7 @@ MANIFEST = Manifest(
     objects=OBJECTS,
     counts=COUNTS,
     by_object={"raw/a.json": COUNTS, "raw/b.json": NOTHING},
-    units=(UnitChange("curated", "curated/x", "date=2026-11-20", None, "staging/x", 3),),
+    units=(TableChange("curated", "curated/x", "date=2026-11-20", None, "staging/x", 3),),
     details={"by": "somebody"},
 )
 

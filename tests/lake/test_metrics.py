@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lake import contract
-from lake.errors import CountsDoNotAdd, ToleranceExceeded
-from lake.manifest import Counts
-from lake.metrics import Metrics
+from lake.contract import model
+from lake.core.counts import Counts
+from lake.core.errors import CountsDoNotAdd, ToleranceExceeded
+from lake.runs.metrics import Metrics
 from tests.metric_catalogue import catalogue
 
-TARGET = contract.load("curated_weather")
+TARGET = model.load("curated_weather")
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DATASET, PIPELINE = {"Dataset": "curated_weather"}, {"Pipeline": "weather_iot"}
 

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pyspark.sql import DataFrame, SparkSession
 
-from lake import contract, keys, privacy
+from lake.contract import model
+from lake.pseudonyms import keys
+from lake.pseudonyms import spark as privacy
 
-READINGS = contract.load("curated_sensor_readings")
+READINGS = model.load("curated_sensor_readings")
 OLD, NEW = "first master key of the tests", "second master key of the tests"
 SECRET = json.dumps(
     {

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pyspark.sql import SparkSession
 
-from lake import keys
-from lake.errors import LeaseLost
-from lake.ledger import LEASE
-from lake.manifest import Counts
-from lake.refresh import Refresh
-from lake.run import run
+from lake.core.counts import Counts
+from lake.core.errors import LeaseLost
+from lake.operations.refresh import Refresh
+from lake.pseudonyms import keys
+from lake.runs.ledger import LEASE
+from lake.runs.run import run
 from tests.broken_runs import WiredPlace, broken
 from tests.local_aws import LocalAws
 from tests.memory_aws import MemoryPlace

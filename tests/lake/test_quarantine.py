@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake.manifest import Counts
-from lake.quarantine import Selection, SelectionUnclear, record_of
-from lake.raw_records import RawRecord
+from lake.core.counts import Counts
+from lake.operations.quarantine import Selection, SelectionUnclear, record_of
+from lake.records.json_lines import RawRecord
 from tests.place import TARGET, TWIN, Place, line, weather
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
@@ -77,7 +77,7 @@ def test_a_whole_object_is_replayed_line_by_line_from_the_version_that_was_rejec
     place.put("a.json", line(1, 10.0), line(2, 999.0))
     with monkeypatch.context() as patch:
         unread = [RawRecord(0, b"", None, ["encoding:object"])]
-        patch.setattr("lake.frames.raw_records", SimpleNamespace(read=lambda *_: unread))
+        patch.setattr("lake.records.typed.json_lines", SimpleNamespace(read=lambda *_: unread))
         place.run()
     assert quarantined(place) == {("a.json", 0): ["encoding:object"]}
     place.put("a.json", line(1, 20.0))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lake import repair
-from lake.command import application, orders
-from lake.platform import Platform
+from lake.cli import application, job_requests
+from lake.environment.deployment import Platform
+from lake.maintenance import quarantined_record
 from tests.place import TARGET, TWIN, Place, line
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
@@ -38,8 +38,8 @@ def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place,
     )["Items"]  # fmt: skip
     assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "opened")
     assert item["by"]["S"].startswith("arn:aws:")
-    with pytest.raises(repair.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
-        repair.find(platform, "curated_weather", OBJECT, 1)
+    with pytest.raises(quarantined_record.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
+        quarantined_record.find(platform, "curated_weather", OBJECT, 1)
 
 
 def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(
@@ -53,7 +53,7 @@ def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once
     code, (row,) = lake(*words, "--set", "temperature_c=9.9")
     assert (code, row["state"]) == (0, "would be fixed")
     assert (raw(commanded), len(commanded.rows(TWIN))) == ([OBJECT], 1), "a look changes nothing"
-    repair.put(platform, row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
+    quarantined_record.put(platform, row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
     code, (again,) = lake(*words, "--set", "temperature_c=9.9", "--yes")
     assert (code, again) == (0, {**row, "state": "fixed"})
     assert (sorted(raw(commanded)), commanded.rows(TWIN)) == (sorted([OBJECT, row["raw object"]]), [])
@@ -82,14 +82,14 @@ def test_a_dataset_that_a_dead_run_holds_is_said_to_be_held(commanded: Place, pl
     # Whether a lease has ended is read from the clock of the platform, which other tests have moved.
     commanded.clock.shift = commanded.aws.now - datetime.now(UTC)
     commanded.lake.ledger.lock(TARGET.name, "a run that died")
-    with pytest.raises(orders.JobDidNot, match=r"held by run a run that died until 20.*nothing was done"):
-        orders.done(platform, TARGET.name, "discard", {"everything": True, "why": "a test"})
+    with pytest.raises(job_requests.JobDidNot, match=r"held by run a run that died until 20.*nothing was done"):
+        job_requests.done(platform, TARGET.name, "discard", {"everything": True, "why": "a test"})
 
 
 def test_a_record_that_is_no_json_can_only_be_given_whole() -> None:
-    with pytest.raises(repair.NotCorrected, match="--payload"):
-        repair.corrected(b"not json", {"city": "Paris"})
-    assert json.loads(repair.corrected(b'{"a": 1, "b": 2}', {"b": None})) == {"a": 1, "b": None}
+    with pytest.raises(quarantined_record.NotCorrected, match="--payload"):
+        quarantined_record.corrected(b"not json", {"city": "Paris"})
+    assert json.loads(quarantined_record.corrected(b'{"a": 1, "b": 2}', {"b": None})) == {"a": 1, "b": None}
 
 
 def test_a_role_is_named_without_the_session_of_the_person_who_plays_it() -> None:
@@ -98,4 +98,4 @@ def test_a_role_is_named_without_the_session_of_the_person_who_plays_it() -> Non
             return {"Arn": "arn:aws:sts::123456789012:assumed-role/repair/jane@example.com"}
 
     session = SimpleNamespace(client={"sts": Tokens()}.__getitem__)
-    assert orders.caller(Platform("dev", {}, session)) == "arn:aws:iam::123456789012:role/repair"
+    assert job_requests.caller(Platform("dev", {}, session)) == "arn:aws:iam::123456789012:role/repair"

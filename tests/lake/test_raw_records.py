@@ -4,8 +4,9 @@ import gzip
 
 import pytest
 
-from lake import contract, raw_records
-from lake.contract import Column
+from lake.contract import model
+from lake.contract.model import Column
+from lake.records import json_lines
 
 COLUMNS = (
     Column("id", "string", "An identifier."),
@@ -15,12 +16,12 @@ COLUMNS = (
 GOOD = b'{"id": "a", "value": 1.5, "count": 2}'
 
 
-def read(body: bytes, key: str = "raw/x.json") -> list[raw_records.RawRecord]:
-    return list(raw_records.read(body, key, COLUMNS))
+def read(body: bytes, key: str = "raw/x.json") -> list[json_lines.RawRecord]:
+    return list(json_lines.read(body, key, COLUMNS))
 
 
 def test_a_good_line_becomes_values_in_the_order_of_the_contract() -> None:
-    assert read(GOOD) == [raw_records.RawRecord(1, GOOD, ("a", 1.5, 2), [])]
+    assert read(GOOD) == [json_lines.RawRecord(1, GOOD, ("a", 1.5, 2), [])]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_good_line_becomes_values_in_the_order_of_the_contract() -> None:
         (b'{"id": "\\ud800"}', "encoding:id"),
         (b'{"id": "caf\xe9"}', "encoding:line"),
         (b'{"id": "a", "other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "depth:line"),
-        (b'{"id": "' + b"a" * raw_records.MAXIMUM_LINE_BYTES + b'"}', "too_large:line"),
+        (b'{"id": "' + b"a" * json_lines.MAXIMUM_LINE_BYTES + b'"}', "too_large:line"),
     ],
 )
 def test_a_broken_line_has_a_reason_and_does_not_touch_its_neighbours(line: bytes, reason: str) -> None:
@@ -114,7 +115,7 @@ def test_gzip_of_several_members_is_read_whole() -> None:
     ],
 )
 def test_a_broken_object_is_one_record_at_line_0(body: bytes, key: str, reason: str) -> None:
-    assert read(body, key) == [raw_records.RawRecord(0, b"", None, [reason])]
+    assert read(body, key) == [json_lines.RawRecord(0, b"", None, [reason])]
 
 
 def test_an_empty_object_has_no_records() -> None:
@@ -123,22 +124,22 @@ def test_an_empty_object_has_no_records() -> None:
 
 def test_the_door_can_read_every_type_of_the_raw_contracts() -> None:
     for name in ("raw_weather", "raw_iot_sensors"):
-        for column in contract.load(name).stored:
-            assert column.physical_type in raw_records._READERS
+        for column in model.load(name).stored:
+            assert column.physical_type in json_lines._READERS
 
 
 @pytest.mark.parametrize("bits", [8, 16, 32, 64])
 def test_a_whole_number_must_fit_into_its_type(bits: int) -> None:
-    read_integer = raw_records._integer_of(bits)
+    read_integer = json_lines._integer_of(bits)
     for value in (-(2 ** (bits - 1)), 0, 2 ** (bits - 1) - 1):
         assert read_integer(value) == value
     for broken in (-(2 ** (bits - 1)) - 1, 2 ** (bits - 1), True, 1.0, "1"):
-        with pytest.raises(raw_records.Broken, match=r"^type$"):
+        with pytest.raises(json_lines.Broken, match=r"^type$"):
             read_integer(broken)
 
 
 def test_a_line_may_be_as_long_as_the_limit_and_what_is_longer_is_not_kept() -> None:
-    longest = b'{"id": "' + b"a" * (raw_records.MAXIMUM_LINE_BYTES - 10) + b'"}'
+    longest = b'{"id": "' + b"a" * (json_lines.MAXIMUM_LINE_BYTES - 10) + b'"}'
     assert [record.reasons for record in read(longest)] == [[]]
     assert [record[:4] for record in read(longest + b" x")] == [(1, b"", None, ["too_large:line"])]
 
@@ -149,12 +150,12 @@ def test_a_broken_line_is_kept_as_it_came_without_its_carriage_return() -> None:
 
 def test_a_type_that_the_door_does_not_know_is_named() -> None:
     columns = (Column("id", "interval", "Nothing that JSON has."),)
-    assert [record.reasons for record in raw_records.read(b'{"id": 1}', "x.json", columns)] == [["unsupported_type:id"]]
+    assert [record.reasons for record in json_lines.read(b'{"id": 1}', "x.json", columns)] == [["unsupported_type:id"]]
 
 
 def test_only_true_and_false_are_booleans() -> None:
     columns = (Column("is", "boolean", "Yes or no."),)
-    found = list(raw_records.read(b'{"is": true}\n{"is": false}\n{"is": 1}', "x.json", columns))
+    found = list(json_lines.read(b'{"is": true}\n{"is": false}\n{"is": 1}', "x.json", columns))
     assert [(record.values, record.reasons) for record in found] == [
         ((True,), []),
         ((False,), []),
@@ -164,6 +165,6 @@ def test_only_true_and_false_are_booleans() -> None:
 
 def test_a_value_of_another_type_is_drift_of_its_field() -> None:
     columns = (Column("type:x", "int", "A name that looks like a reason."), Column("is", "boolean", "Yes or no."))
-    (record,) = raw_records.read(b'{"type:x": "1", "is": 2}', "x.json", columns)
+    (record,) = json_lines.read(b'{"type:x": "1", "is": 2}', "x.json", columns)
     assert record.reasons == ["type:type:x", "type:is"]
     assert record.drift == ("retyped:type:x", "retyped:is")

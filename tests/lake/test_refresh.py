@@ -10,12 +10,12 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
-from lake.ledger import LEASE, Ledger, Lock
-from lake.manifest import Counts
-from lake.refresh import refresh
-from lake.run import finish
-from lake.storage import Location, Storage
+from lake.core.counts import Counts
+from lake.core.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
+from lake.core.s3 import Location, Storage
+from lake.operations.refresh import refresh
+from lake.runs.ledger import LEASE, Ledger, Lock
+from lake.runs.run import finish
 from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, line, table, weather
 
 
@@ -221,7 +221,7 @@ def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch:
     def loses_everything(_folder: Location) -> Any:
         return lambda batches: iter([batch for batch in batches if False])
 
-    monkeypatch.setattr("lake.staging.parquet.writer", loses_everything)
+    monkeypatch.setattr("lake.tables.parquet_units.staging.parquet.writer", loses_everything)
     with pytest.raises(CountsDoNotAdd, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"):
         place.run()
     assert place.rows(TARGET) == []

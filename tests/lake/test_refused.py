@@ -11,10 +11,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lake import refused
-from lake.platform import Platform
-from lake.refused import JUDGED, Message, NotAllSent, Stream
-from lake.storage import Location
+from lake.core.s3 import Location
+from lake.environment.deployment import Platform
+from lake.maintenance import redelivery
+from lake.maintenance.redelivery import JUDGED, Message, NotAllSent, Stream
 
 BROKEN = "Lambda.FunctionError"
 SOURCE = Stream("iot", Location("lake", "firehose-errors/"))
@@ -79,13 +79,13 @@ def put(name: str, *messages: tuple[str, bytes], packed: bool = False) -> None:
 
 
 def codes(platform: Platform) -> list[tuple[str, bytes]]:
-    return [(message.code, message.data) for message in refused.waiting(platform, SOURCE)]
+    return [(message.code, message.data) for message in redelivery.waiting(platform, SOURCE)]
 
 
 def test_what_waits_is_told_with_why_and_where_packed_or_not(platform: Platform) -> None:
     put("a", (BROKEN, b"one"), (JUDGED, b"no json"))
     put("b.gz", (BROKEN, b"two"), packed=True)
-    waiting = refused.waiting(platform, SOURCE)
+    waiting = redelivery.waiting(platform, SOURCE)
     assert [(message.stored.key, message.line, message.judged) for message in waiting] == [
         ("firehose-errors/a", 1, False),
         ("firehose-errors/a", 2, True),
@@ -97,8 +97,8 @@ def test_what_waits_is_told_with_why_and_where_packed_or_not(platform: Platform)
 def test_each_message_is_sent_once_and_the_others_go_on_waiting(platform: Platform) -> None:
     put("a", (BROKEN, b"one"), (JUDGED, b"no json"))
     put("b", (BROKEN, b"two"))
-    chosen = [message for message in refused.waiting(platform, SOURCE) if not message.judged]
-    assert refused.send(platform, SOURCE, chosen) == 2
+    chosen = [message for message in redelivery.waiting(platform, SOURCE) if not message.judged]
+    assert redelivery.send(platform, SOURCE, chosen) == 2
     assert codes(platform) == [(JUDGED, b"no json")]
     assert platform.session.firehose.taken == [b"one", b"two"]
     put("c", (BROKEN, b"three"))
@@ -108,7 +108,7 @@ def test_each_message_is_sent_once_and_the_others_go_on_waiting(platform: Platfo
 def test_only_what_the_stream_did_not_take_is_sent_again(platform: Platform) -> None:
     put("a", (BROKEN, b"one"), (BROKEN, b"two"), (BROKEN, b"three"))
     platform.session.firehose.refuses = {b"two": 2}
-    assert refused.send(platform, SOURCE, refused.waiting(platform, SOURCE)) == 3
+    assert redelivery.send(platform, SOURCE, redelivery.waiting(platform, SOURCE)) == 3
     assert platform.session.firehose.calls == [3, 1, 1]
     assert platform.session.firehose.taken == [b"one", b"three", b"two"]
 
@@ -117,20 +117,20 @@ def test_what_the_stream_never_takes_is_said_and_waits(platform: Platform) -> No
     put("a", (BROKEN, b"one"), (BROKEN, b"two"))
     platform.session.firehose.refuses = {b"two": 99}
     with pytest.raises(NotAllSent, match="iot did not take 1 of 2 messages"):
-        refused.send(platform, SOURCE, refused.waiting(platform, SOURCE))
+        redelivery.send(platform, SOURCE, redelivery.waiting(platform, SOURCE))
     assert codes(platform) == [(BROKEN, b"two")]
 
 
 def test_a_batch_is_no_larger_than_the_stream_takes(platform: Platform) -> None:
-    put("a", *((BROKEN, b"%d" % number) for number in range(refused.BATCH_RECORDS + 1)))
-    refused.send(platform, SOURCE, refused.waiting(platform, SOURCE))
-    assert platform.session.firehose.calls == [refused.BATCH_RECORDS, 1]
-    assert refused.waiting(platform, SOURCE) == []
+    put("a", *((BROKEN, b"%d" % number) for number in range(redelivery.BATCH_RECORDS + 1)))
+    redelivery.send(platform, SOURCE, redelivery.waiting(platform, SOURCE))
+    assert platform.session.firehose.calls == [redelivery.BATCH_RECORDS, 1]
+    assert redelivery.waiting(platform, SOURCE) == []
 
 
 def test_a_batch_is_no_heavier_than_the_stream_takes(platform: Platform) -> None:
     put("a", (BROKEN, b"x"))
-    (one,) = refused.waiting(platform, SOURCE)
+    (one,) = redelivery.waiting(platform, SOURCE)
     heavy = [Message(one.stored, line, one.arrived_at, one.code, bytes(1024 * 1000)) for line in range(1, 6)]
-    refused.send(platform, SOURCE, heavy)
+    redelivery.send(platform, SOURCE, heavy)
     assert platform.session.firehose.calls == [4, 1]

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lake import keys, tokens
-from lake.backfill import LossRefused
-from lake.retokenise import NoPseudonyms
-from lake.tokens import Choice, NoSuchVersion
+from lake.operations import key_overrides
+from lake.operations.backfill import LossRefused
+from lake.operations.key_overrides import Choice, NoSuchVersion
+from lake.operations.rekey import NoPseudonyms
+from lake.pseudonyms import keys
 from tests.lake.operating import FOLDER, Sensors, message
 from tests.place import READINGS, Place
 
@@ -83,7 +84,7 @@ def test_rows_that_raw_has_lost_and_versions_that_do_not_exist_stop_it(rotated: 
 
 
 def test_a_choice_cuts_its_days_out_of_the_schedule_and_a_later_one_wins() -> None:
-    chosen = tokens.with_choices(
+    chosen = key_overrides.with_choices(
         VERSIONS, [Choice("2026-11-10", "2026-11-16", 2), Choice("2026-11-12", "2026-11-12", 1)]
     )
     found = {

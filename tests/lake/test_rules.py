@@ -8,10 +8,11 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lake import contract, rules
-from lake.errors import ContractError
+from lake.contract import model
+from lake.core.errors import ContractError
+from lake.records import rules
 
-READINGS = contract.load("curated_sensor_readings")
+READINGS = model.load("curated_sensor_readings")
 SCHEMA = (
     "reasons array<string>, sensor_id string, city string, timestamp timestamp, temperature_c double,"
     " humidity_pct double, aqi int, battery_level double, quality_score string, arrived_at timestamp"
@@ -66,7 +67,7 @@ def test_each_record_has_exactly_the_reasons_that_it_breaks(spark: SparkSession)
 
 @pytest.mark.parametrize("name", ["curated_weather", "curated_sensor_readings"])
 def test_every_option_of_the_contracts_has_a_condition(name: str) -> None:
-    loaded = contract.load(name)
+    loaded = model.load(name)
     present = [column.name for column in loaded.columns]
     reasons = [reason for reason, _ in rules.conditions(loaded, present)]
     options = sum(len(column.options or {}) + bool(column.valid_values) for column in loaded.columns)

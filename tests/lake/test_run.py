@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import HTTPClientError
 
-from lake.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, OutsideWriter
-from lake.ledger import LEASE, Lock
-from lake.manifest import NOTHING, Counts, Kind, Manifest, checksum
-from lake.run import Outcome, finish, preview, run
-from lake.storage import StoredObject
+from lake.core.counts import NOTHING, Counts
+from lake.core.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, OutsideWriter
+from lake.core.s3 import StoredObject
+from lake.runs.ledger import LEASE, Lock
+from lake.runs.manifest import Kind, Manifest, checksum
+from lake.runs.run import Outcome, finish, preview, run
 from tests.memory_aws import START, MemoryPlace
 from tests.place import SOURCE, TARGET
 from tests.plain_work import RAW, REFRESH, REREAD, PlainRefresh, check_end, record, shown
@@ -73,7 +74,7 @@ def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) 
 def test_a_run_without_anything_to_do_leaves_nothing(place: MemoryPlace, caplog: pytest.LogCaptureFixture) -> None:
     run(place.lake, REFRESH)
     before = dict(place.memory.objects)
-    caplog.set_level("INFO", "lake.run")
+    caplog.set_level("INFO", "lake.runs.run")
     assert run(place.lake, REFRESH) is NOTHING
     assert place.memory.objects == before
     assert caplog.messages == ["curated_weather: no new object of raw_weather"]
@@ -82,7 +83,7 @@ def test_a_run_without_anything_to_do_leaves_nothing(place: MemoryPlace, caplog:
 def test_a_run_says_what_it_reads_and_what_it_has_committed(
     place: MemoryPlace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "lake.run")
+    caplog.set_level("INFO", "lake.runs.run")
     counts = run(place.lake, REFRESH)
     (record,) = place.lake.ledger.runs(TARGET.name)
     name = f"curated_weather: run {record['run_id']}"
@@ -138,8 +139,8 @@ class Fails(PlainRefresh):
 
     error: Exception | None = None
 
-    def stage(self, lake: Any, manifest: Manifest) -> Outcome:
-        lake.now.shift += timedelta(minutes=1)
+    def stage(self, context: Any, manifest: Manifest) -> Outcome:
+        context.now.shift += timedelta(minutes=1)
         assert self.error
         raise self.error
 
@@ -176,7 +177,7 @@ class Miscounts(PlainRefresh):
 
     says: Outcome | None = None
 
-    def stage(self, lake: Any, manifest: Manifest) -> Outcome:
+    def stage(self, context: Any, manifest: Manifest) -> Outcome:
         assert self.says
         return self.says
 
@@ -300,10 +301,10 @@ class Nothing:
     claims: ClassVar[bool] = False
     source = target = TARGET
 
-    def inputs(self, lake: Any) -> tuple[StoredObject, ...]:
+    def inputs(self, context: Any) -> tuple[StoredObject, ...]:
         return ()
 
-    def stage(self, lake: Any, manifest: Manifest) -> Outcome:
+    def stage(self, context: Any, manifest: Manifest) -> Outcome:
         raise AssertionError("nothing is to be staged")
 
 

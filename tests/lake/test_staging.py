@@ -10,10 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from glue_jobs.weather_iot import transform
-from lake import frames, keys, privacy, staging, units
-from lake.errors import ContractError, CountsDoNotAdd, RawObjectUnreadable
-from lake.manifest import Counts, UnitChange
-from lake.storage import Location, Storage, StoredObject
+from lake.core.counts import Counts
+from lake.core.errors import ContractError, CountsDoNotAdd, RawObjectUnreadable
+from lake.core.s3 import Location, Storage, StoredObject
+from lake.pseudonyms import keys
+from lake.pseudonyms import spark as privacy
+from lake.records import typed, validation
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import merge, staging, units
 from tests.lake.operating import message
 from tests.local_aws import LocalAws
 from tests.place import MESSAGES, READINGS, SECRET
@@ -32,15 +36,15 @@ BODIES = {
 
 def raw(spark: SparkSession, *objects: StoredObject) -> DataFrame:
     bodies = dict(BODIES)
-    return frames.of_records(spark, MESSAGES, list(objects), lambda stored: bodies[stored.key])
+    return typed.of_records(spark, MESSAGES, list(objects), lambda stored: bodies[stored.key])
 
 
 def judged(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return staging.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings)
+    return validation.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings)
 
 
 def stored(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return staging.accepted(judged(spark, *objects), READINGS, KEYS, "r")
+    return validation.accepted(judged(spark, *objects), READINGS, KEYS, "r")
 
 
 @pytest.fixture
@@ -83,21 +87,21 @@ def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSessi
     ]
     entry = StoredObject("raw/x", "e", 1, NOON, versions[0])
     for asked, degrees in ((entry, 1.0), (replace(entry, version=None), 2.0)):
-        (row,) = frames.read_raw(spark, MESSAGES, bucket, [asked]).collect()
+        (row,) = typed.read_raw(spark, MESSAGES, bucket, [asked]).collect()
         assert (row["source_object"], row["temperature_c"]) == ("raw/x", degrees)
     with pytest.raises(Exception, match=rf"RawObjectUnreadable: s3://{bucket}/raw/none: .*NoSuchKey"):
-        frames.read_raw(spark, MESSAGES, bucket, [replace(entry, key="raw/none", version=None)]).collect()
+        typed.read_raw(spark, MESSAGES, bucket, [replace(entry, key="raw/none", version=None)]).collect()
 
 
 def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: SparkSession) -> None:
-    by_object, drift = staging.counted(raw(spark, FIRST, SECOND), judged(spark, FIRST, SECOND))
+    by_object, drift = validation.counted(raw(spark, FIRST, SECOND), judged(spark, FIRST, SECOND))
     assert by_object == {
         FIRST.key: Counts(4, 0, 0, 0, 2, {"malformed:line": 1, "range:temperature_c": 1}),
         SECOND.key: Counts(2, 0, 0, 0, 0, {}),
     }
     assert drift == {"renamed:aqi->AQI": 1}
     repeated = raw(spark, FIRST, FIRST)
-    assert staging.counted(repeated, judged(spark, FIRST, FIRST))[0] == {
+    assert validation.counted(repeated, judged(spark, FIRST, FIRST))[0] == {
         FIRST.key: Counts(8, 0, 0, 0, 4, {"malformed:line": 2, "range:temperature_c": 2})
     }
 
@@ -108,7 +112,7 @@ def test_good_rows_are_stored_under_tokens_and_bad_ones_sealed(spark: SparkSessi
         1: (keys.token(KEYS[0], READINGS.name, "sensor_id", "a"), "2026-11-20_h09", "r"),
         5: (keys.token(KEYS[0], READINGS.name, "sensor_id", "b"), "2026-11-19_h23", "r"),
     }
-    bad = {row["source_line"]: row for row in staging.rejected(judged(spark, FIRST), READINGS, KEYS, "r").collect()}
+    bad = {row["source_line"]: row for row in validation.rejected(judged(spark, FIRST), READINGS, KEYS, "r").collect()}
     assert {line: (row["reasons"], row["unit"], row["run_id"]) for line, row in bad.items()} == {
         2: (["range:temperature_c"], "2026-11-20_h12", "r"),
         3: (["malformed:line"], "2026-11-20_h12", "r"),
@@ -149,8 +153,8 @@ def test_units_are_staged_beside_what_is_published_and_merged_with_it(
     assert staging.staged(area, READINGS, stored(spark)).changes == ()
 
 
-def change(unit: str, before: str | None, rows: int) -> UnitChange:
-    return UnitChange(
+def change(unit: str, before: str | None, rows: int) -> TableChange:
+    return TableChange(
         READINGS.name,
         units.object_key("curated/", unit),
         units.partition(unit),
@@ -163,9 +167,9 @@ def change(unit: str, before: str | None, rows: int) -> UnitChange:
 def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
     lines = [message(f"{number:02d}", 20, 9).replace("09:00:00Z", f"09:{number:02d}:00Z") for number in range(20)]
     bodies = {FIRST.key: "\n".join(lines).encode()}
-    many = frames.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
-    accepted = staging.accepted(
-        staging.judged(many, MESSAGES, READINGS, transform.sensor_readings), READINGS, KEYS, "r"
+    many = typed.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
+    accepted = validation.accepted(
+        validation.judged(many, MESSAGES, READINGS, transform.sensor_readings), READINGS, KEYS, "r"
     )
     (only,) = staging.staged(area, READINGS, accepted).changes
     rows = spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{only.staged}").coalesce(1).collect()
@@ -176,13 +180,13 @@ def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkS
 def test_rows_that_get_lost_on_the_way_are_missed(
     spark: SparkSession, area: staging.Area, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    merged = frames.merged(stored(spark), stored(spark, FIRST), READINGS)
+    merged = merge.merged(stored(spark), stored(spark, FIRST), READINGS)
     with pytest.raises(
         CountsDoNotAdd, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
     ):
         staging.write(area, READINGS, merged, {"2026-11-20_h09": 2})
-    real = frames.merged
-    monkeypatch.setattr(frames, "merged", lambda *given: real(*given).filter("sensor_id_hash IS NULL"))
+    real = merge.merged
+    monkeypatch.setattr(merge, "merged", lambda *given: real(*given).filter("sensor_id_hash IS NULL"))
     with pytest.raises(CountsDoNotAdd, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
         staging.staged(area, READINGS, stored(spark, FIRST))
 
@@ -192,10 +196,10 @@ def test_a_type_that_has_no_conversion_is_an_error(spark: SparkSession) -> None:
         replace(column, physical_type="date") if column.name == "aqi" else column for column in READINGS.columns
     )
     with pytest.raises(ContractError, match=rf"^{READINGS.name}\.aqi: no conversion from int to date$"):
-        frames.with_types(raw(spark, FIRST), MESSAGES, replace(READINGS, columns=columns))
+        typed.with_types(raw(spark, FIRST), MESSAGES, replace(READINGS, columns=columns))
 
 
 def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.Area, monkeypatch: Any) -> None:
-    monkeypatch.setattr(frames, "_storage", lambda: area.storage)
+    monkeypatch.setattr(typed, "_storage", lambda: area.storage)
     with pytest.raises(RawObjectUnreadable, match=rf"^s3://{area.location.bucket}/raw/none: An error occurred"):
-        frames.body_of(area.location.bucket, replace(FIRST, key="raw/none"))
+        typed.body_of(area.location.bucket, replace(FIRST, key="raw/none"))

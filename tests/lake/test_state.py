@@ -5,18 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lake import contract, state, watch
-from lake.alarms import Alarm
-from lake.command import rows
-from lake.parts import Part, read
-from lake.platform import NotDeployed
-from lake.state import State
-from lake.storage import StoredObject
-from lake.watch import Dataset, Run
+from lake.cli import rows
+from lake.contract import model
+from lake.core.s3 import StoredObject
+from lake.environment import health, inventory
+from lake.environment.alarms import Alarm
+from lake.environment.deployment import NotDeployed
+from lake.environment.health import State
+from lake.environment.inventory import Dataset, Run
+from lake.environment.partial_results import Part, read
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)
-WELL = Dataset(contract.load("curated_weather"), 28, 1000, NOW, NOW - timedelta(hours=1), RUN)
+WELL = Dataset(model.load("curated_weather"), 28, 1000, NOW, NOW - timedelta(hours=1), RUN)
 QUIET = Alarm(
     "aws-datalake-platform-lock-age-dev", "lock-age", "OK", NOW, "quiet", "A lock is old. What to do: …", 7200
 )
@@ -27,11 +28,11 @@ def seen(*datasets: Dataset, alarms: tuple[Alarm, ...] = (QUIET,)) -> State:
 
 
 def test_nothing_is_said_of_a_lake_that_is_well() -> None:
-    assert state.problems(seen(WELL)) == []
+    assert health.problems(seen(WELL)) == []
 
 
 def test_an_alarm_that_rings_is_a_problem_with_its_section() -> None:
-    (problem,) = state.problems(seen(WELL, alarms=(QUIET, replace(QUIET, state="ALARM"))))
+    (problem,) = health.problems(seen(WELL, alarms=(QUIET, replace(QUIET, state="ALARM"))))
     assert problem.text == "lock-age is in ALARM since 11-21 12:00. A lock is old."
     assert problem.section == "lock-age"
 
@@ -48,7 +49,7 @@ def test_data_older_than_promised_is_a_problem_and_a_lake_without_data_is_not(
     age: timedelta | None, said: tuple[str, int]
 ) -> None:
     dataset = replace(WELL, current_to=None if age is None else NOW - age)
-    assert (dataset.state(NOW), len(state.problems(seen(dataset)))) == said
+    assert (dataset.state(NOW), len(health.problems(seen(dataset)))) == said
 
 
 def test_a_clock_that_is_a_moment_behind_makes_no_negative_age() -> None:
@@ -57,12 +58,12 @@ def test_a_clock_that_is_a_moment_behind_makes_no_negative_age() -> None:
 
 def test_a_last_run_that_failed_is_a_problem_with_its_reason() -> None:
     failed = replace(RUN, status="FAILED", reason="validation FAILED: 3 of 4")
-    (problem,) = state.problems(seen(replace(WELL, last_run=failed)))
+    (problem,) = health.problems(seen(replace(WELL, last_run=failed)))
     assert problem.text == "The last run of curated_weather failed: validation FAILED: 3 of 4"
 
 
 def test_records_that_became_nothing_are_a_problem() -> None:
-    (problem,) = state.problems(seen(replace(WELL, last_run=replace(RUN, new=739))))
+    (problem,) = health.problems(seen(replace(WELL, last_run=replace(RUN, new=739))))
     assert (problem.text, problem.section) == (
         "Records unaccounted for in the last run of curated_weather: 1.",
         "conservation",
@@ -74,15 +75,15 @@ def test_a_part_that_cannot_be_read_is_a_problem_and_the_other_is_still_seen() -
         raise NotDeployed("no")
 
     broken = replace(seen(WELL), alarms=read("CloudWatch", denied))
-    assert [problem.text for problem in state.problems(broken)] == ["The alarms could not be read: NotDeployed: no"]
-    summary = rows.state_summary(broken, state.problems(broken))
+    assert [problem.text for problem in health.problems(broken)] == ["The alarms could not be read: NotDeployed: no"]
+    summary = rows.state_summary(broken, health.problems(broken))
     assert (summary["alarms"], summary["datasets"][0]["age"]) == (None, "1 h")
 
 
 def test_without_a_terminal_the_first_columns_stay_what_scripts_know(capsys: pytest.CaptureFixture[str]) -> None:
     ringing = replace(QUIET, state="ALARM")
     shown = seen(WELL, alarms=(ringing, QUIET))
-    rows.show_state(shown, state.problems(shown), every_alarm=True, narrow=False)
+    rows.show_state(shown, health.problems(shown), every_alarm=True, narrow=False)
     lines = capsys.readouterr().out.splitlines()
     assert "curated_weather\t28\t1,000\t2026-11-21 12:00:00\tCOMMITTED\t1 h\t2 h\tfresh\t746\t740\t1\t3\t2" in lines
     assert "aws-datalake-platform-lock-age-dev\tALARM\t2026-11-21 12:00:00\tRUNBOOK.md#lock-age\tquiet" in lines
@@ -101,14 +102,14 @@ def test_raw_data_is_as_fresh_as_the_newest_object_of_the_last_folders() -> None
         StoredObject(f"raw/weather/date=2026-11-{day}/a.json", "e", 1, NOW - timedelta(days=21 - day))
         for day in (18, 19, 20)
     ]
-    assert watch.newest_of_last_folders([corrected, *last]) == last[-1].modified
-    assert watch.newest_of_last_folders([]) is None
+    assert inventory.newest_of_last_folders([corrected, *last]) == last[-1].modified
+    assert inventory.newest_of_last_folders([]) is None
 
 
 def test_an_object_under_a_day_to_come_does_not_hide_what_follows() -> None:
     by_hand = StoredObject("raw/weather/date=2099-01-01/b.json", "e", 1, NOW - timedelta(days=9))
     newest = StoredObject("raw/weather/date=2026-11-20/a.json", "e", 1, NOW)
-    assert watch.newest_of_last_folders([by_hand, newest]) == NOW
+    assert inventory.newest_of_last_folders([by_hand, newest]) == NOW
 
 
 @pytest.mark.parametrize(
@@ -122,4 +123,4 @@ def test_an_object_under_a_day_to_come_does_not_hide_what_follows() -> None:
     ],
 )
 def test_a_duration_is_said_as_people_say_it(duration: timedelta, said: str) -> None:
-    assert state.text(duration) == said
+    assert health.text(duration) == said

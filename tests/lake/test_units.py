@@ -1,6 +1,6 @@
 """The names of units: partition folder and object key."""
 
-from lake import units
+from lake.tables.parquet_units import units
 
 
 def test_a_unit_names_its_partition_and_its_object() -> None:

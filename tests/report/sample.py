@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from lake import contract, cost
-from lake.alarms import Alarm, Change
-from lake.cost import Usage, Window
-from lake.parts import Part
+from lake.contract import model
+from lake.environment import cost
+from lake.environment.alarms import Alarm, Change
+from lake.environment.cost import Usage, Window
+from lake.environment.health import State
+from lake.environment.inventory import Dataset, Run
+from lake.environment.partial_results import Part
+from lake.environment.timeseries import Point
 from lake.report import flow
 from lake.report.flow import Hop, Hops
 from lake.report.model import Flow, Reason, Report
-from lake.series import Point
-from lake.state import State
-from lake.watch import Dataset, Run
 
 NOW = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
 HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=alert(1)>'
@@ -52,7 +53,7 @@ def busy() -> Report:
 
 def empty() -> Report:
     """A lake that was deployed a minute ago."""
-    datasets = [Dataset(contract.load(name), 0, 0, None, None, None) for name in NAMES]
+    datasets = [Dataset(model.load(name), 0, 0, None, None, None) for name in NAMES]
     nothing: Mapping[str, tuple[Point, ...]] = {}
     quiet = [replace(alarm, state="INSUFFICIENT_DATA", since=NOW) for alarm in _alarms()]
     return replace(
@@ -109,7 +110,7 @@ def _dataset(name: str) -> Dataset:
         zip(NAMES, (timedelta(minutes=4), timedelta(hours=3), timedelta(hours=7), timedelta(minutes=19)), strict=True)
     )
     last = next((run for run in runs() if run.dataset == name), None)
-    return Dataset(contract.load(name), 12_480, 48_200_000, NOW, NOW - ages[name], last)
+    return Dataset(model.load(name), 12_480, 48_200_000, NOW, NOW - ages[name], last)
 
 
 def _alarms() -> list[Alarm]:
@@ -149,7 +150,7 @@ def _hours() -> list[datetime]:
 
 
 def _ages(name: str) -> tuple[Point, ...]:
-    limit = contract.load(name).freshness_seconds or 0
+    limit = model.load(name).freshness_seconds or 0
     return tuple(Point(at, limit * (0.45 + 0.3 * math.sin(number / 7))) for number, at in enumerate(_hours()))
 
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from lake.alarms import Change
+from lake.environment.alarms import Change
+from lake.environment.timeseries import Point
 from lake.report import charts, layout
-from lake.series import Point
 from tests.report import sample
 
 START, END = sample.NOW - timedelta(days=7), sample.NOW

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lake.parts import Part
-from lake.platform import Platform
+from lake.environment.deployment import Platform
+from lake.environment.partial_results import Part
 from lake.report import flow, layout
 from lake.report.flow import Hop, Hops
 

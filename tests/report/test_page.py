@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from lake import cost
-from lake.cost import Usage, Window
-from lake.parts import Part
+from lake.environment import cost
+from lake.environment.cost import Usage, Window
+from lake.environment.partial_results import Part
 from lake.report import page
 from lake.report.model import Report
 from tests.report import sample

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lake import contract
+from lake.contract import model
 from scripts import contract_guard
 from scripts.terraform import Terraform, TerraformError
 
@@ -38,7 +38,7 @@ def deploy(client: Any, **texts: str) -> None:
 
 
 def text(name: str) -> str:
-    (file,) = [path for path in contract.files() if path.stem == name]
+    (file,) = [path for path in model.files() if path.stem == name]
     return file.read_text(encoding="utf-8")
 
 

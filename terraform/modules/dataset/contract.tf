@@ -6,7 +6,7 @@ locals {
   _service  = local._contract.slaProperties
   _twin     = yamldecode(file(var.quarantine_contract)).schema[0]
 
-  # Hours and minutes are the units that lake/contract.py knows. Null: nobody is told when the dataset gets old.
+  # Hours and minutes are the units that lake/contract/model.py knows. Null: nobody is told when the dataset gets old.
   _seconds          = { h = 3600, m = 60 }
   freshness_seconds = one([for rule in local._service : rule.value * local._seconds[rule.unit] if rule.property == "freshness"])
 

@@ -1,0 +1,137 @@
+"""The ``lake`` command: look at a deployed platform, and repair its data.
+
+Talks to where the AWS credentials and AWS_ENDPOINT_URL point.
+"""
+
+import sys
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lake.cli import backfill, keys, quarantine, redelivery
+from lake.cli.erase import erase
+from lake.cli.options import Environment, Json, ask
+from lake.cli.output import show
+from lake.cli.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
+from lake.contract import model
+from lake.core.errors import LakeError
+from lake.environment import cost, health, inventory, usage
+from lake.environment.deployment import load
+
+application = typer.Typer(
+    name="lake",
+    help=__doc__,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog='Example: lake query "SELECT city, count(*) FROM curated_weather GROUP BY city"',
+)
+application.add_typer(quarantine.group, name="quarantine")
+application.add_typer(backfill.group, name="backfill")
+application.add_typer(keys.group, name="keys")
+application.add_typer(redelivery.application, name="refused")
+application.command()(erase)
+
+
+@application.command()
+def status(
+    env: Environment = "dev",
+    as_json: Json = False,
+    all_alarms: Annotated[bool, typer.Option("--all", help="On a terminal, the alarms in state OK too.")] = False,
+) -> None:
+    """Datasets with freshness and last run, alarms, and what needs attention, with its section of RUNBOOK.md.
+
+    Ends with 1 when something does: an alarm in ALARM, data older than promised, a last run that failed, or a part
+    that could not be read.
+    """
+    platform = load(env)
+    seen = health.load(platform)
+    problems = health.problems(seen)
+    if as_json:
+        show([state_summary(seen, problems)], as_json=True)
+    else:
+        terminal = sys.stdout.isatty()
+        show_state(seen, problems, every_alarm=all_alarms or not terminal, narrow=terminal)
+    raise typer.Exit(1 if problems else 0)
+
+
+@application.command()
+def runs(
+    dataset: Annotated[str, typer.Argument(help="Curated dataset; all when not given.")] = "",
+    last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 10,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """What the last runs did, from the ledger: received = new + replaced + duplicate + quarantined."""
+    names = [dataset] if dataset else inventory.curated()
+    for name in names:
+        model.load(name)
+    show(run_rows(inventory.runs(load(env), names)[:last]), as_json, "Runs")
+
+
+@application.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One statement in Athena's SQL.")],
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Run SQL in the platform's Athena workgroup. The bytes scanned go to standard error."""
+    answer = ask(load(env), sql)
+    if as_json:
+        show([asdict(answer)], as_json=True)
+    else:
+        show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=False)
+    print(f"{answer.bytes_scanned:,} bytes scanned, {len(answer.rows):,} rows", file=sys.stderr)
+
+
+@application.command("cost")
+def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
+    """What the platform costs a month, estimated from what it has used since its deployment, 30 days at most.
+
+    What the estimate rests on and leaves out goes to standard error. Ends with 1 when a service could not be asked.
+    """
+    platform = load(env)
+    window = usage.window(platform)
+    found = cost.estimate(usage.measured(platform, window), window)
+    if as_json:
+        show([cost_summary(found)], as_json=True)
+    else:
+        show(cost_rows(found), as_json=False, title=f"Estimated cost of {env} a month")
+    print(cost.caveat(found), file=sys.stderr)
+    raise typer.Exit(1 if any(line.usage.failed for line in found.lines) else 0)
+
+
+@application.command("report")
+def write_report(
+    output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("build/report.html"),
+    runbook: Annotated[str, typer.Option(help="Address of RUNBOOK.md; the file of this checkout if not given.")] = "",
+    env: Environment = "dev",
+) -> None:
+    """Write one page: flow, freshness, quality, quarantine, alarms, runs, cost. It needs no other file and no network.
+
+    Ends with 1 when a part could not be read; the page says which and why, and shows the others.
+    """
+    # The template engine takes longer to import than the other commands to run.
+    from lake.report import page
+
+    failures = page.write(load(env), output, runbook)
+    print(f"the page: {output}")
+    for part, reason in failures.items():
+        print(f"lake: {part} could not be read: {reason}", file=sys.stderr)
+    raise typer.Exit(1 if failures else 0)
+
+
+def main() -> None:
+    """Run the command with what other packages add to it; 1 with one sentence when it cannot do what was asked."""
+    for point in entry_points(group="lake.commands"):
+        addition: Any = point.load()
+        application.add_typer(addition, name=point.name)
+    try:
+        application()
+    except (LakeError, BotoCoreError, ClientError) as error:
+        print(f"lake: {error}", file=sys.stderr)
+        sys.exit(1)

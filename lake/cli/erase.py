@@ -1,0 +1,45 @@
+"""``lake erase``: all that is stored of one subject."""
+
+from typing import Annotated
+
+import typer
+
+from lake.cli import job_requests
+from lake.cli.options import Environment, Json, Yes
+from lake.contract import model
+from lake.environment.deployment import Platform, load
+from lake.maintenance import quarantined_record, redelivery
+from lake.operations.erasure.data_subject import DataSubject
+from lake.pseudonyms import encryption
+
+
+def erase(
+    dataset: Annotated[str, typer.Argument(help="Curated dataset with pseudonyms, e.g. curated_sensor_readings.")],
+    subject: Annotated[
+        str,
+        typer.Option(prompt=True, hide_input=True, help="Identifier as the source sends it; asked for when not given."),
+    ],
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Erase one subject: rows, rejected records, raw lines, refused messages, and every old version that holds them.
+
+    It cannot be undone. Lines are emptied and keep their number, so the records of others stay where they are. What no
+    run has read yet is counted as unread and stays: repeat the command after the next run. The ledger keeps who has
+    erased, when, and the subject's tokens.
+
+    Example: lake erase curated_sensor_readings --subject sensor-3 --yes
+    """
+    target, platform = model.load(dataset), load(env)
+    DataSubject.of(target, subject)
+    source = redelivery.stream(platform, target.domain)
+    where = {"stream": source.name, "errors": source.errors.uri}
+    job_requests.order(platform, dataset, "erase", {**where, **_sealed(platform, dataset, subject)}, yes, as_json)
+
+
+def _sealed(platform: Platform, dataset: str, subject: str) -> dict[str, str | int]:
+    """The subject as an argument of the job: arguments are logged, so it is sealed."""
+    versions = quarantined_record.versions(platform)
+    newest = max(key.version for key in versions)
+    return {"key_version": newest, "sealed_payload": encryption.sealed(dataset, versions, newest, subject.encode())}

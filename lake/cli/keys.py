@@ -1,0 +1,65 @@
+"""``lake keys``: the versions of the key behind all pseudonyms."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from lake.cli import job_requests
+from lake.cli.options import Environment, Json, Yes
+from lake.cli.output import show
+from lake.environment.deployment import load
+from lake.maintenance import key_rotation
+
+group = typer.Typer(
+    help="""The key that makes pseudonyms, v1:… or v2:…, in versions. No command prints a key.
+
+    A version counts for events from its time on, so a record keeps its pseudonym however late or often it is read.""",
+    no_args_is_help=True,
+)
+
+
+@group.command("list")
+def list_versions(env: Environment = "dev", as_json: Json = False) -> None:
+    """The versions and the event times that they count for."""
+    show(key_rotation.schedule(load(env)), as_json, "Versions of the pseudonym key")
+
+
+@group.command()
+def rotate(
+    valid_from: Annotated[
+        datetime, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="First event time, UTC.")
+    ],
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Add a version for events from a time on. Old rows keep their pseudonyms; new ones do not join with them.
+
+    Refused when the time is not at least two hours away or not after the last version's. Who may do this is who may
+    write the secret: none of the platform's roles. Example: lake keys rotate --from 2027-01-01 --yes
+    """
+    platform = load(env)
+    rows = key_rotation.rotate(platform, valid_from.replace(tzinfo=UTC), store=yes)
+    show(rows, as_json, "Versions of the pseudonym key")
+    if not yes and not as_json:
+        print("Nothing was changed; --yes does it.")
+
+
+@group.command()
+def retokenise(
+    dataset: Annotated[str, typer.Argument(help="Curated dataset with pseudonyms, e.g. curated_sensor_readings.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of events, UTC.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of events, UTC, included.")],
+    version: Annotated[int, typer.Option(min=1, help="Version of the key, see 'lake keys list'.")],
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Give the rows of some days the pseudonyms of another version, so that they join with days that have it.
+
+    The days are built again from raw, and stay with that version whatever reaches them later. 'lake backfill undo'
+    takes it back. Example: lake keys retokenise curated_sensor_readings --from 2026-12-01 --to 2026-12-31 --version 2
+    """
+    days = {"first": first.date().isoformat(), "last": last.date().isoformat()}
+    job_requests.order(load(env), dataset, "retokenise", {**days, "version": version}, yes, as_json)

@@ -1,0 +1,180 @@
+"""``lake quarantine``: records that broke a rule, from a look at them to their way into curated or out of sight."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lake.cli import job_requests
+from lake.cli.options import Environment, Json, Yes, ask
+from lake.cli.output import show
+from lake.contract import model
+from lake.environment.deployment import load
+
+group = typer.Typer(
+    help="""Records that broke a rule: list them, look into one, then fix, replay or discard.
+
+    fix: the record is wrong, and you know what it should say. replay: the record is right, and the rule was wrong or
+    has changed. discard: nobody needs the record. Without --yes, all three only show what they would do.""",
+    no_args_is_help=True,
+)
+Dataset = Annotated[str, typer.Argument(help="Curated dataset that rejected the records, e.g. curated_weather.")]
+Name = Annotated[str, typer.Argument(metavar="RECORD", help="<source object>:<line>, see 'lake quarantine list'.")]
+One = Annotated[str, typer.Option("--record", help="This record, <source object>:<line>.")]
+Reason = Annotated[str, typer.Option("--reason", help="Those that broke this rule, e.g. range:temperature_c.")]
+Object = Annotated[str, typer.Option("--object", help="Those of this raw object.")]
+OfRun = Annotated[str, typer.Option("--run", help="Those that this run rejected.")]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+@group.command("list")
+def list_records(
+    dataset: Dataset,
+    last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """The records that a dataset has rejected: why, by which version of its contract, and where they stand in raw."""
+    twin = model.load(dataset).quarantine()
+    columns = (
+        "arrived_at, array_join(reasons, ' ') AS reasons, "
+        "source_object || ':' || CAST(source_line AS varchar) AS record, contract_version, run_id"
+    )
+    answer = ask(load(env), f"SELECT {columns} FROM {twin.name} ORDER BY arrived_at DESC, source_line LIMIT {last}")  # noqa: S608 - names from the contract
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    show(rows, as_json, f"Quarantine of {dataset}")
+
+
+@group.command("show")
+def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_json: Json = False) -> None:
+    """Open one record and print what it says, in clear.
+
+    It may hold personal data. Only who may read the pseudonym key can do this, as the role …-quarantine-repair-<env>
+    may; the ledger keeps who has opened what and when. Ends with 1 when there is no such record.
+    """
+    # Parquet and ciphers take longer to import than the other commands to run.
+    from lake.maintenance import quarantined_record
+
+    platform = load(env)
+    found = quarantined_record.find(platform, dataset, *_place(record))
+    payload = quarantined_record.opened(platform, found, job_requests.caller(platform)).decode(
+        "utf-8", "backslashreplace"
+    )
+    kept = {name: value for name, value in found.fields.items() if name not in ("sealed_payload", "source_line")}
+    row = {**kept, "source_line": found.fields["source_line"], "reasons": " ".join(found.fields["reasons"])}
+    show([{**row, "payload": payload}], as_json, f"{dataset}: {record}")
+
+
+@group.command()
+def fix(
+    dataset: Dataset,
+    record: Name,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE, the value as JSON or else as text; may be repeated.")
+    ] = None,
+    payload: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File with the whole corrected record.")
+    ] = None,
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Correct one record. Raw is not changed: the correction becomes a raw object of its own.
+
+    It is judged by the contract first; ends with 1 when it breaks a rule. With --yes it is stored, the rejected record
+    leaves the quarantine, and the next refresh brings the correction to curated. A repetition changes nothing.
+    Example: lake quarantine fix curated_weather raw/weather/date=2026-11-20/a.json:2 --set temperature_c=9.9 --yes
+    """
+    from lake.maintenance import quarantined_record
+
+    platform = load(env)
+    found = quarantined_record.find(platform, dataset, *_place(record))
+    if payload is None:
+        body = quarantined_record.corrected(
+            quarantined_record.opened(platform, found, job_requests.caller(platform)), _changes(changes or [])
+        )
+    else:
+        body = payload.read_bytes().strip()
+    key = quarantined_record.fixed_key(found, body)
+    (verdict,) = job_requests.answer(
+        platform, dataset, "judge", quarantined_record.sealed_for_job(platform, found, body)
+    )
+    reasons = verdict["reasons"] or (["one_record:line"] if verdict["records"] != 1 else [])
+    if yes and not reasons:
+        quarantined_record.put(platform, key, body)
+        job_requests.done(platform, dataset, "discard", {"record": found.name, "why": f"fixed by {key}"})
+    state = "rejected" if reasons else "fixed" if yes else "would be fixed"
+    show([{"record": found.name, "state": state, "reasons": " ".join(reasons), "raw object": key}], as_json)
+    raise typer.Exit(1 if reasons else 0)
+
+
+@group.command()
+def replay(
+    dataset: Dataset,
+    record: One = "",
+    reason: Reason = "",
+    source_object: Object = "",
+    run: OfRun = "",
+    everything: All = False,
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Judge records again under today's contract, from the raw lines they came from.
+
+    What passes goes to curated, once, and leaves the quarantine in the same run; what fails stays. Repeat it as often
+    as you like. Example: lake quarantine replay curated_weather --reason range:temperature_c --yes
+    """
+    chosen = _selection(record, reason, source_object, run, everything)
+    job_requests.order(load(env), dataset, "replay", chosen, yes, as_json)
+
+
+@group.command()
+def discard(
+    dataset: Dataset,
+    why: Annotated[str, typer.Option(help="The reason, for the ledger; no personal data.")],
+    record: One = "",
+    reason: Reason = "",
+    source_object: Object = "",
+    run: OfRun = "",
+    everything: All = False,
+    yes: Yes = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Take records out of the quarantine. Raw keeps them; the ledger keeps who did it, when and why.
+
+    Example: lake quarantine discard curated_weather --record raw/weather/date=2026-11-20/a.json:2 --why "test data"
+    """
+    chosen = _selection(record, reason, source_object, run, everything)
+    job_requests.order(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
+
+
+def _selection(record: str, reason: str, source_object: str, run: str, everything: bool) -> dict[str, Any]:
+    given: dict[str, Any] = {"record": record, "reason": reason, "source_object": source_object, "run_id": run}
+    chosen = {name: value for name, value in {**given, "everything": everything}.items() if value}
+    if not chosen:
+        raise typer.BadParameter("say which records: --record, --reason, --object, --run, or --all")
+    if record:
+        _place(record)
+    return chosen
+
+
+def _place(record: str) -> tuple[str, int]:
+    source_object, _, line = record.rpartition(":")
+    if not source_object or not line.isdecimal():
+        raise typer.BadParameter(f"'{record}' is no record: expected <source object>:<line>")
+    return source_object, int(line)
+
+
+def _changes(settings: list[str]) -> dict[str, Any]:
+    pairs = (setting.partition("=") for setting in settings)
+    return {name: _value(text) for name, _, text in pairs}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,62 @@
+"""``lake refused``: messages that the delivery stream did not put into raw."""
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from lake.cli.options import Environment, Json
+from lake.cli.output import show
+from lake.environment.deployment import load
+from lake.maintenance import redelivery
+from lake.maintenance.redelivery import Message
+
+application = typer.Typer(
+    help="Messages that the delivery stream did not put into raw.",
+    no_args_is_help=True,
+    epilog="Example: lake refused replay --yes",
+)
+
+
+@application.command("list")
+def list_refused(
+    last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """The messages that wait: why each was refused, and where it stands. What they say is not shown."""
+    platform = load(env)
+    found = redelivery.waiting(platform, redelivery.stream(platform))
+    newest = sorted(found, key=lambda message: (message.arrived_at, message.line), reverse=True)[:last]
+    rows = [
+        {"arrived_at": message.arrived_at, "code": message.code, "object": message.stored.key, "line": message.line}
+        for message in newest
+    ]
+    show(rows, as_json, "Refused messages")
+
+
+@application.command()
+def replay(
+    judged: Annotated[
+        bool, typer.Option("--judged", help="Also those that the check has refused: it has been mended since.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
+    """Send messages to the stream again, each once: those that came while the stream's check itself failed.
+
+    Ends with 1 when the stream does not take all of them; repeat it then.
+    """
+    platform = load(env)
+    source = redelivery.stream(platform)
+    waiting = redelivery.waiting(platform, source)
+    chosen = [message for message in waiting if judged or not message.judged]
+    if yes:
+        redelivery.send(platform, source, chosen)
+    show(_summary(waiting, chosen, "sent" if yes else "would be sent"), as_json, "Refused messages")
+
+
+def _summary(waiting: list[Message], chosen: list[Message], done: str) -> list[dict[str, object]]:
+    every, some = (Counter(message.code for message in group) for group in (waiting, chosen))
+    return [{"code": code, done: some[code], "left": number - some[code]} for code, number in sorted(every.items())]

@@ -1,0 +1,1 @@
+"""Data contracts (Open Data Contract Standard): read, checked, compared, written as pages."""

@@ -1,0 +1,239 @@
+"""A dataset is one contract: the only place where its columns, key, rules, unit and tolerance are written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lake.contract import schema
+from lake.core.errors import ContractError
+
+QUARANTINE_TEMPLATE = "quarantine"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the contract has it; ``encrypted_name`` is the name under which its token is stored."""
+
+    name: str
+    physical_type: str
+    description: str
+    required: bool = False
+    key_position: int | None = None
+    partition_position: int | None = None
+    encrypted_name: str | None = None
+    options: Mapping[str, Any] | None = None
+    valid_values: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def stored_name(self) -> str:
+        """The column's name in the table."""
+        return self.encrypted_name or self.name
+
+    @property
+    def stored_type(self) -> str:
+        """The column's type in the table; a token is always a string."""
+        return "string" if self.encrypted_name else self.physical_type
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A sentence over whole rows: ``condition`` is Spark SQL that holds for a good row.
+
+    Of a suspicion it is a query over ``{rows}``, all rows of some days, whose first column names what is suspected.
+    """
+
+    id: str
+    condition: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One dataset; ``example`` is a query that answers something about it, ``consumers`` who relies on it.
+
+    ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
+
+    A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
+
+    ``freshness_seconds`` is how old the newest data may be before somebody is told; None when nobody is.
+    """
+
+    name: str
+    version: str
+    domain: str
+    purpose: str
+    usage: str
+    limitations: str
+    owner: str
+    path: str
+    format: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    suspicions: tuple[Rule, ...]
+    retention_days: int
+    tolerance: float
+    tolerated_records: int
+    freshness_seconds: int | None
+    source: str | None
+    unit: Mapping[str, str]
+    example: str
+    consumers: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[Column, ...]:
+        """The columns that identify a record, in order."""
+        keyed = [column for column in self.columns if column.key_position is not None]
+        return tuple(sorted(keyed, key=lambda column: column.key_position or 0))
+
+    @property
+    def partitions(self) -> tuple[Column, ...]:
+        """The columns that are folders, in order."""
+        folders = [column for column in self.columns if column.partition_position is not None]
+        return tuple(sorted(folders, key=lambda column: column.partition_position or 0))
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns inside the files."""
+        return tuple(column for column in self.columns if column.partition_position is None)
+
+    @property
+    def encrypted(self) -> tuple[Column, ...]:
+        """The columns that are replaced by a token."""
+        return tuple(column for column in self.columns if column.encrypted_name)
+
+    @property
+    def ddl(self) -> str:
+        """The stored columns as Spark's schema string."""
+        return ", ".join(f"`{column.stored_name}` {column.stored_type}" for column in self.stored)
+
+    def tolerates(self, quarantined: int, received: int) -> bool:
+        """Whether a run with these counts may publish."""
+        return quarantined <= max(self.tolerated_records, self.tolerance * received)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; raises ContractError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(f"{self.name} has no column '{name}'")
+
+    def quarantine(self) -> "Contract":
+        """The twin that keeps what this dataset rejected."""
+        folder = f"quarantine/{self.path.rsplit('/', 1)[-1]}"
+        template = load(QUARANTINE_TEMPLATE)
+        return replace(template, name=f"quarantine_{self.name}", path=folder, source=self.source)
+
+
+def folder() -> Path:
+    """Where the contracts are: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parents[1] / "contracts"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "contracts"
+
+
+@cache
+def load(name: str) -> Contract:
+    """The contract of the dataset ``name``; raises ContractError with file, place and likely word."""
+    found = [path for path in files() if path.stem == name]
+    if len(found) != 1:
+        raise ContractError(f"{len(found)} contracts are named '{name}'; there are {[path.stem for path in files()]}")
+    return read(found[0])
+
+
+def files() -> list[Path]:
+    """All contract files, sorted."""
+    return sorted(folder().glob("*/*.yaml"))
+
+
+def read(path: Path) -> Contract:
+    """The contract in one YAML file; raises ContractError."""
+    return parse(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
+
+
+def parse(document: Any, file: str) -> Contract:
+    """The contract in a parsed YAML document; ``file`` names it in a ContractError."""
+    if not isinstance(document, dict):
+        raise ContractError(f"{file}: a contract is a mapping")
+    schema.check(document, file)
+    try:
+        contract = _contract(document)
+    except (KeyError, IndexError) as missing:
+        raise ContractError(f"{file}: {missing} is missing") from missing
+    _check_meaning(contract, file)
+    return contract
+
+
+def _contract(document: Mapping[str, Any]) -> Contract:
+    dataset = document["schema"][0]
+    service = {entry["property"]: entry["value"] for entry in document.get("slaProperties", [])}
+    custom = {entry["property"]: entry["value"] for entry in document.get("customProperties", [])}
+    return Contract(
+        name=dataset["name"],
+        version=document["version"],
+        domain=document["domain"],
+        purpose=document["description"]["purpose"],
+        usage=document["description"].get("usage", ""),
+        limitations=document["description"].get("limitations", ""),
+        owner=document["team"]["name"],
+        path=dataset["physicalName"],
+        format=dataset["physicalType"],
+        columns=tuple(_column(column) for column in dataset["properties"]),
+        rules=tuple(_rules(dataset, "spark")),
+        suspicions=tuple(_rules(dataset, "spark-sql")),
+        retention_days=int(service["retention"]),
+        tolerance=float(service.get("tolerance", 0)),
+        tolerated_records=int(service.get("toleratedRecords", 0)),
+        freshness_seconds=_freshness_seconds(document),
+        source=custom.get("source"),
+        unit=custom.get("unit", {}),
+        example=custom["example"],
+        consumers=tuple(custom.get("consumers", ())),
+    )
+
+
+def _freshness_seconds(document: Mapping[str, Any]) -> int | None:
+    for entry in document.get("slaProperties", []):
+        if entry["property"] == "freshness":
+            return int(entry["value"] * schema.SECONDS[entry["unit"]])
+    return None
+
+
+def _column(entry: Mapping[str, Any]) -> Column:
+    values = [rule["arguments"]["validValues"] for rule in entry.get("quality", []) if rule["type"] == "library"]
+    return Column(
+        name=entry["name"],
+        physical_type=entry["physicalType"],
+        description=entry["description"],
+        required=bool(entry.get("required", False)),
+        key_position=entry["primaryKeyPosition"] if entry.get("primaryKey") else None,
+        partition_position=entry["partitionKeyPosition"] if entry.get("partitioned") else None,
+        encrypted_name=entry.get("encryptedName"),
+        options=entry.get("logicalTypeOptions", {}),
+        valid_values=tuple(value for listed in values for value in listed),
+        tags=tuple(entry.get("tags", ())),
+    )
+
+
+def _rules(dataset: Mapping[str, Any], engine: str) -> Iterator[Rule]:
+    for rule in dataset.get("quality", []):
+        if rule["engine"] == engine:
+            yield Rule(rule["id"], rule["implementation"], rule["description"])
+
+
+def _check_meaning(contract: Contract, file: str) -> None:
+    """What the grammar cannot say; a unit must follow from the key, or a corrected record would show twice."""
+    names = [column.stored_name for column in contract.columns]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ContractError(f"{file}: schema[0].properties: {', '.join(doubled)} stands there twice")
+    key = {column.name for column in contract.key}
+    for part, column in contract.unit.items():
+        if column not in key:
+            raise ContractError(f"{file}: unit.{part}: '{column}' is not in the key ({', '.join(sorted(key))})")
+    for encrypted in contract.encrypted:
+        if encrypted.physical_type != "string":
+            raise ContractError(f"{file}: {encrypted.name}: only a string can have an encryptedName")

@@ -1,0 +1,125 @@
+"""Write a page for each dataset from its contract.
+
+``python -m lake.contract.pages`` writes docs/datasets, ``--check`` compares.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lake.contract import model
+from lake.contract.model import Column, Contract
+
+PAGES = Path(__file__).parents[2] / "docs" / "datasets"
+_COMPARISONS = {
+    "minimum": "≥ {}", "maximum": "≤ {}", "exclusiveMinimum": "> {}", "exclusiveMaximum": "< {}",
+    "minLength": "length ≥ {}", "maxLength": "length ≤ {}", "pattern": "matches `{}`",
+}  # fmt: skip
+
+
+def pages() -> dict[str, str]:
+    """File name to text of every dataset's page."""
+    loaded = [model.read(path) for path in model.files()]
+    return {f"{dataset.name}.md": page(dataset) for dataset in loaded}
+
+
+def page(dataset: Contract) -> str:
+    """The page of one dataset, in Markdown."""
+    return "\n".join(
+        [
+            *_introduction(dataset),
+            *_facts(dataset),
+            *_columns(dataset),
+            *_rules(dataset),
+            *_suspicions(dataset),
+            *_example(dataset),
+        ]
+    )
+
+
+def _introduction(dataset: Contract) -> Iterator[str]:
+    yield from (f"# {dataset.name}", "", dataset.purpose, "", dataset.usage, "", dataset.limitations, "")
+
+
+def _facts(dataset: Contract) -> Iterator[str]:
+    facts = {
+        "Owner": dataset.owner,
+        "Contract": f"`contracts/{dataset.domain}/{dataset.name}.yaml`, version {dataset.version}",
+        "Place": f"`{dataset.path}/`, {dataset.format}",
+        "Made from": f"[{dataset.source}]({dataset.source}.md)" if dataset.source else "",
+        "Key": ", ".join(f"`{column.stored_name}`" for column in dataset.key),
+        "Partitions": ", ".join(f"`{column.name}`" for column in dataset.partitions),
+        "Replaced in units of": " and ".join(dataset.unit),
+        "Kept for": f"{dataset.retention_days} days",
+        "An alarm when older than": _age(dataset.freshness_seconds) if dataset.freshness_seconds else "",
+        "Rejected records": f"`{dataset.quarantine().name}`, see [quarantine](quarantine.md)" if dataset.source else "",
+        "A run may reject": f"{dataset.tolerance:.0%} or {dataset.tolerated_records} records" if dataset.source else "",
+    }
+    yield from ("| | |", "|---|---|")
+    yield from (f"| {name} | {value} |" for name, value in facts.items() if value)
+    yield ""
+
+
+def _age(seconds: int) -> str:
+    return f"{seconds // 3600} hours" if seconds % 3600 == 0 else f"{seconds // 60} minutes"
+
+
+def _columns(dataset: Contract) -> Iterator[str]:
+    yield from ("## Columns", "", "| column | type | null | rules | what it is |", "|---|---|---|---|---|")
+    for column in dataset.columns:
+        null = "no" if column.required else "yes"
+        rules = ", ".join(_rules_of(column)).replace("|", "\\|")
+        yield f"| `{column.stored_name}` | {column.stored_type} | {null} | {rules} | {column.description} |"
+    yield ""
+
+
+def _rules_of(column: Column) -> Iterator[str]:
+    for word, setting in (column.options or {}).items():
+        yield _COMPARISONS[word].format(setting)
+    if column.valid_values:
+        yield " or ".join(column.valid_values)
+    if column.encrypted_name:
+        yield f"token of `{column.name}`, whose rules these are"
+
+
+def _rules(dataset: Contract) -> Iterator[str]:
+    if dataset.rules:
+        yield from ("## Rules over a row", "")
+        yield from (f"- `{rule.id}`: {rule.description} `{rule.condition}`" for rule in dataset.rules)
+        yield ""
+
+
+def _suspicions(dataset: Contract) -> Iterator[str]:
+    if dataset.suspicions:
+        yield from ("## What a run reports", "")
+        yield from (f"- `{rule.id}`: {rule.description} `{rule.condition}`" for rule in dataset.suspicions)
+        yield ""
+
+
+def _example(dataset: Contract) -> Iterator[str]:
+    yield from ("## Example", "", "```sql", dataset.example, "```", "")
+
+
+def main() -> int:
+    """Write the pages, or with --check say which differ; 1 when some do."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 when a page is not current")
+    check = parser.parse_args().check
+    written = {path.name: path.read_text(encoding="utf-8") for path in PAGES.glob("*.md")}
+    wanted = pages()
+    stale = sorted(name for name in {*written, *wanted} if written.get(name) != wanted.get(name))
+    if check:
+        print("\n".join([f"not current: docs/datasets/{name}" for name in stale] + ["run: make docs"] * bool(stale)))
+        return 1 if stale else 0
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        if name in wanted:
+            (PAGES / name).write_text(wanted[name], encoding="utf-8")
+        else:
+            (PAGES / name).unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

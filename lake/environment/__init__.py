@@ -1,0 +1,1 @@
+"""A read-only view of a deployed environment: datasets, health, alarms, usage, cost."""

@@ -1,0 +1,82 @@
+"""The alarms of an environment, as CloudWatch has them, and how they have changed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lake.environment import inventory
+from lake.environment.deployment import Platform
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm; ``section`` is the runbook's section about it, ``threshold`` the value that it compares with."""
+
+    name: str
+    section: str
+    state: str
+    since: datetime
+    reason: str
+    description: str
+    threshold: float
+
+    @property
+    def meaning(self) -> str:
+        """The description without the way to the runbook."""
+        return self.description.partition(" What to do:")[0]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of an alarm's state."""
+
+    alarm: str
+    at: datetime
+    before: str
+    after: str
+    reason: str
+
+
+def current(platform: Platform) -> list[Alarm]:
+    """The alarms of the environment, those that ring first."""
+    pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    found = [
+        _alarm(alarm)
+        for page in pages
+        for alarm in page["MetricAlarms"]
+        if inventory.ours(platform, alarm["AlarmName"])
+    ]
+    order = ("ALARM", "INSUFFICIENT_DATA", "OK")
+    return sorted(found, key=lambda alarm: (order.index(alarm.state), alarm.name))
+
+
+def changes(platform: Platform, since: datetime) -> list[Change]:
+    """When alarms of the environment changed their state since then, newest first."""
+    pages = platform.client("cloudwatch").get_paginator("describe_alarm_history")
+    items = pages.paginate(HistoryItemType="StateUpdate", StartDate=since)
+    found = [
+        _change(item)
+        for page in items
+        for item in page["AlarmHistoryItems"]
+        if inventory.ours(platform, item["AlarmName"])
+    ]
+    real = [change for change in found if change.before != change.after]
+    return sorted(real, key=lambda change: change.at, reverse=True)
+
+
+def _alarm(found: Mapping[str, Any]) -> Alarm:
+    description = found.get("AlarmDescription", "")
+    section = description.rpartition("RUNBOOK.md#")[2] if "RUNBOOK.md#" in description else ""
+    since = found["StateUpdatedTimestamp"].astimezone(UTC)
+    said = (found.get("StateReason", ""), description)
+    return Alarm(found["AlarmName"], section, found["StateValue"], since, *said, found["Threshold"])
+
+
+def _change(item: Mapping[str, Any]) -> Change:
+    data = json.loads(item["HistoryData"])
+    before, after = data["oldState"]["stateValue"], data["newState"]["stateValue"]
+    return Change(
+        item["AlarmName"], item["Timestamp"].astimezone(UTC), before, after, data["newState"].get("stateReason", "")
+    )

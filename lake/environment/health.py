@@ -1,0 +1,93 @@
+"""Is the lake well? The datasets and alarms at one moment, and what in them needs attention."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lake.environment import alarms, inventory, partial_results
+from lake.environment.alarms import Alarm
+from lake.environment.deployment import Platform
+from lake.environment.inventory import Dataset
+from lake.environment.partial_results import Part
+
+
+@dataclass(frozen=True)
+class State:
+    """What was seen at ``now``, the platform's own time."""
+
+    environment: str
+    now: datetime
+    datasets: Part[list[Dataset]]
+    alarms: Part[list[Alarm]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that needs attention; ``section`` is the runbook's section about it, if there is one."""
+
+    text: str
+    section: str = ""
+
+
+def load(platform: Platform) -> State:
+    """Look once."""
+    return State(
+        platform.environment,
+        inventory.now(platform),
+        partial_results.read("bucket, ledger, contracts", lambda: inventory.datasets(platform)),
+        partial_results.read("CloudWatch", lambda: alarms.current(platform)),
+    )
+
+
+def problems(state: State) -> list[Problem]:
+    """What needs attention; empty when all is well."""
+    named: dict[str, Part[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
+    failures = [
+        Problem(f"The {name} could not be read: {part.failure}") for name, part in named.items() if part.failure
+    ]
+    return [*failures, *seen(state)]
+
+
+def seen(state: State) -> list[Problem]:
+    """What needs attention in what could be read. What an alarm has said already is not said again."""
+    said = list(_of_alarms(state))
+    freshness = {problem.section for problem in said if problem.section.endswith("-freshness")}
+    return [*said, *(problem for problem in _of_datasets(state) if problem.section not in freshness)]
+
+
+def text(duration: timedelta) -> str:
+    """A duration as people say it, e.g. ``1 h 05 min``."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def _of_alarms(state: State) -> Iterator[Problem]:
+    for alarm in state.alarms.value or []:
+        if alarm.state == "ALARM":
+            name = alarm.section or alarm.name
+            yield Problem(f"{name} is in ALARM since {alarm.since:%m-%d %H:%M}. {alarm.meaning}", alarm.section)
+
+
+def _of_datasets(state: State) -> Iterator[Problem]:
+    for dataset in state.datasets.value or []:
+        age = dataset.age(state.now)
+        if dataset.state(state.now) == "stale" and age and dataset.limit:
+            section = f"{dataset.name.replace('_', '-')}-freshness"
+            yield Problem(f"{dataset.name} is {text(age)} old; its limit is {text(dataset.limit)}.", section)
+        if dataset.last_run and dataset.last_run.status == "FAILED":
+            yield Problem(
+                f"The last run of {dataset.name} failed: {dataset.last_run.reason}", "glue-transform-failures"
+            )
+        if dataset.last_run and dataset.last_run.status == "COMMITTED" and dataset.last_run.unaccounted:
+            lost = dataset.last_run.unaccounted
+            yield Problem(f"Records unaccounted for in the last run of {dataset.name}: {lost}.", "conservation")
+        if dataset.last_run and dataset.last_run.drift:
+            changes = ", ".join(f"{change} ({records})" for change, records in dataset.last_run.drift.items())
+            yield Problem(f"Schema drift in the last run of {dataset.name}: {changes}.", "schema-drift")

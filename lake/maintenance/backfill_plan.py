@@ -1,0 +1,83 @@
+"""What a backfill would read and cost, from listings and the ledger alone: nothing is started."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from lake.contract import model
+from lake.contract.model import Contract
+from lake.core.s3 import Location, Storage
+from lake.environment import cost, inventory
+from lake.environment.deployment import Platform
+from lake.operations.arguments import DAYS_IN_A_RUN
+from lake.runs.ledger import Ledger
+
+# The job of the module glue_job: two workers.
+_WORKER, _WORKERS = "G.1X", 2
+_STARTING_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A window and what building it again takes. ``rows`` are those of the last run that wrote each unit."""
+
+    first: date
+    last: date
+    runs: int
+    units: int
+    unit_bytes: int
+    raw_objects: int
+    raw_bytes: int
+    scan_bytes: int
+    seconds: float
+    usd: float
+
+    def row(self) -> dict[str, Any]:
+        """The plan as a command prints it."""
+        return {
+            "window": f"{self.first} to {self.last}",
+            "runs": self.runs,
+            "units now": self.units,
+            "their bytes": self.unit_bytes,
+            "raw objects": self.raw_objects,
+            "raw bytes": self.raw_bytes,
+            "bytes to scan": self.scan_bytes,
+            "estimated minutes": math.ceil(self.seconds / 60),
+            "estimated USD": f"{self.usd:.2f}",
+        }
+
+
+def plan(platform: Platform, dataset: str, first: date, last: date, days: int = DAYS_IN_A_RUN) -> Plan:
+    """What a backfill of these days would take; every run of it reads all of raw."""
+    target = model.load(dataset)
+    source = model.load(target.source or "")
+    client = Storage(platform.client("s3"))
+    bucket = platform.names["lake_bucket"]
+    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(dataset).closed
+    raw = [entry for entry in client.versions(Location(bucket, f"{source.path}/")) if (entry.key, entry.etag) in known]
+    units = [
+        entry for entry in client.list(Location(bucket, f"{target.path}/")) if _holds(target, entry.key, first, last)
+    ]
+    runs = math.ceil(((last - first).days + 1) / days)
+    raw_bytes, unit_bytes = sum(entry.size for entry in raw), sum(entry.size for entry in units)
+    scan = runs * raw_bytes + unit_bytes
+    seconds = _STARTING_SECONDS + scan / _bytes_a_second(platform, dataset)
+    usd = cost.dpu_hours(_WORKER, _WORKERS, seconds) * cost.price("glue_dpu_hour").usd
+    return Plan(first, last, runs, len(units), unit_bytes, len(raw), raw_bytes, scan, seconds, usd)
+
+
+def _holds(target: Contract, key: str, first: date, last: date) -> bool:
+    day = key.removeprefix(f"{target.path}/date=")[:10]
+    return first.isoformat() <= day <= last.isoformat()
+
+
+def _bytes_a_second(platform: Platform, dataset: str) -> float:
+    """How fast past runs of the dataset have read, a megabyte a second where there were none that took a second."""
+    past = [run for run in inventory.runs(platform, [dataset]) if run.status == "COMMITTED" and run.size]
+    seconds = sum((run.ended_at - run.started_at) / timedelta(seconds=1) for run in past)
+    return sum(run.size for run in past) / seconds if seconds >= 1 else 1e6
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,83 @@
+"""The versions of the pseudonym key as people see them, and a new one that counts for events from a moment on."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lake.core.errors import LakeError
+from lake.environment import inventory
+from lake.environment.deployment import Platform
+from lake.pseudonyms.keys import key_versions
+
+# A reading may be an hour ahead of its arrival, and a run on its way has read the secret already.
+_NOTICE = timedelta(hours=2)
+_KEY_BYTES = 32
+
+
+class RotationRefused(LakeError):
+    """A version that would give records other tokens than they have, or none at all."""
+
+
+def schedule(platform: Platform) -> list[dict[str, Any]]:
+    """The versions with the event times that they count for, never a key."""
+    return _rows(str(_secret(platform)["SecretString"]), inventory.now(platform))
+
+
+def rotated(secret: str, valid_from: datetime, now: datetime, key: str) -> str:
+    """The secret with one more version; raises RotationRefused for one that starts too early.
+
+    Events of before keep their tokens, because the version follows the event time. It must be the last to start, and
+    it must start later than now and than any event that may have a token: stations and forecasts may be ahead of time.
+    """
+    content: Mapping[str, Any] = json.loads(secret)
+    last = max(key_versions(secret), key=lambda version: version.valid_from)
+    if valid_from < now + _NOTICE:
+        raise RotationRefused(
+            f"{valid_from:%Y-%m-%d %H:%M} is no time for a new key: events from then on may have tokens already, or "
+            f"get them from a run on its way; the earliest is {now + _NOTICE:%Y-%m-%d %H:%M} UTC"
+        )
+    if valid_from <= last.valid_from:
+        raise RotationRefused(f"version {last.version} starts later, on {last.valid_from:%Y-%m-%d %H:%M} UTC already")
+    version = max(entry["version"] for entry in content["versions"]) + 1
+    added = {"version": version, "valid_from": valid_from.strftime("%Y-%m-%dT%H:%M:%SZ"), "key": key}
+    return json.dumps({**content, "versions": [*content["versions"], added]})
+
+
+def rotate(platform: Platform, valid_from: datetime, store: bool) -> list[dict[str, Any]]:
+    """The schedule with one more version, which is put into the secret if it is to be stored.
+
+    Raises RotationRefused, also when somebody has changed the secret meanwhile.
+    """
+    before, now = _secret(platform), inventory.now(platform)
+    text = rotated(before["SecretString"], valid_from, now, secrets.token_hex(_KEY_BYTES))
+    if store:
+        if _secret(platform)["VersionId"] != before["VersionId"]:
+            raise RotationRefused("somebody else has just changed the secret; look at 'lake keys list', then try again")
+        client, name = platform.client("secretsmanager"), platform.names["pseudonym_key"]
+        client.put_secret_value(SecretId=name, SecretString=text)
+    return _rows(text, now)
+
+
+def _secret(platform: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = platform.client("secretsmanager").get_secret_value(SecretId=platform.names["pseudonym_key"])
+    return found
+
+
+def _rows(secret: str, now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "version": key.version,
+            "valid from": f"{key.valid_from:%Y-%m-%d %H:%M:%S}",
+            "valid until": f"{key.valid_until:%Y-%m-%d %H:%M:%S}" if key.valid_until.year < 9999 else "",
+            "state": _state(key.valid_from, key.valid_until, now),
+        }
+        for key in key_versions(secret)
+    ]
+
+
+def _state(valid_from: datetime, valid_until: datetime, now: datetime) -> str:
+    if now < valid_from:
+        return "waits"
+    return "in force" if now < valid_until else "for old events"

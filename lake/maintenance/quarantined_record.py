@@ -1,0 +1,109 @@
+"""One quarantined record on the machine of who repairs it: found, opened under the eyes of the ledger, corrected."""
+
+import hashlib
+import io
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pyarrow import parquet
+
+from lake.contract import model
+from lake.core.errors import LakeError
+from lake.core.s3 import Location, Storage
+from lake.environment import inventory
+from lake.environment.deployment import Platform
+from lake.pseudonyms import encryption, keys
+
+
+class NoSuchRecord(LakeError):
+    """The quarantine does not hold that record."""
+
+
+class NotCorrected(LakeError):
+    """A correction that makes no record."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row of the quarantine of ``dataset``; ``fields`` are its columns."""
+
+    dataset: str
+    fields: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The record as commands name it."""
+        return f"{self.fields['source_object']}:{self.fields['source_line']}"
+
+
+def find(platform: Platform, dataset: str, source_object: str, line: int) -> Rejected:
+    """The record, the latest where its object was stored several times; raises NoSuchRecord."""
+    location = Location(platform.names["lake_bucket"], f"{model.load(dataset).quarantine().path}/")
+    storage = Storage(platform.client("s3"))
+    wanted = [("source_object", "=", source_object), ("source_line", "=", line)]
+    rows: list[dict[str, Any]] = []
+    for entry in storage.list(location):
+        body = io.BytesIO(storage.read(location.bucket, entry.key))
+        rows += parquet.read_table(body, filters=wanted, partitioning=None).to_pylist()
+    if not rows:
+        raise NoSuchRecord(f"{source_object}:{line} is not in the quarantine of {dataset}; see 'lake quarantine list'")
+    return Rejected(dataset, max(rows, key=lambda row: row["arrived_at"]))
+
+
+def opened(platform: Platform, record: Rejected, by: str) -> bytes:
+    """What the record says, in clear. First the ledger gets an item that says who has opened it."""
+    moment = inventory.now(platform).isoformat()
+    item = {"pk": f"audit#{record.dataset}", "sk": f"opened#{moment}#{uuid.uuid4().hex}"}
+    item |= {"action": "opened", "record": record.name, "by": by, "at": moment}
+    platform.client("dynamodb").put_item(
+        TableName=platform.names["ledger"], Item={name: {"S": value} for name, value in item.items()}
+    )
+    sealed, version = record.fields["sealed_payload"], record.fields["key_version"]
+    return encryption.opened(record.dataset, versions(platform), version, sealed)
+
+
+def versions(platform: Platform) -> tuple[keys.KeyVersion, ...]:
+    """The versions of the pseudonym key, as far as the caller may read the secret."""
+    secret = platform.client("secretsmanager").get_secret_value(SecretId=platform.names["pseudonym_key"])
+    return keys.key_versions(secret["SecretString"])
+
+
+def corrected(payload: bytes, changes: Mapping[str, Any]) -> bytes:
+    """The record with these fields changed, null for none; raises NotCorrected when it is no JSON object."""
+    try:
+        record = json.loads(payload)
+    except ValueError as error:
+        raise NotCorrected("the record is no JSON; give the whole record with --payload FILE") from error
+    if not isinstance(record, dict):
+        raise NotCorrected("the record is no JSON object; give the whole record with --payload FILE")
+    return json.dumps({**record, **changes}, ensure_ascii=False).encode()
+
+
+def sealed_for_job(platform: Platform, record: Rejected, payload: bytes) -> dict[str, Any]:
+    """The payload as an argument of the job: arguments are logged, so it is sealed."""
+    version = record.fields["key_version"]
+    return {
+        "key_version": version,
+        "sealed_payload": encryption.sealed(record.dataset, versions(platform), version, payload),
+    }
+
+
+def fixed_key(record: Rejected, payload: bytes) -> str:
+    """The raw object of a correction: beside the rejected one, its name made from what is corrected and to what."""
+    folder = str(record.fields["source_object"]).rpartition("/")[0]
+    return f"{folder}/fixed-{hashlib.sha256(record.name.encode() + b' ' + payload).hexdigest()[:32]}.json"
+
+
+def put(platform: Platform, key: str, payload: bytes) -> None:
+    """Store the correction; one that is there already is this one."""
+    try:
+        platform.client("s3").put_object(
+            Bucket=platform.names["lake_bucket"], Key=key, Body=payload + b"\n", IfNoneMatch="*"
+        )
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
+            raise

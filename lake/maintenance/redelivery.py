@@ -1,0 +1,152 @@
+"""Messages that a delivery stream did not put into raw: what there is, and how they are sent again.
+
+Firehose leaves them below the stream's error prefix, one JSON line a message. Sending is at least once: what dies
+between sending and writing that down sends again, and the curated dataset counts what came twice as a duplicate.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lake.core.errors import LakeError
+from lake.core.s3 import Location, Storage, StoredObject
+from lake.environment.deployment import Platform
+from lake.records import failed_deliveries
+
+# The check has looked at the message and does not want it; every other code says that the check itself failed.
+JUDGED = "Lambda.ProcessingFailedStatus"
+# Limits of PutRecordBatch.
+BATCH_RECORDS = 500
+BATCH_BYTES = 4 * 1024 * 1024
+ATTEMPTS = 5
+
+
+class NotAllSent(LakeError):
+    """The stream did not take all messages; those that it took are written down and not sent again."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A delivery stream and where it leaves what it did not put into raw."""
+
+    name: str
+    errors: Location
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message that was refused: line ``line`` (from 1) of the error object ``stored``; ``code`` says why."""
+
+    stored: StoredObject
+    line: int
+    arrived_at: datetime
+    code: str
+    data: bytes
+
+    @property
+    def judged(self) -> bool:
+        """Whether the stream's check refused it, which it will do again unless the check has changed."""
+        return self.code == JUDGED
+
+
+def stream(platform: Platform, pipeline: str = "weather_iot", name: str = "iot_firehose") -> Stream:
+    """The delivery stream as it is deployed."""
+    stream_name = platform.names[pipeline]["streams"][name]
+    answer = platform.client("firehose").describe_delivery_stream(DeliveryStreamName=stream_name)
+    destination = answer["DeliveryStreamDescription"]["Destinations"][0]["ExtendedS3DestinationDescription"]
+    bucket = destination["BucketARN"].rpartition(":")[2]
+    folder = destination["ErrorOutputPrefix"].partition("!{")[0].rpartition("/")[0]
+    return Stream(stream_name, Location(bucket, f"{folder}/"))
+
+
+def waiting(platform: Platform, source: Stream) -> list[Message]:
+    """The messages that have not been sent again, oldest object first."""
+    storage, sent = Storage(platform.client("s3")), _Sent(platform, source)
+    found = []
+    for stored in storage.list(source.errors):
+        done = sent.lines(stored)
+        found += [message for message in _messages(storage, source, stored) if message.line not in done]
+    return found
+
+
+def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int:
+    """Send these messages to the stream again; returns how many. Raises NotAllSent."""
+    client, sent = platform.client("firehose"), _Sent(platform, source)
+    for batch in _batches(messages):
+        left = _sent_batch(client, source, batch)
+        sent.add([message for message in batch if message not in left])
+        if left:
+            raise NotAllSent(
+                f"{source.name} did not take {len(left)} of {len(batch)} messages; repeat the command later"
+            )
+    return len(messages)
+
+
+def _messages(storage: Storage, source: Stream, stored: StoredObject) -> Iterator[Message]:
+    body = storage.read(source.errors.bucket, stored.key)
+    text = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+    # An erased message leaves an empty line.
+    lines = ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line)
+    for number, line in lines:
+        entry = json.loads(line)
+        arrived = datetime.fromtimestamp(entry["arrivalTimestamp"] / 1000, UTC)
+        yield Message(stored, number, arrived, entry["errorCode"], failed_deliveries.message(line))
+
+
+def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    batch: list[Message] = []
+    for message in messages:
+        size = sum(len(other.data) for other in batch) + len(message.data)
+        if batch and (len(batch) == BATCH_RECORDS or size > BATCH_BYTES):
+            yield batch
+            batch = []
+        batch.append(message)
+    if batch:
+        yield batch
+
+
+def _sent_batch(client: Any, source: Stream, batch: list[Message]) -> list[Message]:
+    """Send one batch; of those that the stream did not take, only these again. Returns what is left."""
+    left = batch
+    for _attempt in range(ATTEMPTS):
+        records = [{"Data": message.data} for message in left]
+        answer = client.put_record_batch(DeliveryStreamName=source.name, Records=records)
+        answers = zip(left, answer["RequestResponses"], strict=True)
+        left = [message for message, entry in answers if "ErrorCode" in entry]
+        if not left:
+            break
+    return left
+
+
+class _Sent:
+    """Which lines of error objects have been sent again: an item of the ledger for each object."""
+
+    def __init__(self, platform: Platform, source: Stream) -> None:
+        self._client, self._table = platform.client("dynamodb"), platform.names["ledger"]
+        self._stream = source.name
+
+    def lines(self, stored: StoredObject) -> set[int]:
+        """The lines of the object that have been sent."""
+        item = self._client.get_item(TableName=self._table, Key=self._key(stored), ConsistentRead=True).get("Item", {})
+        return {int(number) for number in item.get("lines", {"NS": []})["NS"]}
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Write down that these have been sent."""
+        for stored in {message.stored for message in messages}:
+            numbers = [str(message.line) for message in messages if message.stored == stored]
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(stored),
+                UpdateExpression="ADD #lines :lines",
+                ExpressionAttributeNames={"#lines": "lines"},
+                ExpressionAttributeValues={":lines": {"NS": numbers}},
+            )
+
+    def _key(self, stored: StoredObject) -> dict[str, dict[str, str]]:
+        return {
+            "pk": {"S": failed_deliveries.partition(self._stream)},
+            "sk": {"S": f"refused#{stored.key}#{stored.etag}"},
+        }

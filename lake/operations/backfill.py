@@ -1,0 +1,168 @@
+"""A backfill: the units of some days built again from raw, compared with what is there, and only then put in place."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.counts import NOTHING
+from lake.core.errors import LakeError
+from lake.core.s3 import StoredObject
+from lake.operations import key_overrides, quarantine
+from lake.operations.context import SparkRunContext
+from lake.operations.quarantine import KEY as LINEAGE
+from lake.operations.refresh import Transformation
+from lake.pseudonyms.keys import KeyVersion
+from lake.records import typed, validation
+from lake.runs.manifest import Kind, Manifest
+from lake.runs.run import Outcome
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import merge, rewriting, units
+from lake.tables.parquet_units.staging import Area
+from lake.tables.parquet_units.units import UNIT
+
+_STATES = ("equal", "changed", "missing", "added")
+
+
+class LossRefused(LakeError):
+    """A backfill would take rows away that raw does not give again; nothing was published."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days of events, ``first`` and ``last`` included."""
+
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        if self.first > self.last:
+            raise LakeError(f"the window ends on {self.last}, before it begins on {self.first}")
+
+    def chunks(self, days: int) -> "Iterator[Window]":
+        """The window in pieces of so many days, the last one shorter."""
+        first = self.first
+        while first <= self.last:
+            yield Window(first, min(first + timedelta(days=days - 1), self.last))
+            first += timedelta(days=days)
+
+    def holds(self, unit: str) -> bool:
+        """Whether a unit is of one of the days."""
+        return self.first.isoformat() <= unit[:10] <= self.last.isoformat()
+
+    def condition(self) -> Column:
+        """The same of a column of units."""
+        return F.substring(UNIT, 1, 10).between(self.first.isoformat(), self.last.isoformat())
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """Build the units of the ``window`` again from all raw objects that the ledger has closed.
+
+    Which records of an object fall into the window only its lines tell, so all are read. Unless ``allow_loss``, rows
+    that raw does not give again are a reason to stop. ``by`` is an IAM ARN.
+    """
+
+    kind: ClassVar[Kind] = "backfill"
+    claims: ClassVar[bool] = False
+    target: Contract
+    source: Contract
+    transformation: Transformation
+    window: Window
+    by: str
+    allow_loss: bool = False
+
+    def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
+        """Every version of a raw object that a committed run has processed."""
+        return context.processed(self.target, self.source)
+
+    def keys(self, context: SparkRunContext) -> tuple[KeyVersion, ...]:
+        """The schedule of key versions for tokens."""
+        return key_overrides.schedule(context, self.target)
+
+    def matched_by(self) -> list[str]:
+        """The columns by which a row that is there and one that was built are the same record."""
+        return [column.stored_name for column in self.target.key]
+
+    def details(self) -> dict[str, Any]:
+        """What the ledger keeps besides what was found."""
+        return {"by": self.by, "first": self.window.first.isoformat(), "last": self.window.last.isoformat()}
+
+    def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
+        """Stage the units that differ; raises LossRefused when rows would go that nobody has agreed to lose."""
+        area = context.staging_area(manifest.run_id)
+        raw = typed.read_raw(
+            context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)
+        )
+        judged = validation.judged(raw, self.source, self.target, self.transformation).persist()
+        accepted = validation.accepted(judged, self.target, self.keys(context), manifest.run_id)
+        accepted = accepted.filter(self.window.condition()).persist()
+        etags = _etags(area, self.target, self.window, accepted)
+        compared = _compared(rewriting.existing(area, self.target, etags), accepted, self.target, self.matched_by())
+        compared = compared.persist()
+        found = Counter({row["state"]: row["count"] for row in compared.groupBy("state").count().collect()})
+        if found["missing"] and not self.allow_loss:
+            raise LossRefused(_refusal(self.target, self.window, found))
+        lost = compared.filter("state = 'missing'").select(*(f"now.{name}" for name in LINEAGE))
+        rejected = validation.rejected(judged, self.target, context.keys, manifest.run_id)
+        coming = rejected.join(lost, LINEAGE, "left_semi").persist()
+        leaving = context.rows(self.target.quarantine()).join(accepted.select(*LINEAGE), LINEAGE, "left_semi")
+        changes = (*_units(area, self.target, etags, compared), *quarantine.moved(area, self.target, leaving, coming))
+        good, bad = accepted.count(), coming.count()
+        for frame in (judged, accepted, compared, coming):
+            frame.unpersist()
+        new, replaced = found["added"], found["changed"]
+        counts = replace(NOTHING, received=good + bad, new=new, replaced=replaced, quarantined=bad)
+        counts = replace(counts, duplicate=good - new - replaced)
+        return Outcome(counts, changes, details={**self.details(), **{state: found[state] for state in _STATES}})
+
+
+def _etags(area: Area, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:
+    """The window's units, those that are there and those that will be."""
+    location = area.locations[target.name]
+    there = {units.of_key(location.prefix, entry.key) for entry in area.storage.list(location)}
+    wanted = {unit for unit in there if window.holds(unit)} | set(rewriting.touched(accepted))
+    return rewriting.before(area, target, sorted(wanted))
+
+
+def _compared(existing: DataFrame, accepted: DataFrame, target: Contract, matched_by: list[str]) -> DataFrame:
+    """A row a record: ``now`` and ``then`` as structs, its unit, and its ``state``."""
+    columns = [column.stored_name for column in target.stored]
+    latest = merge.merged(existing.limit(0), accepted, target).select(*columns, UNIT)
+    now = existing.select(F.struct("*").alias("now"), *matched_by)
+    then = latest.select(F.struct("*").alias("then"), *matched_by)
+    # A row that is as it was has another run only.
+    said = [name for name in columns if name != "run_id"]
+    is_equal = F.struct(*(f"now.{name}" for name in said)).eqNullSafe(F.struct(*(f"then.{name}" for name in said)))
+    state = F.when(F.col("now").isNull(), "added").when(F.col("then").isNull(), "missing")
+    return (
+        now.join(then, matched_by, "full")
+        .withColumn("state", state.when(is_equal, "equal").otherwise("changed"))
+        .withColumn(UNIT, F.coalesce(f"now.{UNIT}", f"then.{UNIT}"))
+        .drop(*matched_by)
+    )
+
+
+def _units(area: Area, target: Contract, etags: dict[str, str | None], compared: DataFrame) -> tuple[TableChange, ...]:
+    """Stage the units in which a row differs; what is equal keeps the run that wrote it."""
+    differing = rewriting.touched(compared.filter("state <> 'equal'"))
+    if not differing:
+        return ()
+    row = F.when(F.col("state") == "equal", F.col("now")).otherwise(F.col("then")).alias("row")
+    kept = compared.filter(F.col(UNIT).isin(differing) & (F.col("state") != "missing"))
+    rows = kept.select(row).select("row.*")
+    return rewriting.staged(area, target, {unit: etags[unit] for unit in differing}, rows)
+
+
+def _refusal(target: Contract, window: Window, found: Counter[str]) -> str:
+    numbers = ", ".join(f"{found[state]} {state}" for state in _STATES)
+    return (
+        f"{target.name}: {found['missing']} rows between {window.first} and {window.last} cannot be built again from "
+        f"raw ({numbers}); nothing was published. Raw may have expired, or the contract rejects them now; if they may "
+        "go, --allow-loss"
+    )

@@ -1,0 +1,44 @@
+"""What rows of some days look like together: the run names it in its log and in the ledger, and rejects nothing.
+
+Who is right, a sensor that is stuck or weather that does not change, only somebody who looks can tell.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+
+from lake.contract.model import Contract
+from lake.core.s3 import Location
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import merge
+from lake.tables.parquet_units.staging import Area
+
+# A fault of many sensors is not better known by the names of all.
+NAMED = 20
+logger = logging.getLogger(__name__)
+
+
+def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
+    """By rule, what its query names in the days that ``changes`` touch, as they will be."""
+    if not contract.suspicions or not changes:
+        return {}
+    rows = _days(area, contract, changes).persist()
+    try:
+        answers = {rule.id: area.spark.sql(rule.condition, rows=rows).collect() for rule in contract.suspicions}
+    finally:
+        rows.unpersist()
+    named = {rule: sorted(str(row[0]) for row in answer) for rule, answer in answers.items() if answer}
+    for rule, names in named.items():
+        logger.warning("%s: %s: %d, e.g. %s", contract.name, rule, len(names), ", ".join(names[:NAMED]))
+    return {rule: names[:NAMED] for rule, names in named.items()}
+
+
+def _days(area: Area, contract: Contract, changes: Sequence[TableChange]) -> DataFrame:
+    location = area.locations[contract.name]
+    replaced = {change.key for change in changes}
+    folders = [Location(location.bucket, f"{location.prefix}{day}/") for day in {each.partition for each in changes}]
+    there = [entry.key for folder in folders for entry in area.storage.list(folder) if entry.key not in replaced]
+    staged = [change.staged for change in changes]
+    unchanged = merge.read_units(area.spark, contract, location, sorted(there))
+    return unchanged.unionByName(merge.read_units(area.spark, contract, area.location, staged))

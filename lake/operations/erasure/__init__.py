@@ -1,0 +1,1 @@
+"""Erase everything that is stored about one data subject."""

@@ -1,0 +1,247 @@
+"""Erase: all that is stored of one subject goes, old versions included. The one exception to raw being immutable.
+
+Rows and rejected records leave their units as in any run. What no other run may do follows under the same lock: raw
+objects get content in which the subject's lines are empty, so that every other line keeps its number, and versions
+that hold the subject are deleted. Each step may be repeated; who repeats the command after a death erases what is left.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pyspark.sql import DataFrame
+
+from lake.contract.model import Contract
+from lake.core.counts import NOTHING
+from lake.core.s3 import Location, StoredObject
+from lake.operations import quarantine
+from lake.operations.context import SparkRunContext
+from lake.operations.erasure import search
+from lake.operations.erasure.data_subject import DataSubject
+from lake.operations.erasure.search import Lines, Search
+from lake.operations.quarantine import KEY
+from lake.pseudonyms import spark
+from lake.records import failed_deliveries
+from lake.runs.ledger import Lock
+from lake.runs.manifest import Kind, Manifest
+from lake.runs.run import Outcome
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import rewriting
+from lake.tables.parquet_units.staging import Area
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is stored of the subject besides rows and rejected records.
+
+    ``raw`` and ``refused`` are objects as they stand, and old versions of raw that runs read again; their lines will
+    be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run has read: they stay.
+    """
+
+    raw: Lines
+    refused: Lines
+    old: tuple[StoredObject, ...]
+    unread: tuple[StoredObject, ...]
+    unreadable: frozenset[str]
+
+    @property
+    def objects(self) -> tuple[StoredObject, ...]:
+        """All that erasing changes or deletes."""
+        return (*self.raw, *self.refused, *self.old)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """As the ledger and the command say it."""
+        lines = {"raw_lines": self.raw, "refused_messages": self.refused}
+        others = {"old_versions": self.old, "unread_objects": self.unread, "unreadable_objects": self.unreadable}
+        return {
+            **{name: sum(map(len, found.values())) for name, found in lines.items()},
+            **{name: len(entries) for name, entries in others.items()},
+        }
+
+
+@dataclass
+class Erase:
+    """Take all records of a subject out of ``target``, its quarantine, ``source`` and what the stream refused.
+
+    The subject is ``sealed`` under ``key_version``, because arguments of jobs are logged. The delivery stream
+    ``stream`` leaves what it refused in ``errors``. ``by`` is an IAM ARN.
+    """
+
+    kind: ClassVar[Kind] = "erase"
+    claims: ClassVar[bool] = False
+    target: Contract
+    source: Contract
+    sealed: str
+    key_version: int
+    stream: str
+    errors: Location
+    by: str
+    _found: Found | None = field(default=None, init=False, repr=False)
+    _opened: DataSubject | None = field(default=None, init=False, repr=False)
+
+    def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
+        """Every object, old versions included, that holds something of the subject."""
+        found, rows, rejected = self._all(context, self._subject(context))
+        self._found = found
+        units = quarantine.units_of(context, self.target, rows)
+        return (*units, *quarantine.units_of(context, self.target.quarantine(), rejected), *found.objects)
+
+    def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
+        """Stage the units without the subject; the rest is not touched yet."""
+        subject = self._subject(context)
+        found, rows, rejected = self._all(context, subject)
+        area = context.staging_area(manifest.run_id)
+        rows, rejected = rows.persist(), rejected.persist()
+        units = (*_without(area, self.target, rows), *quarantine.moved(area, self.target, rejected, rejected.limit(0)))
+        details = {"rows": rows.count(), "quarantined_records": rejected.count(), **found.counts}
+        for frame in (rows, rejected):
+            frame.unpersist()
+        return Outcome(NOTHING, units, details={**details, **self._said(context, subject)})
+
+    def conclude(self, context: SparkRunContext, lock: Lock) -> None:
+        """Empty the subject's lines, then delete for good what has held them, and whatever runs have put aside."""
+        self._settle(context, lock)
+        subject = self._subject(context)
+        found = self._search(context, subject)
+        for stored, numbers in found.raw.items():
+            self._rewrite_raw(context, lock, stored, numbers)
+        for stored, numbers in found.refused.items():
+            self._rewrite_refused(context, lock, stored, numbers)
+        staged = (entry for place in self._staging(context) for entry in context.storage.versions(place))
+        gone = [*found.objects, *staged]
+        for stored in gone:
+            context.storage.remove(context.staging.bucket, stored)
+        said = {"run_id": lock.owner, **found.counts, "removed_versions": len(gone), **self._said(context, subject)}
+        context.ledger.audit(self.target.name, "erased", said)
+        logger.info("%s: run %s has deleted %d versions for good", self.target.name, lock.owner, len(gone))
+
+    def _subject(self, context: SparkRunContext) -> DataSubject:
+        if self._opened is None:
+            payload = spark.opened(context.spark, self.target, context.keys, self.key_version, self.sealed)
+            self._opened = DataSubject.of(self.target, payload.decode())
+        return self._opened
+
+    def _said(self, context: SparkRunContext, subject: DataSubject) -> dict[str, Any]:
+        return {"by": self.by, "tokens": subject.tokens(context.keys)}
+
+    def _all(self, context: SparkRunContext, subject: DataSubject) -> tuple[Found, DataFrame, DataFrame]:
+        """What is stored of the subject: raw, refused and old; rows; rejected records, also those without a payload."""
+        found, searching = self._found or self._search(context, subject), Search(context, subject)
+        rows = context.rows(self.target).filter(searching.is_row(self.target))
+        rejected = context.rows(self.target.quarantine())
+        lines = [(stored.key, number, stored.modified) for stored, numbers in found.raw.items() for number in numbers]
+        schema = "source_object string, source_line bigint, arrived_at timestamp"
+        named = rejected.join(context.spark.createDataFrame(lines, schema), KEY, "left_semi").select(*rejected.columns)
+        return found, rows, searching.rejected(self.target, rejected).union(named).dropDuplicates(KEY)
+
+    def _search(self, context: SparkRunContext, subject: DataSubject) -> Found:
+        searching = Search(context, subject)
+        raw, messages = self._raw(context), self._refused(context)
+        lines = searching.lines(context.staging.bucket, raw.all)
+        refused_lines = searching.lines(self.errors.bucket, messages.all, failed_deliveries.message)
+        old = [entry for entry in (*raw.old, *messages.old) if entry in lines or entry in refused_lines]
+        return Found(
+            raw=_in_order(raw.current, lines),
+            refused={entry: refused_lines[entry] for entry in messages.current if entry in refused_lines},
+            old=(*old, *searching.old_units(self.target), *searching.old_rejected(self.target)),
+            unread=tuple(entry for entry in raw.unread if entry in lines),
+            unreadable=frozenset(searching.unreadable),
+        )
+
+    def _raw(self, context: SparkRunContext) -> "_Versions":
+        """What runs read again, what nobody reads, and what no run has read yet."""
+        place, known = context.locations[self.source.name], context.ledger.objects(self.target.name).closed
+        closed = {(entry.key, entry.version): entry for entry in context.processed(self.target, self.source)}
+        before = {(entry.key, entry.version) for entry in context.storage.old_versions(place)}
+        others = [entry for entry in context.storage.versions(place) if (entry.key, entry.version) not in closed]
+        news = {
+            entry.key: entry
+            for entry in others
+            if (entry.key, entry.etag) not in known and (entry.key, entry.version) not in before
+        }
+        return _Versions(
+            current=[entry for entry in closed.values() if entry.key not in news],
+            old=[entry for entry in others if entry != news.get(entry.key)],
+            # What no run has read must stay what a listing shows, so nothing can be put over it.
+            unread=[*news.values(), *(entry for entry in closed.values() if entry.key in news)],
+        )
+
+    def _refused(self, context: SparkRunContext) -> "_Versions":
+        old = set(context.storage.old_versions(self.errors))
+        return _Versions([entry for entry in context.storage.versions(self.errors) if entry not in old], list(old), [])
+
+    def _staging(self, context: SparkRunContext) -> list[Location]:
+        """Where runs of the dataset stage. Whoever has staged there is over, for the lock is ours."""
+        names = (self.target.name, self.target.quarantine().name)
+        return [Location(context.staging.bucket, f"{context.staging.prefix}{name}/") for name in names]
+
+    def _settle(self, context: SparkRunContext, lock: Lock) -> None:
+        """Say of the objects that an erasure left when it died whether they have got their new content."""
+        known, bucket = context.ledger.objects(self.target.name), context.locations[self.source.name].bucket
+        for key, (before, run_id) in known.rewriting.items():
+            etag = context.storage.etag(bucket, key)
+            is_new = etag and (key, etag) not in known.closed and context.storage.written_by(bucket, key) == run_id
+            if etag and is_new:
+                context.ledger.rewritten(lock, before, etag)
+            else:
+                context.ledger.not_rewritten(lock, key)
+
+    def _rewrite_raw(
+        self, context: SparkRunContext, lock: Lock, stored: StoredObject, numbers: Collection[int]
+    ) -> None:
+        context.ledger.begin_rewriting(lock, stored)
+        etag = _rewritten(context, lock, context.locations[self.source.name].bucket, stored, numbers)
+        context.ledger.rewritten(lock, stored, etag)
+
+    def _rewrite_refused(
+        self, context: SparkRunContext, lock: Lock, stored: StoredObject, numbers: Collection[int]
+    ) -> None:
+        context.ledger.renew(lock)
+        etag = _rewritten(context, lock, self.errors.bucket, stored, numbers)
+        context.ledger.carry_on(failed_deliveries.partition(self.stream), "refused", stored, etag)
+
+
+@dataclass(frozen=True)
+class _Versions:
+    """Versions of objects: that are read again, that are not, and that have not been read."""
+
+    current: list[StoredObject]
+    old: list[StoredObject]
+    unread: list[StoredObject]
+
+    @property
+    def all(self) -> list[StoredObject]:
+        """All of them."""
+        return [*self.current, *self.old, *self.unread]
+
+
+def _rewritten(
+    context: SparkRunContext, lock: Lock, bucket: str, stored: StoredObject, numbers: Collection[int]
+) -> str:
+    """Put the object without these lines over what is there now; the new ETag."""
+    body = search.without(context.storage.read(bucket, stored.key, stored.version), numbers)
+    return context.storage.rewrite(bucket, stored.key, body, context.storage.etag(bucket, stored.key), lock.owner)
+
+
+def _in_order(versions: list[StoredObject], lines: Lines) -> Lines:
+    """Each object with a line of the subject and its later versions, oldest first: the newest is put last again."""
+    found: Lines = {}
+    keys = {stored.key for stored in versions if stored in lines}
+    for stored in sorted((entry for entry in versions if entry.key in keys), key=lambda entry: entry.modified):
+        if stored in lines or any(earlier.key == stored.key for earlier in found):
+            found[stored] = lines.get(stored, ())
+    return found
+
+
+def _without(area: Area, target: Contract, rows: DataFrame) -> tuple[TableChange, ...]:
+    """Stage the units that hold these rows without them."""
+    etags = rewriting.before(area, target, rewriting.touched(rows))
+    if not etags:
+        return ()
+    key = [column.stored_name for column in target.key]
+    kept = rewriting.existing(area, target, etags).join(rows.select(*key), key, "left_anti")
+    return rewriting.staged(area, target, etags, kept)

@@ -1,0 +1,123 @@
+"""Where one subject is stored: lines of raw and refused objects, rows and rejected records in old versions of units."""
+
+import gzip
+import io
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from pyarrow import Table, parquet
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.s3 import StoredObject
+from lake.operations.context import SparkRunContext
+from lake.operations.erasure.data_subject import DataSubject
+from lake.pseudonyms import spark
+from lake.records import json_lines, typed
+
+_SLICES_PER_CORE = 4
+_GZIP = b"\x1f\x8b"
+# In which lines of an object a subject is, from 1.
+Lines = dict[StoredObject, tuple[int, ...]]
+Message = Callable[[bytes], bytes]
+
+
+def itself(line: bytes) -> bytes:
+    """A line that is the record."""
+    return line
+
+
+def without(body: bytes, numbers: Collection[int]) -> bytes:
+    """The object with these lines empty; all others keep their numbers."""
+    lines = enumerate(_lines(body), start=1)
+    text = b"\n".join(b"" if number in numbers else line for number, line in lines)
+    return gzip.compress(text, mtime=0) if body.startswith(_GZIP) else text
+
+
+@dataclass
+class Search:
+    """A search for ``subject``. ``unreadable`` are the keys of objects that are too broken to be searched."""
+
+    context: SparkRunContext
+    subject: DataSubject
+    unreadable: set[str] = field(default_factory=set)
+
+    def lines(self, bucket: str, objects: Iterable[StoredObject], message: Message = itself) -> Lines:
+        """The objects with a line whose ``message`` is a record of the subject."""
+        owns = self.subject.owns
+
+        def find(stored: StoredObject) -> Iterator[tuple[StoredObject, tuple[int, ...] | None]]:
+            try:
+                lines = _lines(typed.body_of(bucket, stored))
+            except json_lines.Broken:
+                yield stored, None
+                return
+            yield stored, tuple(n for n, line in enumerate(lines, start=1) if line.strip() and owns(message(line)))
+
+        found = self._in_tasks(objects, find)
+        self.unreadable |= {stored.key for stored, numbers in found if numbers is None}
+        return {stored: numbers for stored, numbers in found if numbers}
+
+    def is_row(self, contract: Contract) -> Column:
+        """The condition of a row of the dataset that is the subject's."""
+        tokens = self.subject.tokens(self.context.keys)
+        return reduce(or_, (F.col(name).isin(tokens) for name in _encrypted(contract)))
+
+    def rejected(self, contract: Contract, rows: DataFrame) -> DataFrame:
+        """The rejected records of the dataset among ``rows`` that are the subject's."""
+        subject = self.subject
+        is_theirs = F.udf(lambda payload: payload is not None and subject.owns(bytes(payload)), "boolean")
+        opened = spark.with_payload(rows, contract, self.context.keys)
+        return opened.filter(is_theirs("payload")).select(*rows.columns)
+
+    def old_units(self, contract: Contract) -> list[StoredObject]:
+        """Old versions of the dataset's units that hold the subject."""
+        place, columns = self.context.locations[contract.name], _encrypted(contract)
+        tokens = set(self.subject.tokens(self.context.keys))
+
+        def find(stored: StoredObject) -> Iterator[StoredObject]:
+            table = _table(place.bucket, stored, columns)
+            if any(not tokens.isdisjoint(table[name].to_pylist()) for name in columns):
+                yield stored
+
+        return self._in_tasks(self.context.storage.old_versions(place), find)
+
+    def old_rejected(self, contract: Contract) -> list[StoredObject]:
+        """Old versions of the units of the dataset's quarantine that hold the subject."""
+        place = self.context.locations[contract.quarantine().name]
+        versions = list(self.context.storage.old_versions(place))
+
+        def sealed(number: int) -> Iterator[tuple[int, int, str]]:
+            for row in _table(place.bucket, versions[number], ["key_version", "sealed_payload"]).to_pylist():
+                yield number, row["key_version"], row["sealed_payload"]
+
+        rows = self._in_tasks(range(len(versions)), sealed)
+        if not rows:
+            return []
+        frame = self.context.spark.createDataFrame(rows, "number int, key_version int, sealed_payload string")
+        numbers = self.rejected(contract, frame).select("number").distinct().collect()
+        return [versions[row["number"]] for row in numbers]
+
+    def _in_tasks(self, items: Iterable[Any], find: Callable[[Any], Iterator[Any]]) -> list[Any]:
+        listed, context = list(items), self.context.spark.sparkContext
+        if not listed:
+            return []
+        slices = min(len(listed), context.defaultParallelism * _SLICES_PER_CORE)
+        return context.parallelize(listed, slices).flatMap(find).collect()
+
+
+def _encrypted(contract: Contract) -> list[str]:
+    return [column.stored_name for column in contract.encrypted]
+
+
+def _lines(body: bytes) -> list[bytes]:
+    """All lines, whatever the object's name says of its compression; raises Broken."""
+    return json_lines.unpacked(body, ".gz" if body.startswith(_GZIP) else "").split(b"\n")
+
+
+def _table(bucket: str, stored: StoredObject, columns: list[str]) -> Table:
+    return parquet.read_table(io.BytesIO(typed.body_of(bucket, stored)), columns=columns)

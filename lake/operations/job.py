@@ -1,0 +1,158 @@
+"""A Glue job of the lake: arguments to datasets, one operation for each dataset that it writes, a refresh as a rule."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from pyspark.sql import SparkSession
+
+from lake.contract import model
+from lake.core.errors import sentence
+from lake.core.s3 import Location, Storage
+from lake.operations import registry
+from lake.operations.arguments import answer_key
+from lake.operations.context import SparkRunContext
+from lake.operations.refresh import Transformation
+from lake.operations.registry import REFRESH, OperationUnknown, Subject
+from lake.pseudonyms import keys
+from lake.runs.ledger import Ledger
+from lake.runs.metrics import Metrics
+from lake.tables.catalog import Catalog
+
+logger = logging.getLogger(__name__)
+_SPARK_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]key|pseudonym",
+}
+
+
+class JobFailed(Exception):
+    """At least one dataset could not be brought up to date; the message names each with its reason."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the job is to do: an operation, to all of its datasets or to the one that the arguments name.
+
+    Where the arguments hold an ``answer``, the rows of what was done go to that object of the staging area.
+    """
+
+    operation: str = REFRESH
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def means(self, dataset: str) -> bool:
+        """Whether the dataset is one that the order is about."""
+        return self.arguments.get("dataset") in (None, dataset)
+
+
+class Job:
+    """One run of a Glue job. A dataset that fails does not keep the others from their data."""
+
+    def __init__(self, context: SparkRunContext, order: Order) -> None:
+        self.lake = context
+        self._order = order
+        self._failures: dict[str, Exception] = {}
+        self._done: dict[str, list[dict[str, Any]]] = {}
+
+    @staticmethod
+    def from_arguments(arguments: Sequence[str], only: str = "") -> "Job":
+        """The job that Glue's arguments describe; arguments that Glue adds for itself are passed over.
+
+        Raises OperationUnknown when it is to do anything else than the operation ``only``, where there is one.
+        """
+        options, _ = _parser().parse_known_args(arguments)
+        if only and options.operation != only:
+            raise OperationUnknown(f"this job does nothing but {only}; it was asked for {options.operation}")
+        logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("lake").setLevel(logging.INFO)
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=options.pseudonym_key)["SecretString"]
+        uris = {**json.loads(options.reads), **json.loads(options.writes)}
+        context = SparkRunContext(
+            spark=spark_session(),
+            storage=Storage(boto3.client("s3")),
+            ledger=Ledger(boto3.client("dynamodb"), options.ledger, _now),
+            catalog=Catalog(boto3.client("glue"), options.database),
+            metrics=Metrics(boto3.client("cloudwatch"), options.metrics_namespace, options.environment, _now),
+            locations={name: Location.parse(uri) for name, uri in uris.items()},
+            staging=Location.parse(options.staging),
+            manifests=Location.parse(options.manifests),
+            keys=keys.key_versions(secret),
+            code_version=options.code_version,
+            now=_now,
+        )
+        return Job(context, Order(options.operation, json.loads(options.operation_arguments)))
+
+    def run(self, dataset: str, transformation: Transformation) -> None:
+        """Do what the job was started for to one dataset: bring it up to what its source holds, if nothing else."""
+        if not self._order.means(dataset):
+            return
+        target = model.load(dataset)
+        subject = Subject(target, model.load(target.source or ""), transformation)
+        try:
+            rows = registry.perform(self.lake, subject, self._order.operation, self._order.arguments)
+        except Exception as error:  # whatever it is, it is raised again by finish()
+            logger.exception("%s FAILED", dataset)
+            self._failures[dataset] = error
+            return
+        self._done[dataset] = rows
+        logger.info("%s: %s", dataset, rows or "nothing to do")
+
+    def finish(self) -> None:
+        """Leave the answer, if one was asked for; raise JobFailed when any dataset failed or none was meant."""
+        if self._failures:
+            reasons = [f"{name}: {type(error).__name__}: {sentence(error)}" for name, error in self._failures.items()]
+            raise JobFailed(" | ".join(reasons))
+        if not self._done:
+            raise JobFailed(f"the job does not write {self._order.arguments['dataset']}")
+        if "answer" in self._order.arguments:
+            rows = [row for rows in self._done.values() for row in rows]
+            key = answer_key(self.lake.staging.prefix, self._order.arguments["answer"])
+            self.lake.storage.put(self.lake.staging.bucket, key, json.dumps(rows).encode())
+
+
+def spark_session() -> SparkSession:
+    """The session of the job; inside Glue the one that GlueContext prepares, because its metrics hang on it."""
+    builder = SparkSession.builder
+    for name, value in _SPARK_SETTINGS.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    try:
+        from awsglue.context import GlueContext
+    except ModuleNotFoundError:
+        return session
+    glue_session: SparkSession = GlueContext(session.sparkContext).spark_session
+    return glue_session
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--reads", required=True, help='JSON: dataset to location, {"raw_weather": "s3://bucket/raw/weather/"}'
+    )
+    parser.add_argument(
+        "--writes", required=True, help="JSON: dataset to location, quarantine twins and pipeline_runs included"
+    )
+    parser.add_argument("--staging", required=True, help="location for what is not published yet")
+    parser.add_argument("--manifests", required=True, help="location of the runs' manifests")
+    parser.add_argument("--database", required=True, help="database of the Glue Data Catalog")
+    parser.add_argument("--ledger", required=True, help="DynamoDB table of the ledger")
+    parser.add_argument("--pseudonym_key", required=True, help="ARN of the secret with the pseudonym key")
+    parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
+    parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")
+    parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")
+    parser.add_argument("--operation", default=REFRESH, help="what to do; see lake/operations/registry.py")
+    parser.add_argument(
+        "--operation_arguments", default="{}", help='JSON: its arguments, {"dataset": "curated_weather", ...}'
+    )
+    return parser
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,77 @@
+"""Which key version the tokens of a day are made with: the schedule's, unless a run has chosen another for that day.
+
+What was chosen is an object that runs replace like a unit, so that it changes and is undone together with the rows.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from lake.contract.model import Contract
+from lake.core.errors import LakeError
+from lake.operations.context import SparkRunContext
+from lake.pseudonyms.keys import KeyVersion
+
+NOTHING_CHOSEN = b"[]"
+
+
+class NoSuchVersion(LakeError):
+    """The secret holds no key of that version."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A key version for the events of some days, ``first`` and ``last`` included, ISO 8601."""
+
+    first: str
+    last: str
+    version: int
+
+
+def object_key(context: SparkRunContext, target: Contract) -> str:
+    """Where the choices of a dataset are."""
+    return f"{context.manifests.prefix}{target.name}/tokens.json"
+
+
+def chosen(context: SparkRunContext, target: Contract) -> tuple[Choice, ...]:
+    """What runs have chosen, oldest first; later choices win."""
+    bucket, key = context.manifests.bucket, object_key(context, target)
+    body = context.storage.read(bucket, key) if context.storage.etag(bucket, key) else NOTHING_CHOSEN
+    return tuple(Choice(**entry) for entry in json.loads(body))
+
+
+def encoded(choices: Iterable[Choice]) -> bytes:
+    """The object that holds these choices."""
+    return json.dumps([asdict(choice) for choice in choices]).encode()
+
+
+def schedule(context: SparkRunContext, target: Contract) -> tuple[KeyVersion, ...]:
+    """The key versions by event time for a dataset."""
+    return with_choices(context.keys, chosen(context, target)) if target.encrypted else context.keys
+
+
+def with_choices(versions: tuple[KeyVersion, ...], choices: Iterable[Choice]) -> tuple[KeyVersion, ...]:
+    """The schedule with other versions for some days; raises NoSuchVersion."""
+    keys = {version.version: version for version in versions}
+    for choice in choices:
+        if choice.version not in keys:
+            raise NoSuchVersion(
+                f"there is no key of version {choice.version}; there are {', '.join(map(str, sorted(keys)))}"
+            )
+        start, end = _midnight(choice.first), _midnight(choice.last) + timedelta(days=1)
+        others = tuple(part for version in versions for part in _without(version, start, end))
+        versions = (*others, replace(keys[choice.version], valid_from=start, valid_until=end))
+    return versions
+
+
+def _without(version: KeyVersion, start: datetime, end: datetime) -> Iterator[KeyVersion]:
+    """What is left of a version's time when ``start`` to ``end`` is taken from it."""
+    if version.valid_from < start:
+        yield replace(version, valid_until=min(version.valid_until, start))
+    if version.valid_until > end:
+        yield replace(version, valid_from=max(version.valid_from, end))
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), time(), UTC)

@@ -1,0 +1,135 @@
+"""The quarantine of a dataset: which of its records are meant, and how they come and go."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.counts import NOTHING
+from lake.core.errors import LakeError
+from lake.core.s3 import StoredObject
+from lake.operations.context import SparkRunContext
+from lake.runs.manifest import Kind, Manifest
+from lake.runs.run import Outcome
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import rewriting
+from lake.tables.parquet_units.staging import Area
+from lake.tables.parquet_units.units import object_key
+
+KEY = ["source_object", "source_line", "arrived_at"]
+
+
+class SelectionUnclear(LakeError):
+    """A command did not say which records it means."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which quarantined records are meant: those that meet all that is given, ``everything`` where nothing is.
+
+    ``record`` is ``<source object>:<line>``; ``reason`` a rule's id, e.g. ``range:temperature_c``.
+    """
+
+    record: str = ""
+    reason: str = ""
+    source_object: str = ""
+    run_id: str = ""
+    everything: bool = False
+
+    @staticmethod
+    def of(arguments: Mapping[str, Any]) -> "Selection":
+        """The selection among the arguments of an operation; raises SelectionUnclear when there is none."""
+        names = {field.name for field in fields(Selection)}
+        chosen = Selection(**{name: value for name, value in arguments.items() if name in names})
+        if chosen == Selection():
+            raise SelectionUnclear("say which records: one record, a reason, an object, a run, or all of them")
+        return chosen
+
+    def condition(self) -> Column:
+        """The condition that a row of the quarantine meets."""
+        condition = F.lit(True)
+        if self.record:
+            source_object, line = record_of(self.record)
+            condition &= (F.col("source_object") == source_object) & (F.col("source_line") == line)
+        if self.reason:
+            condition &= F.array_contains("reasons", self.reason)
+        for column in ("source_object", "run_id"):
+            if getattr(self, column):
+                condition &= F.col(column) == getattr(self, column)
+        return condition
+
+
+def record_of(text: str) -> tuple[str, int]:
+    """Source object and line of ``<source object>:<line>``; raises SelectionUnclear for anything else."""
+    source_object, _, line = text.rpartition(":")
+    if not source_object or not line.isdecimal():
+        raise SelectionUnclear(f"'{text}' is not a record: expected <source object>:<line>, see 'lake quarantine list'")
+    return source_object, int(line)
+
+
+def selected(context: SparkRunContext, target: Contract, selection: Selection) -> DataFrame:
+    """The rows of the quarantine that are meant, with their units."""
+    return context.rows(target.quarantine()).filter(selection.condition())
+
+
+def units_of(context: SparkRunContext, twin: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
+    """The quarantine's objects that hold these rows."""
+    location = context.locations[twin.name]
+    keys = {object_key(location.prefix, unit) for unit in rewriting.touched(rows)}
+    return tuple(entry for entry in context.storage.list(location) if entry.key in keys)
+
+
+def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
+    """Stage the quarantine without the rows ``leaving`` and with those ``coming``, which replace rows of equal key."""
+    twin = target.quarantine()
+    etags = rewriting.before(area, twin, rewriting.touched(leaving, coming))
+    if not etags:
+        return ()
+    gone = leaving.select(*KEY).unionByName(coming.select(*KEY))
+    kept = rewriting.existing(area, twin, etags).join(gone, KEY, "left_anti")
+    return rewriting.staged(area, twin, etags, kept.unionByName(coming))
+
+
+@dataclass(frozen=True)
+class Discard:
+    """Take records out of the open quarantine, for a ``reason``; raw still holds them, the ledger says who and why.
+
+    ``by`` is an IAM ARN.
+    """
+
+    kind: ClassVar[Kind] = "discard"
+    claims: ClassVar[bool] = False
+    target: Contract
+    selection: Selection
+    reason: str
+    by: str
+
+    @property
+    def source(self) -> Contract:
+        """The quarantine."""
+        return self.target.quarantine()
+
+    def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
+        """The objects of the quarantine that hold one of the records."""
+        return units_of(context, self.source, selected(context, self.target, self.selection))
+
+    def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
+        """Stage the quarantine without the records. No record is judged, so none is counted as received."""
+        leaving = selected(context, self.target, self.selection).persist()
+        records = [f"{row['source_object']}:{row['source_line']}" for row in leaving.select(*KEY).sort(*KEY).collect()]
+        units = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
+        leaving.unpersist()
+        return Outcome(NOTHING, units, details={"by": self.by, "why": self.reason, **named(records)})
+
+
+# A row of the ledger may hold 400 KB; the quarantine's object versions hold the rest.
+_NAMED_RECORDS = 1000
+
+
+def named(records: Iterable[str]) -> dict[str, Any]:
+    """Records as the details of a run have them: how many, and the first of them."""
+    listed = list(records)
+    return {"records": len(listed), "first_records": listed[:_NAMED_RECORDS]}

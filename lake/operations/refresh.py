@@ -1,0 +1,120 @@
+"""A refresh: what is new in raw becomes rows of the target, and rows of its quarantine."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pyspark.sql import DataFrame
+
+from lake.contract.model import Contract
+from lake.core.counts import NOTHING, Counts, total
+from lake.core.errors import CountsDoNotAdd, NoRawData, ToleranceExceeded
+from lake.core.s3 import StoredObject
+from lake.operations import dataset_checks, key_overrides
+from lake.operations.context import SparkRunContext
+from lake.records import typed, validation
+from lake.runs.context import RunContext
+from lake.runs.manifest import Kind, Manifest
+from lake.runs.run import Outcome, run
+from lake.tables.parquet_units import staging
+from lake.tables.parquet_units.staging import Staged
+
+Transformation = Callable[[DataFrame], DataFrame]
+# How many raw objects a failed run names; enough to find the producer.
+WORST_OBJECTS = 3
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Bring ``target`` up to what ``source`` holds."""
+
+    kind: ClassVar[Kind] = "refresh"
+    claims: ClassVar[bool] = True
+    target: Contract
+    source: Contract
+    transformation: Transformation
+
+    def inputs(self, context: RunContext) -> tuple[StoredObject, ...]:
+        """The raw objects that no committed run holds; raises NoRawData when there has never been one."""
+        place = context.locations[self.source.name]
+        stored = list(context.storage.list(place))
+        if not stored:
+            raise NoRawData(
+                f"{self.source.name}: no raw data has ever arrived in {place.uri}; check that its producer runs"
+            )
+        known = context.ledger.objects(self.target.name)
+        return tuple(entry for entry in stored if known.news(entry))
+
+    def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
+        """Judge, pseudonymise and stage what the objects hold."""
+        return _staged(context, manifest, self.target, self.source, self.transformation)
+
+
+def refresh(context: SparkRunContext, target: Contract, source: Contract, transformation: Transformation) -> Counts:
+    """Bring ``target`` up to what ``source`` holds. Raises LakeError when it cannot, then nothing was published."""
+    return run(context, Refresh(target, source, transformation))
+
+
+def _staged(
+    context: SparkRunContext, manifest: Manifest, target: Contract, source: Contract, transformation: Transformation
+) -> Outcome:
+    """Judge, pseudonymise and stage what the objects hold; nothing is visible yet, and it may not come to that."""
+    twin, run_id = target.quarantine(), manifest.run_id
+    for contract in (target, twin):
+        context.catalog.check(contract)
+    area = staging.Area(context.spark, context.storage, context.staging, context.locations, run_id)
+    bucket = context.locations[source.name].bucket
+    raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
+    judged = validation.judged(raw, source, target, transformation).persist()
+    try:
+        by_object, drift = validation.counted(raw, judged)
+        by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
+        _say_drift(target, source, drift, total(by_object.values()).received)
+        _check_tolerance(target, by_object, drift)
+        good = staging.staged(
+            area, target, validation.accepted(judged, target, key_overrides.schedule(context, target), run_id)
+        )
+        bad = staging.staged(area, twin, validation.rejected(judged, target, context.keys, run_id))
+        suspected = dataset_checks.found(area, target, good.changes)
+    except CountsDoNotAdd as error:
+        received = total(by_object.values()).received
+        raise CountsDoNotAdd(str(error), replace(NOTHING, received=received)) from error
+    finally:
+        judged.unpersist()
+        raw.unpersist()
+    by_object = {key: _with_merged(counts, key, good, bad) for key, counts in by_object.items()}
+    counts = replace(total(by_object.values()), drift=drift)
+    return Outcome(counts, (*good.changes, *bad.changes), by_object, suspected)
+
+
+def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], received: int) -> None:
+    for change, records in drift.items():
+        logger.warning(
+            "%s: schema drift in %s: %s in %d of %d records", target.name, source.name, change, records, received
+        )
+
+
+def _with_merged(counts: Counts, key: str, good: Staged, bad: Staged) -> Counts:
+    """The counts of one object with what really came out of the merge, of good rows and of bad ones."""
+    accepted, new, replaced = good.incoming.get(key, 0), good.new.get(key, 0), good.replaced.get(key, 0)
+    quarantined = bad.incoming.get(key, 0)
+    duplicate = accepted - new - replaced
+    return replace(counts, new=new, replaced=replaced, duplicate=duplicate, quarantined=quarantined)
+
+
+def _check_tolerance(target: Contract, by_object: Mapping[str, Counts], drift: Mapping[str, int]) -> None:
+    counts = replace(total(by_object.values()), drift=drift)
+    if target.tolerates(counts.quarantined, counts.received):
+        return
+    worst = ", ".join(f"{reason} {number}" for reason, number in Counter(counts.reasons).most_common(5))
+    worst_first = sorted(by_object, key=lambda key: (-by_object[key].quarantined, key))
+    objects = ", ".join(key for key in worst_first[:WORST_OBJECTS] if by_object[key].quarantined)
+    raise ToleranceExceeded(
+        f"{target.name}: validation FAILED: {counts.quarantined} of {counts.received} records broke a rule ({worst}), "
+        f"most of them in {objects}; the contract tolerates {target.tolerance:.0%} or {target.tolerated_records} "
+        "records; nothing was published",
+        counts,
+    )

@@ -1,0 +1,130 @@
+"""What a job can be asked to do to a dataset besides its hourly refresh: the one place where operations have names."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from lake.contract.model import Contract
+from lake.core.errors import LakeError
+from lake.core.s3 import Location, StoredObject
+from lake.operations.arguments import DAYS_IN_A_RUN
+from lake.operations.backfill import Backfill, Window
+from lake.operations.context import SparkRunContext
+from lake.operations.erasure.erase import Erase
+from lake.operations.quarantine import Discard, Selection
+from lake.operations.refresh import Refresh, Transformation
+from lake.operations.rekey import Retokenise
+from lake.operations.replay import Replay
+from lake.operations.rollback import Undo
+from lake.pseudonyms import spark
+from lake.records import typed, validation
+from lake.runs.run import Outcome, Work, preview, run
+
+Arguments = Mapping[str, Any]
+REFRESH = "refresh"
+
+
+class OperationUnknown(LakeError):
+    """A job was asked for something that it cannot do."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A dataset of the job, what it is made from and how."""
+
+    target: Contract
+    source: Contract
+    transformation: Transformation
+
+
+def perform(context: SparkRunContext, subject: Subject, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
+    """Do an operation; returns the counts of each run that it took, or with ``preview`` of each that it would take.
+
+    Raises LakeError when it cannot be done; a run is done wholly or not at all.
+    """
+    if operation == "judge":
+        return [judged(context, subject, arguments)]
+    if operation not in _WORKS:
+        raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
+    rows: list[dict[str, Any]] = []
+    for work in _WORKS[operation](subject, arguments):
+        if arguments.get("preview"):
+            rows.append(_previewed(work, preview(context, work)))
+        else:
+            rows.append({"dataset": work.target.name, "kind": work.kind, **asdict(run(context, work))})
+    return rows
+
+
+def judged(context: SparkRunContext, subject: Subject, arguments: Arguments) -> dict[str, Any]:
+    """What the contract says of one record that is in no raw object yet, sealed as the quarantine seals."""
+    sealed, version = arguments["sealed_payload"], arguments["key_version"]
+    payload = spark.opened(context.spark, subject.target, context.keys, version, sealed)
+    arriving = StoredObject(".json", "", len(payload), context.now())
+    raw = typed.of_records(context.spark, subject.source, [arriving], lambda _: payload)
+    verdicts = (
+        validation.judged(raw, subject.source, subject.target, subject.transformation).select("reasons").collect()
+    )
+    return {"records": len(verdicts), "reasons": sorted({reason for row in verdicts for reason in row["reasons"]})}
+
+
+def _refresh(subject: Subject, _arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Refresh(subject.target, subject.source, subject.transformation)
+
+
+def _replay(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    selection = Selection.of(arguments)
+    yield Replay(subject.target, subject.source, subject.transformation, selection, arguments["by"])
+
+
+def _discard(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Discard(subject.target, Selection.of(arguments), arguments["why"], arguments["by"])
+
+
+def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    """A run for each piece of the window. A look refuses nothing: it is to show what would be lost."""
+    window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
+    may_lose = bool(arguments.get("allow_loss") or arguments.get("preview"))
+    for chunk in window.chunks(int(arguments.get("days", DAYS_IN_A_RUN))):
+        yield Backfill(
+            subject.target, subject.source, subject.transformation, chunk, arguments["by"], allow_loss=may_lose
+        )
+
+
+def _retokenise(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    """One run: a choice of key version and the rows that follow it belong together."""
+    window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
+    version = int(arguments["version"])
+    yield Retokenise(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
+
+
+def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Erase(
+        subject.target,
+        subject.source,
+        arguments["sealed_payload"],
+        arguments["key_version"],
+        arguments["stream"],
+        Location.parse(arguments["errors"]),
+        arguments["by"],
+    )
+
+
+def _undo(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Undo(subject.target, arguments["run"], arguments["by"])
+
+
+_WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work[SparkRunContext]]]] = {
+    REFRESH: _refresh,
+    "replay": _replay,
+    "discard": _discard,
+    "backfill": _backfill,
+    "retokenise": _retokenise,
+    "undo": _undo,
+    "erase": _erase,
+}
+
+
+def _previewed(work: Work[SparkRunContext], outcome: Outcome) -> dict[str, Any]:
+    about = {"dataset": work.target.name, "kind": work.kind}
+    return {**about, **asdict(outcome.counts), "units": len(outcome.units), "details": dict(outcome.details)}

@@ -1,0 +1,91 @@
+"""A replay: quarantined records are judged again, from the raw lines that they name, under today's contract."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.counts import total
+from lake.core.s3 import StoredObject
+from lake.operations import key_overrides, quarantine
+from lake.operations.context import SparkRunContext
+from lake.operations.quarantine import KEY, Selection
+from lake.operations.refresh import Transformation
+from lake.records import typed, validation
+from lake.runs.manifest import Kind, Manifest
+from lake.runs.run import Outcome
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import staging
+from lake.tables.parquet_units.staging import Area
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Judge the selected records of the quarantine again; what passes goes to ``target`` and leaves the quarantine."""
+
+    kind: ClassVar[Kind] = "replay"
+    claims: ClassVar[bool] = False
+    target: Contract
+    source: Contract
+    transformation: Transformation
+    selection: Selection
+    by: str
+
+    def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
+        """The versions of raw objects that the records came from, as far as raw still holds them."""
+        rows = (
+            quarantine.selected(context, self.target, self.selection).select("source_object", "arrived_at").distinct()
+        )
+        wanted = {(row["source_object"], row["arrived_at"].timestamp()) for row in rows.collect()}
+        if not wanted:
+            return ()
+        versions = context.processed(self.target, self.source)
+        return tuple(entry for entry in versions if (entry.key, entry.modified.timestamp()) in wanted)
+
+    def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
+        """Merge what passes now into the target; the others stay, with today's reasons."""
+        area = context.staging_area(manifest.run_id)
+        rows = quarantine.selected(context, self.target, self.selection).persist()
+        again = rows.join(_arrivals(context, manifest.objects), ["source_object", "arrived_at"], "left_semi").persist()
+        raw = _lines(context, self.source, manifest.objects, again).persist()
+        judged = validation.judged(raw, self.source, self.target, self.transformation).persist()
+        by_object, drift = validation.counted(raw, judged)
+        versions = key_overrides.schedule(context, self.target)
+        good = staging.staged(area, self.target, validation.accepted(judged, self.target, versions, manifest.run_id))
+        bad = validation.rejected(judged, self.target, context.keys, manifest.run_id).persist()
+        units = (*good.changes, *_quarantine(area, self.target, again, bad))
+        new, replaced = sum(good.new.values()), sum(good.replaced.values())
+        duplicate = sum(good.incoming.values()) - new - replaced
+        details = {"by": self.by, "records": rows.count(), "not_in_raw": rows.count() - again.count()}
+        for frame in (rows, again, raw, judged, bad):
+            frame.unpersist()
+        counts = replace(total(by_object.values()), new=new, replaced=replaced, duplicate=duplicate, drift=drift)
+        return Outcome(counts, units, details=details)
+
+
+def _arrivals(context: SparkRunContext, objects: tuple[StoredObject, ...]) -> DataFrame:
+    rows = [(entry.key, entry.modified) for entry in objects]
+    return context.spark.createDataFrame(rows, "source_object string, arrived_at timestamp")
+
+
+def _lines(context: SparkRunContext, source: Contract, objects: tuple[StoredObject, ...], rows: DataFrame) -> DataFrame:
+    """The raw records that the rows name; line 0 names all of an object."""
+    raw = typed.read_raw(context.spark, source, context.locations[source.name].bucket, list(objects))
+    named = rows.select("source_object", "arrived_at", F.col("source_line").alias("named_line"))
+    is_meant = (
+        (F.col("raw.source_object") == F.col("named.source_object"))
+        & (F.col("raw.arrived_at") == F.col("named.arrived_at"))
+        & ((F.col("named_line") == 0) | (F.col("raw.source_line") == F.col("named_line")))
+    )
+    return raw.alias("raw").join(F.broadcast(named).alias("named"), is_meant, "left_semi")
+
+
+def _quarantine(area: Area, target: Contract, again: DataFrame, bad: DataFrame) -> tuple[TableChange, ...]:
+    """The quarantine after the replay. A record that fails as it did before keeps its row, so a repetition is none."""
+    verdict = [*KEY, "reasons", "contract_version"]
+    as_before = again.select(*verdict).intersect(bad.select(*verdict)).select(*KEY)
+    leaving = again.join(as_before, KEY, "left_anti")
+    coming = bad.join(as_before, KEY, "left_anti")
+    return quarantine.moved(area, target, leaving, coming)

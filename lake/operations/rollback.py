@@ -1,0 +1,111 @@
+"""An undo: the units that a run has put are replaced by what was there before, as a run of its own."""
+
+import io
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyarrow import parquet as arrow_parquet
+
+from lake.contract.model import Contract
+from lake.core.counts import NOTHING
+from lake.core.errors import LakeError
+from lake.core.s3 import Location, Storage, StoredObject
+from lake.operations import key_overrides
+from lake.operations.context import SparkRunContext
+from lake.runs.manifest import Kind, Manifest
+from lake.runs.run import Outcome, manifest_of
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import writer as parquet
+from lake.tables.parquet_units.staging import Area
+
+
+class CannotUndo(LakeError):
+    """A run whose units cannot be put back; the message says why, and what to do first."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Put back the units of ``run_id`` as they were before it. ``by`` is an IAM ARN.
+
+    What a run has read stays closed in the ledger: after the undo of a refresh, a backfill brings its records again.
+    """
+
+    kind: ClassVar[Kind] = "undo"
+    claims: ClassVar[bool] = False
+    target: Contract
+    run_id: str
+    by: str
+
+    @property
+    def source(self) -> Contract:
+        """The dataset itself: what it was is read from its own old versions."""
+        return self.target
+
+    def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
+        """The old version of each unit, or the run's own where there was none."""
+        versions = (_versions(context, self.target, change, self.run_id) for change in self._undone(context).units)
+        return tuple(before or current for current, before in versions)
+
+    def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
+        """Stage what was there before; raises CannotUndo when another run has changed a unit since."""
+        area = context.staging_area(manifest.run_id)
+        units = tuple(
+            _put_back(context, area, self.target, change, self.run_id) for change in self._undone(context).units
+        )
+        return Outcome(NOTHING, units, details={"by": self.by, "undone": self.run_id})
+
+    def _undone(self, context: SparkRunContext) -> Manifest:
+        try:
+            status = context.ledger.run(self.target.name, self.run_id)["status"]
+        except KeyError as error:
+            raise CannotUndo(
+                f"{self.target.name} has no run {self.run_id}; see 'lake runs {self.target.name}'"
+            ) from error
+        if status != "COMMITTED":
+            raise CannotUndo(f"run {self.run_id} is {status}: it has changed nothing")
+        return manifest_of(context, self.target, self.run_id)
+
+
+def _versions(
+    context: SparkRunContext, target: Contract, change: TableChange, run_id: str
+) -> tuple[StoredObject, StoredObject | None]:
+    """The version that the run has put, and the one before it."""
+    bucket = context.locations[change.dataset].bucket
+    versions = [entry for entry in context.storage.versions(Location(bucket, change.key)) if entry.key == change.key]
+    writer = context.storage.written_by(bucket, change.key)
+    if writer != run_id:
+        since = f"changed since by run {writer}; undo that first" if writer else "not what a run has put"
+        raise CannotUndo(f"{target.name}: s3://{bucket}/{change.key} is {since}; nothing was changed")
+    if change.before is None:
+        # There was no object; versions of before belong to one that somebody has deleted.
+        return versions[0], None
+    if len(versions) < 2 or versions[1].etag != change.before:
+        raise CannotUndo(
+            f"{target.name}: S3 does not hold what s3://{bucket}/{change.key} was before run {run_id}; old versions "
+            "are kept for 30 days, after that a backfill from raw is the way back"
+        )
+    return versions[0], versions[1]
+
+
+def _put_back(context: SparkRunContext, area: Area, target: Contract, change: TableChange, run_id: str) -> TableChange:
+    current, before = _versions(context, target, change, run_id)
+    bucket = area.locations[change.dataset].bucket
+    body = (
+        context.storage.read(bucket, change.key, before.version)
+        if before
+        else _empty(context.storage, bucket, change.key)
+    )
+    staged = f"{area.folder(change.dataset).prefix}{change.key.replace('/', '_')}"
+    context.storage.put(bucket, staged, body)
+    rows = arrow_parquet.read_metadata(io.BytesIO(body)).num_rows if _is_unit(change.key) else 0
+    return TableChange(change.dataset, change.key, change.partition, current.etag, staged, rows)
+
+
+def _empty(storage: Storage, bucket: str, key: str) -> bytes:
+    """What stands for an object that was not there: data is replaced, never deleted."""
+    return parquet.without_rows_of(storage.read(bucket, key)) if _is_unit(key) else key_overrides.NOTHING_CHOSEN
+
+
+def _is_unit(key: str) -> bool:
+    """Whether the object holds rows; the other kind are the choices of key versions."""
+    return key.endswith(".parquet")

@@ -1,0 +1,36 @@
+"""Sealed records on the machine of who repairs them: opened with the key of the quarantine, sealed for the job.
+
+AES-256-GCM as Spark's ``aes_encrypt`` writes it: nonce of 12 bytes, ciphertext, tag; in base64.
+"""
+
+import base64
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lake.core.errors import LakeError
+from lake.pseudonyms.keys import KeyVersion, seal_of
+
+_NONCE_BYTES = 12
+
+
+class NotOpened(LakeError):
+    """A sealed record that none of our keys opens."""
+
+
+def opened(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str) -> bytes:
+    """The record; raises NotOpened when the key is not the one that sealed it."""
+    body = base64.b64decode(sealed_payload)
+    try:
+        key = seal_of(dataset, versions, key_version)
+        return AESGCM(key).decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], None)
+    except (KeyError, InvalidTag) as error:
+        raise NotOpened(f"{dataset}: no key of version {key_version} in the secret opens this record") from error
+
+
+def sealed(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, payload: bytes) -> str:
+    """The record, sealed under that version."""
+    nonce = os.urandom(_NONCE_BYTES)
+    box = nonce + AESGCM(seal_of(dataset, versions, key_version)).encrypt(nonce, payload, None)
+    return base64.b64encode(box).decode()

@@ -1,0 +1,217 @@
+"""The raw door: bytes of a raw object become records whose values have the contract's types, or reasons why not.
+
+Strict on purpose. Spark's own JSON reader drops a second object on a line, accepts NaN, keeps the last of two equal
+keys and returns half a record when a number is text; all of that in silence.
+"""
+
+import gzip
+import io
+import json
+import math
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lake.contract.model import Column
+
+MAXIMUM_LINE_BYTES = 1024 * 1024
+MAXIMUM_OBJECT_BYTES = 512 * 1024 * 1024
+MAXIMUM_RATIO = 200
+MAXIMUM_DEPTH = 64
+# A record may have any fields, with any names; what is said of them has to stay small.
+MAXIMUM_FIELD_NAME = 64
+MAXIMUM_FIELDS_NAMED = 20
+_CHUNK = 1024 * 1024
+_GZIP = b"\x1f\x8b"
+_UTF8_MARK = b"\xef\xbb\xbf"
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])')
+
+
+class RawRecord(NamedTuple):
+    """One line of a raw object. ``values`` follows the contract's columns; None when ``reasons`` is not empty.
+
+    ``line`` counts from 1; 0 is the object as a whole, whose ``payload`` is empty: the raw object is there.
+    ``drift`` is how its fields differ from the contract's columns: ``added:``, ``missing:`` or ``retyped:`` and a name.
+    """
+
+    line: int
+    payload: bytes
+    values: tuple[Any, ...] | None
+    reasons: list[str]
+    drift: tuple[str, ...] = ()
+
+
+class Broken(Exception):
+    """A line or object that cannot be read; the argument is the reason id."""
+
+
+def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
+    """Every record of one raw object, in order; blank lines are none. Never raises for bad content."""
+    try:
+        text = unpacked(body, key)
+    except Broken as broken:
+        yield RawRecord(0, b"", None, [str(broken)])
+        return
+    for number, line in enumerate(text.split(b"\n"), start=1):
+        if line.strip():
+            yield _record(number, line.rstrip(b"\r"), columns)
+
+
+def unpacked(body: bytes, key: str) -> bytes:
+    """The object's text; raises Broken for a gzip that lies about itself, is cut short or is a bomb."""
+    packed = body.startswith(_GZIP)
+    if packed != key.endswith(".gz") and body:
+        raise Broken("encoding:object")
+    text = _gunzipped(body) if packed else body
+    if text.startswith(_WIDE_MARKS) or _is_wide(text):
+        raise Broken("encoding:object")
+    return text.removeprefix(_UTF8_MARK)
+
+
+def _is_wide(text: bytes) -> bool:
+    """UTF-16 or UTF-32 without a mark: the first two letters of JSON are ASCII, and then every other byte is 0."""
+    return len(text) >= 4 and b"\0\0" in (text[0:4:2], text[1:4:2])
+
+
+def _gunzipped(body: bytes) -> bytes:
+    limit = min(MAXIMUM_OBJECT_BYTES, max(_CHUNK, MAXIMUM_RATIO * len(body)))
+    unpacked = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+            while chunk := stream.read(_CHUNK):
+                unpacked += chunk
+                if len(unpacked) > limit:
+                    raise Broken("too_large:object")
+    except (EOFError, OSError, zlib.error) as error:
+        raise Broken("gzip:object") from error
+    return bytes(unpacked)
+
+
+def _record(number: int, line: bytes, columns: tuple[Column, ...]) -> RawRecord:
+    if len(line) > MAXIMUM_LINE_BYTES:
+        return RawRecord(number, b"", None, ["too_large:line"])
+    try:
+        record = parsed(line)
+    except Broken as broken:
+        return RawRecord(number, line, None, [str(broken)])
+    values = [_value(record.get(column.name), column) for column in columns]
+    reasons = [str(value) for value in values if isinstance(value, Broken)]
+    drift = (*_other_fields(record, columns), *_retyped(reasons))
+    return RawRecord(number, line, None if reasons else tuple(values), reasons, drift)
+
+
+def _other_fields(record: Mapping[str, Any], columns: tuple[Column, ...]) -> list[str]:
+    expected = {column.name for column in columns}
+    if record.keys() == expected:
+        return []
+    added = [f"added:{name[:MAXIMUM_FIELD_NAME]}" for name in sorted(record.keys() - expected)]
+    return [*added[:MAXIMUM_FIELDS_NAMED], *(f"missing:{name}" for name in sorted(expected - record.keys()))]
+
+
+def _retyped(reasons: list[str]) -> list[str]:
+    return [reason.replace("type:", "retyped:", 1) for reason in reasons if reason.startswith("type:")]
+
+
+def parsed(line: bytes) -> Mapping[str, Any]:
+    """The JSON object of one line; raises Broken."""
+    try:
+        text = line.decode("utf-8")
+        if _depth(line) > MAXIMUM_DEPTH:
+            raise Broken("depth:line")
+        record = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise Broken("encoding:line") from error
+    except ValueError as error:
+        raise Broken("malformed:line") from error
+    if not isinstance(record, dict):
+        raise Broken("not_an_object:line")
+    return record
+
+
+def _depth(line: bytes) -> int:
+    """How deep a line is nested; where the interpreter gives up depends on what has called it."""
+    if line.count(b"[") + line.count(b"{") <= MAXIMUM_DEPTH:
+        return 1
+    depth = deepest = 0
+    for bracket in _BRACKETS.finditer(line):
+        depth += bool(bracket[1]) - bool(bracket[2])
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise Broken("duplicate_key:line")
+    return record
+
+
+def _no_constant(_token: str) -> None:
+    raise Broken("not_finite:line")
+
+
+def _value(value: Any, column: Column) -> Any:
+    """The value in the column's type, None for null or missing, or a Broken to collect."""
+    if value is None:
+        return None
+    try:
+        return _READERS[column.physical_type](value)
+    except KeyError:
+        return Broken(f"unsupported_type:{column.name}")
+    except Broken as broken:
+        return Broken(f"{broken}:{column.name}")
+
+
+def _text(value: Any) -> str:
+    """Unicode in composed form, or one identifier would have two tokens."""
+    if not isinstance(value, str):
+        raise Broken("type")
+    if value.isascii():
+        return value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Broken("encoding") from error
+    return unicodedata.normalize("NFC", value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Broken("type")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise Broken("not_finite") from error
+    if not math.isfinite(number):
+        raise Broken("not_finite")
+    return number
+
+
+def _integer_of(bits: int) -> Callable[[Any], int]:
+    def integer(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            raise Broken("type")
+        return value
+
+    return integer
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Broken("type")
+    return value
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "string": _text,
+    "double": _number,
+    "float": _number,
+    "boolean": _boolean,
+    "tinyint": _integer_of(8),
+    "smallint": _integer_of(16),
+    "int": _integer_of(32),
+    "bigint": _integer_of(64),
+}

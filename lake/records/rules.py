@@ -1,0 +1,68 @@
+"""The rules of a contract as Spark conditions. One that comes out null holds: only ``required`` speaks of nulls."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract.model import Column as ContractColumn
+from lake.contract.model import Contract
+from lake.core.errors import ContractError
+
+
+def _to_the_very_end(pattern: str) -> str:
+    """The pattern for Java, whose ``$`` also stands before a last line end; that of contracts does not."""
+    is_anchor = pattern.endswith("$") and not pattern.endswith("\\$")
+    return f"{pattern[:-1]}\\z" if is_anchor else pattern
+
+
+def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:
+    """Fill ``reasons`` (array of string) with the id ``rule:column`` of each rule that the row breaks.
+
+    A row that already has reasons could not be read as what it should be; its values are not judged further.
+    """
+    broken = [F.when(~holds, F.lit(reason)) for reason, holds in conditions(contract, frame.columns)]
+    found = F.array_distinct(F.array_compact(F.array(*broken)))
+    return frame.withColumn("reasons", F.when(F.size("reasons") > 0, F.col("reasons")).otherwise(found))
+
+
+def conditions(contract: Contract, present: list[str]) -> Iterator[tuple[str, Column]]:
+    """Yield (reason id, condition of a good row) for the columns that are ``present`` and for whole rows."""
+    for column in contract.columns:
+        if column.name in present:
+            yield from _column_conditions(column)
+    for rule in contract.rules:
+        yield rule.id, F.expr(rule.condition)
+
+
+def _column_conditions(column: ContractColumn) -> Iterator[tuple[str, Column]]:
+    value = F.col(column.name)
+    if column.required:
+        yield f"required:{column.name}", value.isNotNull()
+    for word, setting in (column.options or {}).items():
+        reason, holds = _option(word, value, setting)
+        yield f"{reason}:{column.name}", holds
+    if column.valid_values:
+        yield f"enum:{column.name}", value.isin(*column.valid_values)
+
+
+def _option(word: str, value: Column, setting: Any) -> tuple[str, Column]:
+    """What an option of the contract is called as a reason, and its condition."""
+    match word:
+        case "minimum":
+            return "range", value >= F.lit(setting)
+        case "maximum":
+            return "range", value <= F.lit(setting)
+        case "exclusiveMinimum":
+            return "range", value > F.lit(setting)
+        case "exclusiveMaximum":
+            return "range", value < F.lit(setting)
+        case "minLength":
+            return "length", F.length(value) >= F.lit(setting)
+        case "maxLength":
+            return "length", F.length(value) <= F.lit(setting)
+        case "pattern":
+            return "pattern", value.rlike(_to_the_very_end(setting))
+        case _:
+            raise ContractError(f"no rule is known for the option '{word}'")

@@ -1,0 +1,80 @@
+"""Frames: raw objects to typed rows, and new rows merged with the units that they touch."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.errors import ContractError, RawObjectUnreadable
+from lake.core.s3 import Storage, StoredObject
+from lake.records import json_lines
+
+LINEAGE = (
+    "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>, "
+    "drift array<string>"
+)
+_ISO_8601 = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?$"
+_SLICES_PER_CORE = 4
+
+
+def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
+    """One row a record of the objects: lineage, the raw line as ``payload``, what the door said, then the columns."""
+    return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
+
+
+def of_records(
+    spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
+) -> DataFrame:
+    """The same of objects whose bytes come from elsewhere."""
+    columns = source.stored
+
+    def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
+        for record in json_lines.read(body_of(stored), stored.key, columns):
+            values = record.values or (None,) * len(columns)
+            payload = bytearray(record.payload)
+            yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)
+
+    slices = max(1, min(len(objects), spark.sparkContext.defaultParallelism * _SLICES_PER_CORE))
+    rows = spark.sparkContext.parallelize(objects, slices).flatMap(records)
+    return spark.createDataFrame(rows, f"{LINEAGE}, {source.ddl}", verifySchema=False)
+
+
+@cache
+def _storage() -> Storage:
+    """That of the process of a task: a client takes longer to make than a small object to read."""
+    return Storage(boto3.client("s3"))
+
+
+def body_of(bucket: str, stored: StoredObject) -> bytes:
+    """The bytes of an object, read in a task; raises RawObjectUnreadable."""
+    try:
+        return _storage().read(bucket, stored.key, stored.version)
+    except (BotoCoreError, ClientError) as error:
+        raise RawObjectUnreadable(f"s3://{bucket}/{stored.key}: {error}") from error
+
+
+def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFrame:
+    """Convert text to the target's types; a text that is none adds the reason ``type:<column>``."""
+    kept = {column.name: column.physical_type for column in target.columns}
+    for column in source.stored:
+        wanted = kept.get(column.name, column.physical_type)
+        if wanted == column.physical_type:
+            continue
+        if (column.physical_type, wanted) != ("string", "timestamp"):
+            raise ContractError(f"{target.name}.{column.name}: no conversion from {column.physical_type} to {wanted}")
+        frame = _with_instant(frame, column.name)
+    return frame
+
+
+def _with_instant(frame: DataFrame, name: str) -> DataFrame:
+    """ISO 8601 only; a time without a zone is UTC, as the raw contracts say."""
+    text = F.col(name)
+    instant = F.when(text.rlike(_ISO_8601), F.try_to_timestamp(text))
+    is_broken = text.isNotNull() & instant.isNull()
+    reasons = F.when(is_broken, F.array_append("reasons", F.lit(f"type:{name}"))).otherwise(F.col("reasons"))
+    return frame.withColumn("reasons", reasons).withColumn(name, instant)

@@ -1,0 +1,63 @@
+"""Every record with the reasons why it is not good enough; the good ones and the bad ones as they will be stored."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.counts import Counts
+from lake.pseudonyms import spark
+from lake.pseudonyms.keys import KeyVersion
+from lake.records import drift, rules, typed
+from lake.tables.parquet_units import merge
+
+
+def judged(
+    raw: DataFrame, source: Contract, target: Contract, transformation: Callable[[DataFrame], DataFrame]
+) -> DataFrame:
+    """Every record with the target's columns and the ``reasons`` why it is not good enough."""
+    return rules.with_reasons(typed.with_types(raw, source, target).transform(transformation), target)
+
+
+def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
+    """By raw object, what was received and what broke a rule; then how the fields of all records drift.
+
+    New, replaced and duplicate are not known yet. Received is counted before the transformation: what that loses must
+    be missed.
+    """
+    received: Counter[str] = Counter()
+    shapes: Counter[tuple[str, ...]] = Counter()
+    for row in raw.groupBy("source_object", "drift").count().collect():
+        received[row["source_object"]] += row["count"]
+        shapes[tuple(row["drift"])] += row["count"]
+    bad = judged_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
+    by_reason = bad.select("source_object", F.explode("reasons").alias("reason")).groupBy("source_object", "reason")
+    reasons: dict[str, dict[str, int]] = defaultdict(dict)
+    for key, reason, number in sorted(by_reason.count().collect()):
+        reasons[key][reason] = number
+    quarantined = _by_object(bad)
+    by_object = {key: Counts(rows, 0, 0, 0, quarantined.get(key, 0), reasons[key]) for key, rows in received.items()}
+    return by_object, drift.found(shapes)
+
+
+def _by_object(rows: DataFrame) -> dict[str, int]:
+    return {row["source_object"]: row["count"] for row in rows.groupBy("source_object").count().collect()}
+
+
+def accepted(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
+    """The good rows, pseudonymised, as they will be stored."""
+    good = judged_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
+    return merge.stored_rows(spark.with_tokens(good, target, keys, target.unit["date"]), target)
+
+
+def rejected(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
+    """The bad rows as the quarantine stores them: reasons in clear, the record itself sealed."""
+    bad = (
+        judged_rows.filter(F.size("reasons") > 0)
+        .select("source_object", "source_line", "arrived_at", "payload", "reasons")
+        .withColumn("contract_version", F.lit(target.version))
+        .withColumn("run_id", F.lit(run_id))
+    )
+    return merge.stored_rows(spark.with_sealed_payload(bad, target, keys, "arrived_at"), target.quarantine())

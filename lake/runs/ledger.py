@@ -1,0 +1,366 @@
+"""The ledger: one DynamoDB table that says what was processed, by whom, and who may publish.
+
+Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
+unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, epoch, CLAIMED, or CLOSED
+with its counts). An erasure gives objects other content: theirs is REPLACED, and ``object#<key>#rewriting`` meanwhile.
+The lease only decides when to try; the epoch decides who may claim and prepare.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from lake.core.errors import LeaseLost
+from lake.core.s3 import StoredObject
+from lake.runs.manifest import Manifest
+
+LEASE = timedelta(minutes=15)
+_TRANSACTION_ITEMS = 100
+_ATTEMPTS_AT_A_CONFLICT = 5
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A dataset locked by one run; ``unfinished`` is the run that was prepared and never committed."""
+
+    dataset: str
+    owner: str
+    epoch: int
+    unfinished: str | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Somebody else's lock."""
+
+    owner: str
+    until: datetime
+
+
+class Rewriting(NamedTuple):
+    """An object, as it was, that run ``run_id`` was giving other content."""
+
+    before: StoredObject
+    run_id: str
+
+
+class Objects(NamedTuple):
+    """The raw objects of a dataset that the ledger knows.
+
+    ``closed`` are those that a committed run has processed, by (key, etag); the value is when the object arrived where
+    S3 does not say so any more, else None. Under the keys of ``rewriting`` an erasure puts other content, or has died.
+    """
+
+    closed: Mapping[tuple[str, str], datetime | None]
+    rewriting: Mapping[str, Rewriting]
+
+    def news(self, stored: StoredObject) -> bool:
+        """Whether nothing is known of the object."""
+        return (stored.key, stored.etag) not in self.closed and stored.key not in self.rewriting
+
+
+class Ledger:
+    """The ledger table; ``client`` is a boto3 DynamoDB client, ``now`` the clock (UTC)."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._table = table
+        self._now = now
+
+    def lock(self, dataset: str, owner: str) -> Lock | Held:
+        """Lock the dataset for one run, with the next epoch; Held when another run's lease is alive."""
+        now = self._now()
+        try:
+            answer = self._update(
+                dataset,
+                "lock",
+                "SET #owner = :owner, lease_until = :until, locked_at = :now ADD epoch :one",
+                # Our own lock: the reply to our first attempt was lost.
+                "attribute_not_exists(lease_until) OR lease_until < :now OR #owner = :owner",
+                {":owner": owner, ":until": (now + LEASE).isoformat(), ":now": now.isoformat(), ":one": 1},
+            )
+        except ClientError as error:
+            if not _condition_failed(error):
+                raise
+            return self._holder(dataset)
+        return Lock(dataset, owner, int(answer["epoch"]), answer.get("unfinished"))
+
+    def renew(self, lock: Lock) -> None:
+        """Prolong the lease; raises LeaseLost when another run has taken the dataset over."""
+        self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
+
+    def complete(self, lock: Lock) -> None:
+        """Write down that a refresh has ended well just now; who has taken over meanwhile will do so himself."""
+        try:
+            self._guarded_update(lock, "SET completed_at = :now", {":now": self._now().isoformat()})
+        except LeaseLost:
+            return
+
+    def release(self, lock: Lock) -> None:
+        """Give the dataset back; no matter when it is no longer ours."""
+        try:
+            self._guarded_update(lock, "REMOVE lease_until, locked_at", {})
+        except LeaseLost:
+            return
+
+    def objects(self, dataset: str) -> Objects:
+        """The raw objects that the ledger knows."""
+        items = self._query(dataset, "object#")
+        # Before objects were claimed, an item was written by the commit only, and without a status.
+        closed = [item for item in items if item.get("status", "CLOSED") == "CLOSED"]
+        rewriting = [item for item in items if item.get("status") == "REWRITING"]
+        return Objects(
+            {(item["key"], item["etag"]): _arrival(item) for item in closed},
+            {item["key"]: Rewriting(_stored(item), item["run_id"]) for item in rewriting},
+        )
+
+    def begin_rewriting(self, lock: Lock, stored: StoredObject) -> None:
+        """Write down, before a closed object gets other content, that what comes under its key is no news."""
+        self.renew(lock)
+        before = {"etag": stored.etag, "size": stored.size, "arrived_at": stored.modified.isoformat()}
+        item = {**_key(lock.dataset, _rewriting(stored.key)), "key": stored.key, "run_id": lock.owner, **before}
+        self._transact([self._put({**item, "status": "REWRITING"})])
+
+    def rewritten(self, lock: Lock, stored: StoredObject, etag: str) -> None:
+        """A closed object has got the content with that ETag: it is closed as before.
+
+        When it arrived is now ours to remember: S3 only says when it got the content that it has.
+        """
+        before = _object(lock.dataset, stored)
+        item = self._item(before["pk"], before["sk"])
+        after = {**item, **_object(lock.dataset, replace(stored, etag=etag)), "arrived_at": stored.modified.isoformat()}
+        # Equal content may have an equal ETag.
+        replaced = [] if etag == stored.etag else [self._put({**item, "status": "REPLACED"})]
+        self._transact([self._put(after), *replaced, self._settled(lock, stored.key)])
+
+    def not_rewritten(self, lock: Lock, key: str) -> None:
+        """The object is as it was before ``begin_rewriting``."""
+        self._transact([self._settled(lock, key)])
+
+    def carry_on(self, partition: str, kind: str, stored: StoredObject, etag: str) -> None:
+        """What ``<kind>#<key>#<etag>`` says of an object, if anything, is said of its content with another ETag too."""
+        item = self._item(partition, f"{kind}#{stored.key}#{stored.etag}")
+        if item:
+            self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
+
+    def audit(self, dataset: str, action: str, record: Mapping[str, Any]) -> None:
+        """Write down what was done that no run tells; ``record`` has the run's id and what the reader needs to know."""
+        moment = self._now().isoformat()
+        key = {"pk": f"audit#{dataset}", "sk": f"{action}#{moment}#{record['run_id']}"}
+        self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
+
+    def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
+        """Write down which run is reading these objects, if the lock still has our epoch; else raises LeaseLost.
+
+        A claim of an earlier epoch is of a run that ended without a commit; what is closed is never claimed again.
+        """
+        claims = [self._claim(lock, stored) for stored in objects]
+        for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
+            renewal = self._check(lock, "SET lease_until = :until", {":until": self._lease_end()})
+            chunk = claims[start : start + _TRANSACTION_ITEMS - 1]
+            try:
+                self._transact([{"Update": renewal}, *chunk])
+            except ClientError as error:
+                raise self._lost(lock, error) from error
+
+    def run(self, dataset: str, run_id: str) -> dict[str, Any]:
+        """The run's record; raises KeyError when there is none."""
+        return self._get(dataset, f"run#{run_id}")
+
+    def runs(self, dataset: str) -> list[dict[str, Any]]:
+        """All run records of the dataset, oldest first."""
+        return sorted(self._query(dataset, "run#"), key=lambda item: str(item["started_at"]))
+
+    def prepare(self, lock: Lock, run_id: str, record: Mapping[str, Any]) -> None:
+        """Write the run as PREPARED, if the lock still has our epoch; from here on it will be finished by somebody."""
+        run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
+        mine = self._check(
+            lock, "SET unfinished = :run, lease_until = :until", {":run": run_id, ":until": self._lease_end()}
+        )
+        try:
+            self._transact([self._put(run), {"Update": mine}])
+        except ClientError as error:
+            raise self._lost(lock, error) from error
+
+    def commit(self, manifest: Manifest) -> None:
+        """Close what the run has claimed, then the run. Safe to repeat, also by a run that wakes up late."""
+        closed = [self._put(_closed(manifest, stored)) for stored in manifest.objects if manifest.claimed]
+        for start in range(0, len(closed), _TRANSACTION_ITEMS):
+            self._transact(closed[start : start + _TRANSACTION_ITEMS])
+        self._close(manifest.dataset, manifest.run_id)
+
+    def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
+        """Write a run that failed before it was prepared."""
+        item = {**_key(dataset, f"run#{run_id}"), **record, "status": "FAILED"}
+        self._client.put_item(TableName=self._table, Item=_typed(item))
+
+    def _close(self, dataset: str, run_id: str) -> None:
+        committed = {
+            "TableName": self._table,
+            "Key": _typed(_key(dataset, f"run#{run_id}")),
+            "UpdateExpression": "SET #status = :committed",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": _typed({":committed": "COMMITTED"}),
+        }
+        finished = {
+            "TableName": self._table,
+            "Key": _typed(_key(dataset, "lock")),
+            "UpdateExpression": "REMOVE unfinished",
+            "ConditionExpression": "unfinished = :run",
+            "ExpressionAttributeValues": _typed({":run": run_id}),
+        }
+        try:
+            self._transact([{"Update": committed}, {"Update": finished}])
+        except ClientError as error:
+            if not _condition_failed(error) or self.run(dataset, run_id)["status"] != "COMMITTED":
+                raise
+
+    def _claim(self, lock: Lock, stored: StoredObject) -> dict[str, Any]:
+        item = {**_object(lock.dataset, stored), "run_id": lock.owner, "epoch": lock.epoch, "status": "CLAIMED"}
+        put = self._put(item)["Put"]
+        condition = {
+            # What was erased may be sent again.
+            "ConditionExpression": "attribute_not_exists(pk) OR #status = :replaced "
+            "OR (#status = :claimed AND epoch <= :epoch)",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":replaced": "REPLACED", ":epoch": lock.epoch}),
+        }
+        return {"Put": {**put, **condition}}
+
+    def _settled(self, lock: Lock, key: str) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._table, "Key": _typed(_key(lock.dataset, _rewriting(key)))}}
+
+    def _put(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": _typed(item)}}
+
+    def _transact(self, items: list[dict[str, Any]]) -> None:
+        """All or none; one that met another's transaction is tried again."""
+        for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
+            try:
+                self._client.transact_write_items(TransactItems=items)
+                return
+            except ClientError as error:
+                if "TransactionConflict" not in _reasons(error) or attempt == _ATTEMPTS_AT_A_CONFLICT:
+                    raise
+
+    def _lease_end(self) -> str:
+        return (self._now() + LEASE).isoformat()
+
+    def _holder(self, dataset: str) -> Held:
+        item = self._get(dataset, "lock")
+        until = item.get("lease_until")
+        return Held(str(item["owner"]), datetime.fromisoformat(until) if until else self._now())
+
+    def _guarded_update(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> None:
+        try:
+            self._client.update_item(**self._check(lock, expression, values))
+        except ClientError as error:
+            raise self._lost(lock, error) from error
+
+    def _check(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """An update of the lock item that works only while its epoch is ours."""
+        return {
+            "TableName": self._table,
+            "Key": _typed(_key(lock.dataset, "lock")),
+            "UpdateExpression": expression,
+            "ConditionExpression": "epoch = :epoch",
+            "ExpressionAttributeValues": _typed({**values, ":epoch": lock.epoch}),
+        }
+
+    def _lost(self, lock: Lock, error: ClientError) -> Exception:
+        if not _condition_failed(error):
+            return error
+        return LeaseLost(f"{lock.dataset}: run {lock.owner} was taken over (its epoch {lock.epoch} is over)")
+
+    def _update(
+        self, dataset: str, sort: str, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key=_typed(_key(dataset, sort)),
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues=_typed(values),
+            ReturnValues="ALL_NEW",
+        )
+        return _plain(answer["Attributes"])
+
+    def _get(self, dataset: str, sort: str) -> dict[str, Any]:
+        answer = self._client.get_item(TableName=self._table, Key=_typed(_key(dataset, sort)), ConsistentRead=True)
+        return _plain(answer["Item"])
+
+    def _item(self, partition: str, sort: str) -> dict[str, Any]:
+        """An item, empty where there is none; sets stay sets."""
+        key = _typed({"pk": partition, "sk": sort})
+        return _plain(self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {}))
+
+    def _query(self, dataset: str, prefix: str) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=_typed({":pk": f"dataset#{dataset}", ":prefix": prefix}),
+        )
+        return [_plain(item) for page in pages for item in page["Items"]]
+
+
+def _condition_failed(error: ClientError) -> bool:
+    is_single = error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    return is_single or "ConditionalCheckFailed" in _reasons(error)
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a transaction was cancelled; empty for any other error."""
+    return {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
+
+
+def _key(dataset: str, sort: str) -> dict[str, str]:
+    return {"pk": f"dataset#{dataset}", "sk": sort}
+
+
+def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
+    identity = {"key": stored.key, "etag": stored.etag, "size": stored.size}
+    return {**_key(dataset, f"object#{stored.key}#{stored.etag}"), **identity}
+
+
+def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+    run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
+    # The manifest of an earlier version counts no objects; see Manifest.decoded.
+    counts = asdict(manifest.by_object[stored.key]) if manifest.by_object else {}
+    return {**_object(manifest.dataset, stored), **run, **counts}
+
+
+def _rewriting(key: str) -> str:
+    return f"object#{key}#rewriting"
+
+
+def _stored(item: Mapping[str, Any]) -> StoredObject:
+    return StoredObject(item["key"], item["etag"], item["size"], datetime.fromisoformat(item["arrived_at"]))
+
+
+def _arrival(item: Mapping[str, Any]) -> datetime | None:
+    return datetime.fromisoformat(item["arrived_at"]) if "arrived_at" in item else None
+
+
+def _typed(item: Mapping[str, Any]) -> dict[str, Any]:
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(value) for name, value in item.items()}
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    deserializer = TypeDeserializer()
+    return {name: _number(deserializer.deserialize(value)) for name, value in item.items()}
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _number(inner) for name, inner in value.items()}
+    return value

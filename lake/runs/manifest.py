@@ -1,0 +1,103 @@
+"""The manifest of a run: which units it replaces and what it has read. Written once, before anything is visible."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from lake.core.counts import NOTHING, Counts
+from lake.core.s3 import StoredObject
+from lake.tables.base import TableChange
+
+# How many of the objects that it has read a row of pipeline_runs names; the manifest names all.
+NAMED_OBJECTS = 1000
+Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "retokenise", "erase"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared run will publish. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
+
+    ``source`` is the dataset that the ``objects`` belong to. Those of a run that has ``claimed`` them will be closed,
+    each with its counts ``by_object`` (by key). ``details`` are what else the ledger keeps: text, whole numbers, lists.
+    """
+
+    run_id: str
+    dataset: str
+    kind: Kind
+    source: str
+    started_at: str
+    ended_at: str
+    epoch: int
+    code_version: str
+    claimed: bool = False
+    objects: tuple[StoredObject, ...] = ()
+    counts: Counts = NOTHING
+    by_object: Mapping[str, Counts] = field(default_factory=dict)
+    units: tuple[TableChange, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        """JSON with sorted keys: equal manifests have equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, default=_iso).encode()
+
+    @staticmethod
+    def decoded(body: bytes, source: str) -> "Manifest":
+        """The manifest in these bytes; ``source`` is what its dataset is made from.
+
+        One of before runs had kinds is of a refresh, which closed all that it had read, with no counts of each object.
+        """
+        fields = {"kind": "refresh", "source": source, "claimed": True, "by_object": {}} | json.loads(body)
+        objects = [
+            StoredObject(**{**entry, "modified": datetime.fromisoformat(entry["modified"])})
+            for entry in fields["objects"]
+        ]
+        read = {
+            "objects": tuple(objects),
+            "counts": Counts(**fields["counts"]),
+            "by_object": {key: Counts(**counts) for key, counts in fields["by_object"].items()},
+            "units": tuple(TableChange(**entry) for entry in fields["units"]),
+        }
+        return Manifest(**{**fields, **read})
+
+
+def checksum(body: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = None) -> dict[str, Any]:
+    """What the ledger keeps of a run."""
+    took = datetime.fromisoformat(manifest.ended_at) - datetime.fromisoformat(manifest.started_at)
+    return {
+        "run_id": manifest.run_id,
+        "pipeline": pipeline,
+        "dataset": manifest.dataset,
+        "kind": manifest.kind,
+        "hop": f"{manifest.source} -> {manifest.dataset}",
+        "status": status,
+        "reason": reason,
+        "started_at": manifest.started_at,
+        "ended_at": manifest.ended_at,
+        "duration_seconds": round(took.total_seconds()),
+        "epoch": manifest.epoch,
+        "code_version": manifest.code_version,
+        "objects": len(manifest.objects),
+        "bytes": sum(stored.size for stored in manifest.objects),
+        **asdict(manifest.counts),
+        "units": len(manifest.units),
+    }
+
+
+def row(reported: Mapping[str, Any], manifest: Manifest) -> bytes:
+    """One row of ``pipeline_runs``: what the ledger keeps and the first objects, as a line of JSON."""
+    named = [stored.key for stored in manifest.objects[:NAMED_OBJECTS]]
+    return json.dumps({**reported, "input_objects": named}).encode() + b"\n"
+
+
+def _iso(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} does not belong in a manifest")

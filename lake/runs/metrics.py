@@ -1,0 +1,98 @@
+"""What a run tells CloudWatch about itself: once for its dataset and once for its pipeline."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lake.contract.model import Contract
+from lake.core.counts import NOTHING, Counts
+from lake.core.errors import CountsDoNotAdd, LakeError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One value of one metric; ``unit`` is a unit of CloudWatch."""
+
+    name: str
+    value: float
+    unit: str = "Count"
+
+
+@dataclass
+class Run:
+    """What a run has counted; it stays nothing until the run says so."""
+
+    counts: Counts = NOTHING
+
+
+class Metrics:
+    """The metrics of one environment; ``client`` is a boto3 CloudWatch client, ``now`` the clock (UTC)."""
+
+    def __init__(self, client: Any, namespace: str, environment: str, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._environment = environment
+        self._now = now
+
+    @contextmanager
+    def of_run(self, target: Contract) -> Iterator[Run]:
+        """Put the metrics of the run inside, however it ends; a failed one says what its error had counted."""
+        run, started = Run(), self._now()
+        try:
+            yield run
+        except Exception as error:
+            counts = error.counts if isinstance(error, LakeError) else NOTHING
+            # A run that ended before it had counted everything has lost nothing: it published nothing.
+            unaccounted = counts.unaccounted if isinstance(error, CountsDoNotAdd) else 0
+            self._put(target, [*counted(counts, unaccounted), *ended(False), self._duration(started)])
+            raise
+        self._put(target, [*counted(run.counts, run.counts.unaccounted), *ended(True), self._duration(started)])
+
+    def finished(self, target: Contract, counts: Counts) -> None:
+        """Put the metrics of a run that died and that another one has finished; how long it took nobody knows."""
+        self._put(target, [*counted(counts, counts.unaccounted), *ended(True)])
+
+    def _duration(self, started: datetime) -> Metric:
+        return Metric("RunDuration", (self._now() - started).total_seconds(), "Seconds")
+
+    def _put(self, target: Contract, metrics: Sequence[Metric]) -> None:
+        """Put them for dataset and pipeline. Not being heard must not undo what a run has published."""
+        places = ({"Dataset": target.name}, {"Pipeline": target.domain})
+        data = [self._datum(metric, place) for place in places for metric in metrics]
+        try:
+            self._client.put_metric_data(Namespace=self._namespace, MetricData=data)
+        except (BotoCoreError, ClientError):
+            logger.exception("%s: the metrics of the run could not be put", target.name)
+
+    def _datum(self, metric: Metric, place: dict[str, str]) -> dict[str, Any]:
+        named = {"Environment": self._environment, **place}
+        dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
+        return {"MetricName": metric.name, "Value": metric.value, "Unit": metric.unit, "Dimensions": dimensions}
+
+
+def counted(counts: Counts, unaccounted: int) -> list[Metric]:
+    """The records of a run by what became of them. Of nothing received there is no ratio."""
+    metrics = [
+        Metric("RecordsReceived", counts.received),
+        Metric("RecordsNew", counts.new),
+        Metric("RecordsReplaced", counts.replaced),
+        Metric("RecordsDuplicate", counts.duplicate),
+        Metric("RecordsQuarantined", counts.quarantined),
+        Metric("RecordsUnaccounted", unaccounted),
+        Metric("SchemaDrift", len(counts.drift)),
+    ]
+    if counts.received:
+        metrics.append(Metric("QuarantineRatio", counts.quarantined / counts.received, "None"))
+    return metrics
+
+
+def ended(well: bool) -> list[Metric]:
+    """Whether the run succeeded. Always both, so that each has data as long as runs end."""
+    return [Metric("RunsSucceeded", int(well)), Metric("RunsFailed", int(not well))]

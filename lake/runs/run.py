@@ -1,0 +1,278 @@
+"""One run for one dataset: lock, finish what is unfinished, prepare, publish, commit.
+
+The order is the protocol; each step may be repeated, and a death between any two of them is mended by the next run.
+What a run does to the dataset is its work: a refresh from raw, a replay of the quarantine, a backfill.
+"""
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lake.contract.model import Contract, load
+from lake.core.counts import NOTHING, Counts, total
+from lake.core.errors import CountsDoNotAdd, DatasetHeld, LakeError, OutsideWriter, sentence
+from lake.core.s3 import PreconditionFailed, StoredObject
+from lake.runs import lease
+from lake.runs.context import RunContext
+from lake.runs.ledger import Held, Lock
+from lake.runs.manifest import Kind, Manifest, checksum, report, row
+from lake.tables.base import TableChange
+from lake.tables.catalog import folder_of
+
+RUNS = "pipeline_runs"
+# What may go wrong between lock and prepare, besides the engine's own errors. Anything else is a defect.
+_FAILURES = (LakeError, BotoCoreError, ClientError)
+logger = logging.getLogger(__name__)
+Context = TypeVar("Context", bound=RunContext)
+# A work that needs less of its context can be run with one that has more.
+AnyContext = TypeVar("AnyContext", bound=RunContext, contravariant=True)
+
+
+class Outcome(NamedTuple):
+    """What staging has counted and what publishing would change.
+
+    ``by_object`` are the counts of each object that was read, by key. A work that claims its objects counts each.
+    ``details`` are what else the ledger keeps of the run: who asked for it and why, what it has found.
+    """
+
+    counts: Counts
+    units: tuple[TableChange, ...]
+    by_object: Mapping[str, Counts] = MappingProxyType({})
+    details: Mapping[str, Any] = MappingProxyType({})
+
+
+class Work(Protocol[AnyContext]):
+    """What a run does to its dataset, ``target``, with objects of ``source``.
+
+    A work ``claims`` its objects when each of them is to be processed once and never again.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """What pipeline_runs calls it."""
+
+    @property
+    def claims(self) -> bool:
+        """Whether the objects are claimed before they are read and closed by the commit."""
+
+    @property
+    def source(self) -> Contract:
+        """The dataset whose objects are read; the target itself for a work that only looks at that."""
+
+    @property
+    def target(self) -> Contract:
+        """The dataset whose units change; its quarantine may change with it."""
+
+    def inputs(self, context: AnyContext) -> tuple[StoredObject, ...]:
+        """The objects that the run reads; none: there is nothing to do."""
+
+    def stage(self, context: AnyContext, manifest: Manifest) -> Outcome:
+        """Write to the staging area of ``manifest.run_id``; nothing is visible yet.
+
+        Raises LakeError when it must not come to that.
+        """
+
+
+@runtime_checkable
+class Concluding(Protocol[AnyContext]):
+    """A work that has more to do than to replace units, which no other run can finish for it."""
+
+    def conclude(self, context: AnyContext, lock: Lock) -> None:
+        """Do it, after the commit and still under the lock. Who repeats the work does what was left."""
+
+
+def run(context: Context, work: Work[Context]) -> Counts:
+    """Do the work under the dataset's lock. Raises LakeError when it cannot, then nothing was published.
+
+    Only work that claims what has arrived is measured: a repair is no flow of data.
+    """
+    if not work.claims:
+        return _locked(context, work)
+    with context.metrics.of_run(work.target) as measured:
+        measured.counts = _locked(context, work)
+    return measured.counts
+
+
+def preview(context: Context, work: Work[Context]) -> Outcome:
+    """What a run would do now: staged like one, but nothing is locked, published or written down."""
+    unlocked = Lock(work.target.name, _new_run_id(context), 0, None)
+    manifest = replace(_begun(context, unlocked, work), objects=work.inputs(context))
+    return work.stage(context, manifest) if manifest.objects else Outcome(NOTHING, ())
+
+
+def _new_run_id(context: RunContext) -> str:
+    return f"{context.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+
+
+def _locked(context: Context, work: Work[Context]) -> Counts:
+    target, run_id = work.target, _new_run_id(context)
+    lock = context.ledger.lock(target.name, run_id)
+    if isinstance(lock, Held) and isinstance(work, Concluding):
+        raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
+    if isinstance(lock, Held):
+        logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
+        return NOTHING
+    try:
+        if lock.unfinished:
+            logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
+            context.metrics.finished(target, finish(context, lock, target, lock.unfinished))
+        counts = _done(context, lock, work)
+        if isinstance(work, Concluding):
+            with lease.beating(context.ledger, lock):
+                work.conclude(context, lock)
+        if work.claims:
+            context.ledger.complete(lock)
+        return counts
+    finally:
+        context.ledger.release(lock)
+
+
+def _done(context: Context, lock: Lock, work: Work[Context]) -> Counts:
+    manifest, target = _begun(context, lock, work), work.target
+    failures: tuple[type[Exception], ...] = (*_FAILURES, *context.engine_errors)
+    try:
+        manifest = replace(manifest, objects=work.inputs(context))
+        if not manifest.objects:
+            logger.info("%s: no new object of %s", target.name, work.source.name)
+            return NOTHING
+        logger.info("%s: run %s reads %d objects", target.name, lock.owner, len(manifest.objects))
+        if work.claims:
+            context.ledger.claim(lock, manifest.objects)
+        with lease.beating(context.ledger, lock):
+            outcome = work.stage(context, manifest)
+        _check(manifest, outcome)
+        manifest = _with_outcome(manifest, outcome, context.now())
+        record = _recorded(context, target, manifest)
+    except failures as error:
+        _record_failure(context, manifest, target, error)
+        raise
+    # When this fails, nobody knows whether the run is prepared: it is not called failed.
+    context.ledger.prepare(lock, manifest.run_id, record)
+    return finish(context, lock, target, manifest.run_id)
+
+
+def _begun(context: Context, lock: Lock, work: Work[Context]) -> Manifest:
+    started = context.now().isoformat()
+    return Manifest(
+        run_id=lock.owner,
+        dataset=work.target.name,
+        kind=work.kind,
+        source=work.source.name,
+        started_at=started,
+        ended_at=started,
+        epoch=lock.epoch,
+        code_version=context.code_version,
+        claimed=work.claims,
+    )
+
+
+def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Manifest:
+    return replace(
+        manifest,
+        ended_at=ended.isoformat(),
+        counts=outcome.counts,
+        by_object=dict(outcome.by_object),
+        units=outcome.units,
+        details=dict(outcome.details),
+    )
+
+
+def _check(manifest: Manifest, outcome: Outcome) -> None:
+    """Every record is accounted for, in the run and in each object; else raises CountsDoNotAdd."""
+    counts, by_object = outcome.counts, outcome.by_object
+    wrong = sorted(key for key, part in by_object.items() if not part.add_up)
+    if wrong or not counts.add_up:
+        where = f", first in {wrong[0]}: {by_object[wrong[0]]}" if wrong else ""
+        raise CountsDoNotAdd(
+            f"{manifest.dataset}: the counts do not add up, nothing was published: {counts}{where}", counts
+        )
+    read = {stored.key for stored in manifest.objects}
+    if manifest.claimed and (by_object.keys() != read or total(by_object.values()) != counts):
+        raise CountsDoNotAdd(
+            f"{manifest.dataset}: the counts of {len(by_object)} objects do not make those of the run, which has read "
+            f"{len(read)} objects; nothing was published: {counts}",
+            counts,
+        )
+
+
+def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Counts:
+    """Publish and commit a prepared run, ours or one that died; every step may be repeated. Returns its counts."""
+    manifest = manifest_of(context, target, run_id)
+    for change in manifest.units:
+        # Right before the write: who has slept must not even try.
+        context.ledger.renew(lock)
+        _publish(context, manifest, change)
+    _register(context, target, manifest)
+    _report(context, manifest, report(manifest, "COMMITTED", target.domain))
+    context.ledger.commit(manifest)
+    logger.info("%s: run %s committed %s", target.name, run_id, manifest.counts)
+    return manifest.counts
+
+
+def _recorded(context: RunContext, target: Contract, manifest: Manifest) -> dict[str, Any]:
+    """Put the manifest; returns what the ledger says of the run."""
+    body = manifest.encoded()
+    context.storage.put(context.manifests.bucket, _manifest_key(context, target, manifest.run_id), body)
+    kept = {"manifest_sha256": checksum(body), "details": manifest.details}
+    return {**report(manifest, "PREPARED", target.domain), **kept}
+
+
+def _manifest_key(context: RunContext, target: Contract, run_id: str) -> str:
+    return f"{context.manifests.prefix}{target.name}/{run_id}.json"
+
+
+def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
+    """The manifest of a prepared or committed run; raises OutsideWriter when it is not the one that was written."""
+    record = context.ledger.run(target.name, run_id)
+    body = context.storage.read(context.manifests.bucket, _manifest_key(context, target, run_id))
+    if checksum(body) != record["manifest_sha256"]:
+        raise OutsideWriter(f"{target.name}: the manifest of run {run_id} is not the one in the ledger")
+    return Manifest.decoded(body, target.source or "")
+
+
+def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> None:
+    """Replace one unit. One that has changed since was put by this run before, or by a stranger."""
+    bucket = context.locations[change.dataset].bucket
+    try:
+        context.storage.replace(bucket, change.staged, change.key, change.before, manifest.run_id)
+    except PreconditionFailed as failed:
+        writer = context.storage.written_by(bucket, change.key)
+        if writer == manifest.run_id or context.ledger.run(manifest.dataset, manifest.run_id)["status"] == "COMMITTED":
+            return
+        raise OutsideWriter(
+            f"s3://{bucket}/{change.key} was changed by {writer or 'a writer outside the ledger'} after run "
+            f"{manifest.run_id} had read it; put the version back or remove it, then run again"
+        ) from failed
+
+
+def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:
+    """Partitions of what was written, and of the raw objects that were read."""
+    for dataset in {change.dataset for change in manifest.units}:
+        context.catalog.add_partitions(dataset, [unit.partition for unit in manifest.units if unit.dataset == dataset])
+    source = load(target.source or "")
+    prefix = context.locations[source.name].prefix
+    folders = [folder_of(source, prefix, stored.key) for stored in manifest.objects]
+    context.catalog.add_partitions(source.name, [folder for folder in folders if folder])
+
+
+def _record_failure(context: RunContext, manifest: Manifest, target: Contract, error: Exception) -> None:
+    counts = error.counts if isinstance(error, LakeError) else NOTHING
+    failed = replace(manifest, ended_at=context.now().isoformat(), counts=counts)
+    reported = report(failed, "FAILED", target.domain, sentence(error))
+    context.ledger.record_failure(target.name, manifest.run_id, reported)
+    _report(context, failed, reported)
+
+
+def _report(context: RunContext, manifest: Manifest, reported: Mapping[str, Any]) -> None:
+    """One row of pipeline_runs; written before the commit, because a prepared run will be committed by somebody."""
+    location = context.locations[RUNS]
+    folder = f"date={manifest.started_at[:10]}"
+    key = f"{location.prefix}{folder}/{manifest.run_id}_{manifest.dataset}.json"
+    context.storage.put(location.bucket, key, row(reported, manifest))
+    context.catalog.add_partitions(RUNS, [folder])

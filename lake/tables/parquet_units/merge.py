@@ -1,0 +1,60 @@
+"""Rows as a table stores them, and new rows merged with the units that they touch."""
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.s3 import Location
+from lake.tables.parquet_units.units import UNIT, unit_of
+
+# Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
+_VERSION = ("arrived_at", "source_object", "source_line")
+
+
+def stored_rows(frame: DataFrame, contract: Contract) -> DataFrame:
+    """The contract's stored columns, in order and typed, and the row's unit."""
+    columns = [F.col(column.stored_name).cast(column.stored_type) for column in contract.stored]
+    return frame.select(*columns).withColumn(UNIT, unit_of(contract))
+
+
+def read_units(spark: SparkSession, contract: Contract, location: Location, keys: list[str]) -> DataFrame:
+    """The rows of these units as ``stored_rows`` shapes them."""
+    if not keys:
+        return stored_rows(spark.createDataFrame([], contract.ddl), contract)
+    frame = spark.read.schema(contract.ddl).parquet(*(f"s3://{location.bucket}/{key}" for key in keys))
+    return stored_rows(frame, contract)
+
+
+def merged(existing: DataFrame, incoming: DataFrame, contract: Contract) -> DataFrame:
+    """The latest version of each key, with ``changed`` and counts ``new``, ``replaced``, ``duplicate``."""
+    versions = existing.withColumn("was_there", F.lit(True)).unionByName(incoming.withColumn("was_there", F.lit(False)))
+    columns = [column.stored_name for column in contract.stored]
+    winner = F.max_by(F.struct(*columns, UNIT, "was_there"), F.struct(*_VERSION, "was_there"))
+    per_key = versions.groupBy(*(column.stored_name for column in contract.key)).agg(
+        winner.alias("winner"),
+        F.max_by(_content(contract), F.struct(*_VERSION, "was_there")).alias("content"),
+        F.max(F.when(F.col("was_there"), _content(contract))).alias("content_before"),
+        F.max("was_there").alias("existed"),
+        F.count(F.when(~F.col("was_there"), 1)).alias("incoming"),
+    )
+    return _counted(per_key)
+
+
+def _counted(per_key: DataFrame) -> DataFrame:
+    changed = ~F.col("winner.was_there")
+    new = (~F.col("existed")).cast("bigint")
+    is_other = ~F.col("content").eqNullSafe(F.col("content_before"))
+    replaced = (F.col("existed") & changed & is_other).cast("bigint")
+    return per_key.select(
+        "winner.*",
+        changed.alias("changed"),
+        new.alias("new"),
+        replaced.alias("replaced"),
+        (F.col("incoming") - new - replaced).alias("duplicate"),
+    ).drop("was_there")
+
+
+def _content(contract: Contract) -> Column:
+    """What a record says, without where it came from."""
+    said = [column.stored_name for column in contract.stored if "lineage" not in column.tags]
+    return F.xxhash64(*said)

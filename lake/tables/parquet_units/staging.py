@@ -1,0 +1,103 @@
+"""Staging: judged records become units, written where no reader looks and checked before they are published."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract.model import Contract
+from lake.core.errors import CountsDoNotAdd
+from lake.core.s3 import Location, Storage
+from lake.tables.base import TableChange
+from lake.tables.parquet_units import merge, units, writer
+from lake.tables.parquet_units.units import UNIT
+
+
+@dataclass(frozen=True)
+class Area:
+    """Where one run stages: below ``location``, in a folder of its own."""
+
+    spark: SparkSession
+    storage: Storage
+    location: Location
+    locations: dict[str, Location]
+    run_id: str
+
+    def folder(self, dataset: str) -> Location:
+        """The run's staging folder of a dataset."""
+        return Location(self.location.bucket, f"{self.location.prefix}{dataset}/{self.run_id}/")
+
+
+class Staged(NamedTuple):
+    """What publishing would change, and by raw object the rows that came in and those that are new or replaced one."""
+
+    changes: tuple[TableChange, ...]
+    incoming: Mapping[str, int]
+    new: Mapping[str, int]
+    replaced: Mapping[str, int]
+
+
+def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
+    """Merge ``incoming`` with the units it touches and write those that change to the staging folder."""
+    location = area.locations[contract.name]
+    incoming = incoming.persist()
+    arrived = incoming.groupBy(UNIT, "source_object").count().collect()
+    touched = sorted({row[UNIT] for row in arrived})
+    before = {unit: area.storage.etag(location.bucket, units.object_key(location.prefix, unit)) for unit in touched}
+    present = [units.object_key(location.prefix, unit) for unit in touched if before[unit]]
+    existing = merge.read_units(area.spark, contract, location, present)
+    merged = merge.merged(existing, incoming, contract).persist()
+    try:
+        sums = (F.sum(name).alias(name) for name in ("new", "replaced", "duplicate"))
+        found = merged.groupBy("source_object").agg(*sums).collect()
+        rows = _rows_of_changed_units(merged)
+        write(area, contract, merged, rows)
+    finally:
+        merged.unpersist()
+        incoming.unpersist()
+    changes = tuple(change(area, contract, unit, before[unit], rows[unit]) for unit in sorted(rows))
+    return _staged(contract, changes, arrived, found)
+
+
+def _staged(contract: Contract, changes: tuple[TableChange, ...], arrived: list[Row], found: list[Row]) -> Staged:
+    """What came in by object, what became of it by the object of the version that won; no row may be missing."""
+    incoming: Counter[str] = Counter()
+    for row in arrived:
+        incoming[row["source_object"]] += row["count"]
+    merged = sum(row["new"] + row["replaced"] + row["duplicate"] for row in found)
+    if merged != incoming.total():
+        raise CountsDoNotAdd(f"{contract.name}: {merged} of {incoming.total()} incoming rows were merged")
+    new, replaced = ({row["source_object"]: row[name] for row in found} for name in ("new", "replaced"))
+    return Staged(changes, incoming, new, replaced)
+
+
+def _rows_of_changed_units(merged: DataFrame) -> dict[str, int]:
+    per_unit = merged.groupBy(UNIT).agg(F.count("*").alias("rows"), F.max("changed").alias("changed"))
+    return {row[UNIT]: row["rows"] for row in per_unit.filter("changed").collect()}
+
+
+def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
+    """One object a unit, sorted by key so that a reader of one key skips most of it.
+
+    Raises CountsDoNotAdd unless each unit was written once, with the expected rows.
+    """
+    if not rows:
+        return
+    columns = [column.stored_name for column in contract.stored]
+    key = [column.stored_name for column in contract.key]
+    changed = merged.filter(F.col(UNIT).isin(*rows)).select(UNIT, *columns)
+    in_units = changed.repartition(F.col(UNIT)).sortWithinPartitions(UNIT, *key)
+    write = writer.writer(area.folder(contract.name))
+    written = [tuple(row) for row in in_units.mapInArrow(write, writer.WRITTEN).collect()]
+    if sorted(written) != sorted(rows.items()):
+        raise CountsDoNotAdd(f"{contract.name}: staged {sorted(written)} instead of {sorted(rows.items())}")
+
+
+def change(area: Area, contract: Contract, unit: str, before: str | None, rows: int) -> TableChange:
+    """The change that puts a staged unit in place."""
+    key = units.object_key(area.locations[contract.name].prefix, unit)
+    staged_key = writer.object_key(area.folder(contract.name), unit)
+    return TableChange(contract.name, key, units.partition(unit), before, staged_key, rows)

@@ -1,0 +1,63 @@
+"""Units as Parquet objects, each put whole by the task that holds its rows.
+
+Not by Spark's own writer: that writes files under names of its own and renames them, which S3 does by copying, and
+a task that is repeated leaves two.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+import boto3
+import pyarrow as pa
+from pyarrow import parquet
+
+from lake.core.s3 import Location, Storage
+from lake.tables.parquet_units.units import UNIT
+
+WRITTEN = f"{UNIT} string, rows bigint"
+_ROWS_IN_A_GROUP = 64 * 1024
+
+
+def object_key(folder: Location, unit: str) -> str:
+    """The staged object of a unit."""
+    return f"{folder.prefix}{unit}.parquet"
+
+
+def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """For mapInArrow over rows sorted by unit: puts each unit below ``folder``, yields (unit, rows)."""
+
+    def write(batches: Iterable[Any]) -> Iterator[Any]:
+        storage = Storage(boto3.client("s3"))
+        for unit, parts in groupby(_by_unit(batches), key=lambda part: part[0]):
+            table = pa.Table.from_batches([batch for _, batch in parts])
+            storage.put(folder.bucket, object_key(folder, unit), _encoded(table.drop_columns([UNIT])))
+            yield pa.RecordBatch.from_pydict({UNIT: [unit], "rows": [table.num_rows]})
+
+    return write
+
+
+def without_rows(schema: Any) -> bytes:
+    """An object of that Arrow schema that holds no row."""
+    return _encoded(schema.empty_table())
+
+
+def without_rows_of(body: bytes) -> bytes:
+    """An object of the same schema that holds no row."""
+    return without_rows(parquet.read_schema(pa.BufferReader(body)))
+
+
+def _by_unit(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Cut each batch where the unit changes."""
+    for batch in batches:
+        start = 0
+        for run in batch.column(UNIT).value_counts() if batch.num_rows else []:
+            yield run["values"].as_py(), batch.slice(start, run["counts"].as_py())
+            start += run["counts"].as_py()
+
+
+def _encoded(table: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd", row_group_size=_ROWS_IN_A_GROUP)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
