@@ -13,7 +13,7 @@ import pytest
 from drills import catalogue, quiet, report, runbook, sets
 from drills.run import Result, Runner
 from scripts.bootstrap_state import BACKEND, backend_settings
-from tests.end_to_end.deployment import Deployed
+from tests.pipelines.weather_iot.deployment import Deployed
 from tests.local_aws import REPOSITORY
 
 RUNBOOK, DRILLS = runbook.load(), catalogue.drills()

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed
-from tests.end_to_end.test_1_deploy import STATE_BUCKET
+from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.weather_iot.e2e.test_deploy import STATE_BUCKET
 
 SWITCH = {"TF_VAR_allow_destroy": "true"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed
+from tests.pipelines.weather_iot.deployment import Deployed
 from tests.local_aws import REPOSITORY
 from tests.terraform.test_alarms import ALARMS
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from lake import keys
-from tests.end_to_end.conftest import BY_HAND, PLANTED
-from tests.end_to_end.deployment import Deployed
+from tests.pipelines.weather_iot.conftest import BY_HAND, PLANTED
+from tests.pipelines.weather_iot.deployment import Deployed
 
 
 def test_every_hour_is_a_row_and_the_good_record_by_hand_too(deployed: Deployed, transformed: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed, Invocation, deploy, weather_record
+from tests.pipelines.weather_iot.deployment import Deployed, Invocation, deploy, weather_record
 from tests.local_aws import LocalAws
 
 MOMENT = "2025-06-01T12:00:00+00:00"
@@ -18,7 +18,7 @@ PARIS = "latitude=48.8566"
 @pytest.fixture(scope="session")
 def deployed(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     """dev, applied once."""
-    return deploy(aws, tmp_path_factory.mktemp("end_to_end"))
+    return deploy(aws, tmp_path_factory.mktemp("deployed"))
 
 
 @pytest.fixture(scope="session")
