@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests import local_aws
 from tests.local_aws import LocalAws
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # a unit test does not wait for Spark to be imported
 
     from tests.place import Place
 
-pytest_plugins = ["tests.tiers"]
+pytest_plugins = ["tests.tiers", "pytester"]
 
 
 @pytest.fixture(autouse=True)

@@ -30,12 +30,15 @@ _GUARDED = ("connect", "connect_ex", "bind", "sendto")
 
 
 def tier(item: pytest.Item) -> str:
-    """The tier of a collected test; raises ValueError when it carries more than one."""
-    marked = {mark.name for mark in item.iter_markers() if mark.name in TIERS}
-    if len(marked) > 1:
-        raise ValueError(f"{item.nodeid} is in more than one tier: {', '.join(sorted(marked))}")
+    """The tier of a collected test: a mark of its own, or that of its file, or what its fixtures make it."""
+    marked = [mark.name for mark in item.iter_markers() if mark.name in TIERS]
     asked = [name for fixture, name in TIER_OF_FIXTURE.items() if fixture in getattr(item, "fixturenames", ())]
-    return next(iter(marked), (asked or ["unit"])[-1])
+    return marked[0] if marked else (asked or ["unit"])[-1]
+
+
+def names(item: pytest.Item) -> set[str]:
+    """What a test is selected by: its tier, or ``smoke`` alone when every change must pass it."""
+    return {"smoke"} if item.get_closest_marker("smoke") else {tier(item)}
 
 
 def group(item: pytest.Item) -> str:
@@ -48,6 +51,7 @@ def group(item: pytest.Item) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     options = parser.getgroup("tiers")
     options.addoption("--shard", metavar="k/n", type=shards.parsed, help="run the k-th of n parts of what is selected")
+    options.addoption("--tiers", metavar="t,…", help=f"run these tiers only, of {', '.join(TIERS)} and smoke")
     options.addoption("--pipeline", metavar="p", help="run the tests below tests/pipelines/<p> only")
     options.addoption("--store-durations", action="store_true", help=f"write what each group took to {DURATIONS.name}")
 
@@ -65,6 +69,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark every test with its tier, before pytest selects by marks."""
     for item in items:
         item.add_marker(tier(item))
+    if config.getoption("tiers"):
+        wanted = set(config.getoption("tiers").split(","))
+        if unknown := wanted - {*TIERS, "smoke"}:
+            raise pytest.UsageError(f"there is no tier {', '.join(unknown)}; there are {', '.join(TIERS)} and smoke")
+        _keep(config, items, {item for item in items if wanted & names(item)})
     chosen = config.getoption("pipeline")
     if chosen is not None:
         if not (PIPELINES / chosen).is_dir():

@@ -42,6 +42,8 @@ def test_destroy_is_refused_without_the_second_switch(
     assert deployed.etags("") == before
 
 
+@pytest.mark.smoke
+@pytest.mark.group("smoke")
 def test_both_switches_leave_nothing(deployed: Deployed, allowed: subprocess.CompletedProcess[str]) -> None:
     ledger, database = deployed.names["ledger"], deployed.names["database"]
     destroyed = deployed.terraform("destroy", **SWITCH, CONFIRM="dev")
