@@ -28,13 +28,13 @@ def parsed(text: str) -> Shard:
 def cut(groups: Iterable[str], seconds: Mapping[str, float], shard: Shard) -> set[str]:
     """The groups of that shard: the longest first, each to the part that has least until then.
 
-    A group that was never measured counts as the median of those that were.
+    A group that was never measured counts as the median of those that were, and as a second at least.
     """
-    usual = median(seconds.values()) if seconds else 1.0
+    usual = max(median(seconds.values()), 1.0) if seconds else 1.0
     parts: list[set[str]] = [set() for _ in range(shard.total)]
     load = [0.0] * shard.total
     for group in sorted(groups, key=lambda name: (-seconds.get(name, usual), name)):
-        least = load.index(min(load))
+        least = min(range(shard.total), key=lambda part: (load[part], len(parts[part])))
         parts[least].add(group)
         load[least] += seconds.get(group, usual)
     return parts[shard.number - 1]

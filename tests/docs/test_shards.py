@@ -14,6 +14,11 @@ def test_each_group_is_in_exactly_one_shard(total: int) -> None:
     assert sorted(name for part in parts for name in part) == sorted(GROUPS)
 
 
+def test_groups_that_were_measured_as_nothing_do_not_pile_up_in_one_shard() -> None:
+    seconds = dict.fromkeys(["a", "b", "c", "d"], 0.0)
+    assert [len(shards.cut([*seconds, "e", "f"], seconds, shards.Shard(n, 2))) for n in (1, 2)] == [3, 3]
+
+
 def test_each_test_of_the_collection_is_in_exactly_one_of_eight_shards(pytester: pytest.Pytester) -> None:
     pytester.makeconftest('pytest_plugins = ["tests.tiers"]')
     for number in range(12):
