@@ -2,15 +2,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo report test test-all durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 PYTHON := .venv/bin/python
 # One sentence says where Terraform works: nothing but the endpoint and the credentials of the caller decide it.
 TERRAFORM := $(PYTHON) -m scripts.terraform
+# Tests run make as a user does, who has none of this make's variables.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest tests
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the others need, in this folder only
 	@scripts/setup.sh
@@ -21,11 +23,18 @@ demo: setup ## the whole lake on this machine, on real input
 report: setup ## one page about ENV, in build/report.html
 	@.venv/bin/lake report --env $(ENV)
 
-test: ## everything that CI runs
+test: ## what every change must pass: checks, unit, component, a smoke pass and one drill for each pipeline
 	@scripts/setup.sh checks
 	@scripts/check.sh
-	@# Tests run make as a user does, who has none of this make's variables.
-	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest tests
+	@$(PYTEST) --tiers unit,component,smoke
+
+test-all: ## every test; SHARD=k/n: one of n parts, PIPELINE=p: those of one pipeline, TIERS=t,…: those of some tiers
+	@scripts/setup.sh checks
+	@$(PYTEST) $(if $(SHARD),--shard $(SHARD)) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(TIERS),--tiers $(TIERS))
+
+durations: ## run every test, and write what each file took to tests/durations.json, by which shards are cut
+	@scripts/setup.sh checks
+	@$(PYTEST) --store-durations
 
 check: ## format, lint, types, Terraform, contracts, security
 	@scripts/setup.sh checks

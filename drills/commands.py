@@ -59,7 +59,7 @@ def live_quietly(
     as_json: Json = False,
 ) -> None:
     """Break nothing, and let days pass: ends with 1 when an alarm rings all the same, or when nothing was at work."""
-    lived = quiet.live(_here(), days, lambda line: print(line, file=sys.stderr, flush=True))
+    lived = quiet.live(_here(), days * 24, lambda line: print(line, file=sys.stderr, flush=True))
     show([asdict(lived)], as_json)
     raise typer.Exit(0 if lived.is_quiet else 1)
 

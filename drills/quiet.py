@@ -1,4 +1,4 @@
-"""Days in which nothing goes wrong: whatever rings then is a false alarm."""
+"""Hours or days in which nothing goes wrong: whatever rings then is a false alarm."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ HOUR_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Quiet:
-    """What happened in ``days`` simulated days: mails of false alarms, and how much went through the lake meanwhile."""
+    """What happened in ``hours`` simulated hours: mails of false alarms, and how much went through the lake."""
 
-    days: int
+    hours: int
     false_alarms: tuple[str, ...]
     runs: int
     messages: int
@@ -21,21 +21,20 @@ class Quiet:
     @property
     def is_quiet(self) -> bool:
         """No alarm, and the lake was at work: a run each hour, a message of each sensor every five minutes."""
-        at_work = (
-            self.runs >= self.days * 24 and self.messages >= self.days * 12 * 24 and self.weather_days >= self.days
-        )
+        days = self.hours // 24
+        at_work = self.runs >= self.hours and self.messages >= self.hours * 12 and self.weather_days >= days
         return at_work and not self.false_alarms
 
 
-def live(lake: Lake, days: int, say: Say) -> Quiet:
-    """Let days pass, with all schedules at work, and look at what was mailed."""
+def live(lake: Lake, hours: int, say: Say) -> Quiet:
+    """Let so many hours pass, with all schedules at work, and look at what was mailed."""
     first, before = len(lake.mail()), _state(lake)
-    for hour in range(days * 24):
+    for hour in range(hours):
         lake.advance(HOUR_SECONDS)
-        if hour % 24 == 23:
-            say(f"day {hour // 24 + 1} of {days}: {len(_false_alarms(lake, first))} false alarms")
+        if hour % 24 == 23 or hour == hours - 1:
+            say(f"hour {hour + 1} of {hours}: {len(_false_alarms(lake, first))} false alarms")
     after = _state(lake)
-    return Quiet(days, _false_alarms(lake, first), *(now - then for now, then in zip(after, before, strict=True)))
+    return Quiet(hours, _false_alarms(lake, first), *(now - then for now, then in zip(after, before, strict=True)))
 
 
 def _false_alarms(lake: Lake, first: int) -> tuple[str, ...]:

@@ -79,12 +79,15 @@ class Runner:
     def __init__(self, lake: Lake, runbook: Runbook, say: Say) -> None:
         self.lake, self.runbook, self.say = lake, runbook, say
         self._waiting: list[_Waiting] = []
+        self._unplanned: list[Result] = []
         made = lake.command("make", "-s", "env")
         require(made.returncode == 0, f"make env failed\n{made.stderr}")
         self.shell = made.stdout
 
     def run(self, drill: Drill) -> Result:
         """Run one drill. What it broke and did not mend is left to ``terraform apply``."""
+        if drill.section in {result.section for result in self._unplanned}:
+            self.require_empty_plan()
         result, started = Result(drill.id, drill.section, drill.title), time.monotonic()
         self.say(f"{drill.id}  {drill.title}")
         try:
@@ -96,6 +99,21 @@ class Runner:
         result.wall_seconds = round(time.monotonic() - started, 1)
         self.say(f"{drill.id}  {'passed' if result.passed else 'FAILED'} in {result.wall_seconds} s")
         return result
+
+    def require_empty_plan(self) -> None:
+        """Ask Terraform whether the drills since the last time have left anything; they fail when they have."""
+        drills, self._unplanned = self._unplanned, []
+        if not drills:
+            return
+        done = self.lake.terraform("plan")
+        if done.returncode == 0:
+            return
+        ids = ", ".join(result.id for result in drills)
+        error = DrillFailed(f"after {ids} the plan is not empty\n{(done.stdout + done.stderr)[-3000:]}")
+        for result in drills:
+            result.passed = False
+            self._fail(result, error)
+        self.lake.command("make", "-s", "apply")
 
     def settle(self, alarms: Iterable[str] | None = None) -> None:
         """Let time pass until the alarms of earlier drills (of these only, when given) have mailed that they are OK."""
@@ -132,8 +150,7 @@ class Runner:
         self.say(f"{drill.id}  {result.proof}")
         self._waiting.append(_Waiting(drill, result, mails))
         if not drill.fresh_account:
-            done = self.lake.terraform("plan")
-            require(done.returncode == 0, f"the plan is not empty\n{(done.stdout + done.stderr)[-3000:]}")
+            self._unplanned.append(result)
 
     def _notice(self, drill: Drill, found: Any, mails: int, result: Result) -> str:
         if drill.noticed is not None:

@@ -27,6 +27,7 @@ def run(drills: Sequence[Drill], lake: Lake, say: Say) -> list[Result]:
         runner = Runner(lake, runbook.load(), say)
         results = [runner.run(drill) for drill in in_turns([drill for drill in drills if not drill.fresh_account])]
         runner.settle()
+        runner.require_empty_plan()
         done: list[Future[Result]] = fresh
         by_id = {result.id: result for result in [*results, *(future.result() for future in done)]}
     return [by_id[drill.id] for drill in drills]

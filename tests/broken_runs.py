@@ -9,10 +9,11 @@ from botocore.exceptions import BotoCoreError
 from lake.core.counts import NOTHING
 from lake.core.errors import LakeError
 from lake.core.s3 import Storage
+from lake.operations.context import SparkRunContext
 from lake.runs.context import RunContext
 from lake.runs.ledger import LEASE, Ledger
 from lake.runs.metrics import Metrics
-from lake.runs.run import Work, run
+from lake.runs.run import Context, Work, run
 from lake.tables.catalog import Catalog
 from tests.memory_aws import MemoryPlace
 from tests.place import Place
@@ -29,7 +30,7 @@ class WiredPlace:
         self.put, self.lake, self.clock = place.put, place.lake, place.clock
         self._place, self._wired = place, wired
 
-    def lake_on(self, wire: Wire) -> RunContext:
+    def lake_on(self, wire: Wire) -> SparkRunContext:
         self._wired.wire, clients = wire, self._wired.clients
         return replace(
             self.lake,
@@ -69,7 +70,7 @@ def after_a_death(place: AnyPlace) -> None:
     place.put("c.json", record("x", 3), record("z", 1, day=19))
 
 
-def broken(lake: RunContext, work: Work[RunContext]) -> Exception | None:
+def broken(lake: Context, work: Work[Context]) -> Exception | None:
     """One run; how it ended, None for well or dead."""
     try:
         run(lake, work)

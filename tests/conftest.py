@@ -4,14 +4,19 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from pyspark.sql import SparkSession
 
-from localaws import spark as local_spark
 from tests import local_aws
 from tests.local_aws import LocalAws
-from tests.place import Place, lake_of_its_own
+
+if TYPE_CHECKING:  # a unit test does not wait for Spark to be imported
+    from pyspark.sql import SparkSession
+
+    from tests.place import Place
+
+pytest_plugins = ["tests.tiers", "pytester"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +36,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     """One session for all tests of frames, with the settings of a local Glue job; it acts as the administrator."""
+    from pyspark.sql import SparkSession
+
+    from localaws import spark as local_spark
+
     configuration = tmp_path_factory.mktemp("spark")
     local_spark.write_configuration(configuration, aws.endpoint, aws.environment["AWS_REGION"], "")
     added = {
@@ -51,7 +60,9 @@ def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def place(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
+def place(aws: LocalAws, spark: "SparkSession") -> Iterator["Place"]:
     """A lake of its own for one test."""
+    from tests.place import lake_of_its_own
+
     with lake_of_its_own(aws, spark) as lake:
         yield lake

@@ -28,7 +28,7 @@ def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
 def test_every_make_target_that_a_document_names_exists(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^|\$\()make (?:-s )?([a-z]+)", text, re.MULTILINE))
-    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= targets
 
 
@@ -44,5 +44,5 @@ def test_every_path_that_a_document_links_or_quotes_exists(document: str) -> Non
 
 def test_make_help_lists_every_target() -> None:
     listed = subprocess.run(["make", "help"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
-    targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(line.split()[1] for line in listed.splitlines()) == sorted(targets)

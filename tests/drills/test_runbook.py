@@ -15,7 +15,7 @@ WITHOUT_ALARM = {
     "athena-no-data", "terraform-apply-fails", "quarantined-records", "numbers-are-wrong", "bad-run", "pseudonym-key",
     "erase-a-subject",
 }  # fmt: skip
-# Run as they stand by tests/end_to_end, for they mend nothing.
+# Run as they stand by tests/pipelines/weather_iot/e2e, for they mend nothing.
 NOT_DRILLED = {"start", "weekly.look"}
 SEED_CAUSES = "1a 1b 1c 1d 2a 2b 3a 3b 3c 4a 4b 4c 4d 4e 5a 5b 5c 6a 6b 6c 6d".split()  # noqa: SIM905
 SMALL = """

@@ -84,6 +84,7 @@ def test_all_files_through_one_run_are_counted_and_lose_nobody_elses_records(pla
     assert place.run_readings().received == 0
 
 
+@pytest.mark.component
 @pytest.mark.parametrize("number", range(len(ERRORS)))
 def test_a_recorded_error_of_the_api_is_refused_with_its_own_words(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int

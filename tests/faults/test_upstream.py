@@ -26,6 +26,7 @@ from tests.lambdas.conftest import function
 
 __all__ = ["function"]
 
+pytestmark = pytest.mark.component
 BUCKET = "lake"
 CASES = {(fault.id, name): case for fault in load("upstream") for name, case in fault.script.get("cases", {}).items()}
 

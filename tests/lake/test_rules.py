@@ -66,6 +66,7 @@ def test_each_record_has_exactly_the_reasons_that_it_breaks(spark: SparkSession)
 
 
 @pytest.mark.parametrize("name", ["curated_weather", "curated_sensor_readings"])
+@pytest.mark.usefixtures("spark")
 def test_every_option_of_the_contracts_has_a_condition(name: str) -> None:
     loaded = model.load(name)
     present = [column.name for column in loaded.columns]

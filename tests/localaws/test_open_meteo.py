@@ -14,6 +14,7 @@ import pytest
 
 from localaws import clock, open_meteo
 
+pytestmark = pytest.mark.component
 CITIES = {
     "melbourne": (-37.8136, 144.9631),
     "adelaide": (-34.9285, 138.6007),

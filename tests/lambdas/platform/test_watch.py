@@ -9,11 +9,19 @@ from typing import Any
 import boto3
 import moto
 import pytest
+import time_machine
 
 from tests.metric_catalogue import catalogue
 
 BUCKET = "lake"
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _it_is_now() -> Iterator[None]:
+    """The function and moto read the clock; however long the tests before this one took, it shows NOW."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from lake.contract import model
 from scripts.demo.queries import AIR_QUALITY, HOURLY_TEMPERATURE, LATEST_READINGS
-from tests.end_to_end.deployment import DEADLINE_SECONDS, Deployed
-from tests.end_to_end.test_2_land import recorded
+from tests.pipelines.weather_iot.deployment import DEADLINE_SECONDS, Deployed
+from tests.pipelines.weather_iot.e2e.test_land import recorded
 
 pytestmark = pytest.mark.usefixtures("transformed")
 # The lowest cut-off that Athena accepts.

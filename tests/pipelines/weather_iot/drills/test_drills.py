@@ -5,75 +5,71 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from drills import catalogue, quiet, report, runbook, sets
+from drills.drill import Drill
 from drills.run import Result, Runner
 from scripts.bootstrap_state import BACKEND, backend_settings
-from tests.end_to_end.deployment import Deployed
 from tests.local_aws import REPOSITORY
+from tests.pipelines.weather_iot.deployment import Deployed
 
 RUNBOOK, DRILLS = runbook.load(), catalogue.drills()
 BESIDE = {name: drill for name, drill in DRILLS.items() if drill.fresh_account}
 IN_TURNS = sets.in_turns([drill for drill in DRILLS.values() if not drill.fresh_account])
-# A simulated day costs some minutes, for the job runs every hour. The whole week is for the nightly workflow.
+# Every change must pass this one; the others are in the shards.
+SMOKE = "1a"
+# A simulated hour costs a job run. Days are for the nightly workflow.
+QUIET_HOURS = 3
 QUIET_DAYS = int(os.environ.get("QUIET_DAYS", "1"))
 
 pytestmark = [
-    pytest.mark.usefixtures("transformed"),
+    pytest.mark.drill,
     pytest.mark.skipif(shutil.which("aws") is None, reason="the runbook is written for people who have the AWS CLI"),
 ]
 
 
+def case(drill: Drill) -> Any:
+    """A drill as a parameter: those of a section are in one shard."""
+    marks = [pytest.mark.smoke, pytest.mark.group("smoke")] if drill.id == SMOKE else [pytest.mark.group(drill.section)]
+    return pytest.param(drill.id, marks=marks)
+
+
 @pytest.fixture(scope="module")
-def runner(deployed: Deployed) -> Runner:
+def runner(deployed: Deployed, transformed: dict[str, Any]) -> Runner:
     """Runs drills against the deployed lake."""
     deployed.wait_until_alarms_are_over()
     return Runner(deployed, RUNBOOK, print)
 
 
 @pytest.fixture(scope="module")
-def beside() -> Iterator[dict[str, Future[Result]]]:
-    """The drills that need an account of their own; they run beside the others, for they mostly wait."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        yield {name: pool.submit(sets.run_fresh, drill, print) for name, drill in BESIDE.items()}
-
-
-@pytest.fixture(scope="module")
-def results() -> Iterator[dict[str, Result]]:
-    """What has run until now; the report is written at the end."""
+def results(runner: Runner) -> Iterator[dict[str, Result]]:
+    """What has run in this session. At its end alarms must be over and the plan empty, and the report is written."""
     found: dict[str, Result] = {}
     yield found
+    runner.settle()
+    runner.require_empty_plan()
     report.write([found[name] for name in DRILLS if name in found], REPOSITORY / report.FOLDER)
+    assert {name: result.problem for name, result in found.items() if not result.passed} == {}
 
 
-@pytest.mark.parametrize("number", [drill.id for drill in IN_TURNS])
-def test_a_cause_is_noticed_and_mended_by_the_runbook(
-    beside: dict[str, Future[Result]], runner: Runner, results: dict[str, Result], number: str
-) -> None:
+@pytest.mark.parametrize("number", [case(drill) for drill in IN_TURNS])
+def test_a_cause_is_noticed_and_mended_by_the_runbook(runner: Runner, results: dict[str, Result], number: str) -> None:
     results[number] = runner.run(DRILLS[number])
     assert results[number].passed, results[number].problem
 
 
-@pytest.mark.parametrize("number", BESIDE)
-def test_a_cause_in_a_fresh_account_is_noticed_and_mended(
-    beside: dict[str, Future[Result]], results: dict[str, Result], number: str
-) -> None:
-    results[number] = beside[number].result()
-    assert results[number].passed, results[number].problem
+@pytest.mark.parametrize("number", [case(drill) for drill in DRILLS.values() if drill.fresh_account])
+def test_a_cause_in_a_fresh_account_is_noticed_and_mended(number: str) -> None:
+    result = sets.run_fresh(DRILLS[number], print)
+    assert result.passed, result.problem
 
 
-def test_every_alarm_that_rang_was_heard_to_end(runner: Runner, results: dict[str, Result]) -> None:
-    runner.settle()
-    assert {name: result.problem for name, result in results.items() if not result.passed} == {}
-
-
-def test_every_alarm_has_rung(deployed: Deployed, results: dict[str, Result]) -> None:
+def test_every_alarm_has_a_drill_that_makes_it_ring(deployed: Deployed) -> None:
     alarms = deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    rung = {alarm for result in results.values() for alarm in result.alarms}
+    rung = {alarm for drill in DRILLS.values() for alarm in drill.alarms}
     assert {f"aws-datalake-platform-{name}-dev" for name in rung} == {alarm["AlarmName"] for alarm in alarms}
 
 
@@ -118,6 +114,9 @@ def test_the_weekly_look_works(runner: Runner) -> None:
     assert re.search(r"^today\n\d+$", done.stdout, re.MULTILINE)
 
 
-def test_nothing_rings_while_nothing_is_wrong(runner: Runner) -> None:
-    lived = quiet.live(runner.lake, QUIET_DAYS, print)
+@pytest.mark.parametrize(
+    "hours", [QUIET_HOURS, pytest.param(24 * QUIET_DAYS, marks=[pytest.mark.long, pytest.mark.group("quiet")])]
+)
+def test_nothing_rings_while_nothing_is_wrong(runner: Runner, hours: int) -> None:
+    lived = quiet.live(runner.lake, hours, print)
     assert lived.is_quiet, lived

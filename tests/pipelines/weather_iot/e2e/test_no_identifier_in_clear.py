@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.conftest import PLANTED
-from tests.end_to_end.deployment import Deployed
-from tests.end_to_end.test_1_deploy import STATE_BUCKET
+from tests.pipelines.weather_iot.conftest import PLANTED
+from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.weather_iot.e2e.test_deploy import STATE_BUCKET
 
 Text = tuple[str, str]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed
 from tests.local_aws import REPOSITORY
+from tests.pipelines.weather_iot.deployment import Deployed
 from tests.terraform.test_alarms import ALARMS
 
 

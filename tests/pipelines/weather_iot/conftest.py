@@ -1,13 +1,14 @@
-"""The platform, deployed once for all tests here, and the data that goes through it step by step."""
+"""The platform, deployed once for the tests of a file, and the data that goes through it step by step."""
 
 import json
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed, Invocation, deploy, weather_record
-from tests.local_aws import LocalAws
+from tests import local_aws
+from tests.pipelines.weather_iot.deployment import Deployed, Invocation, deploy, weather_record
 
 MOMENT = "2025-06-01T12:00:00+00:00"
 BY_HAND = "raw/weather/date=2025-06-01/by_hand.json"
@@ -15,13 +16,15 @@ PLANTED = "raw/iot-sensors/year=2025/month=06/day=01/planted.json"
 PARIS = "latitude=48.8566"
 
 
-@pytest.fixture(scope="session")
-def deployed(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """dev, applied once."""
-    return deploy(aws, tmp_path_factory.mktemp("end_to_end"))
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """dev in a localaws of this file's own: no file sees what another one did to it."""
+    folder = tmp_path_factory.mktemp("deployed")
+    with local_aws.running(folder / "home") as aws:
+        yield deploy(aws, folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def canary(deployed: Deployed) -> str:
     """A second version of the pseudonym key, for events of long ago: none has it, and rotations may follow."""
     client, name = deployed.client("secretsmanager"), deployed.names["pseudonym_key"]
@@ -32,7 +35,7 @@ def canary(deployed: Deployed) -> str:
     return key
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def partly_ingested(deployed: Deployed) -> Invocation:
     """The first ingestion of all: the API refuses Paris."""
     deployed.break_open_meteo({"status": 400, "body": "{}", "times": 0, "match": PARIS})
@@ -42,19 +45,19 @@ def partly_ingested(deployed: Deployed) -> Invocation:
         deployed.break_open_meteo()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def without_paris(deployed: Deployed, partly_ingested: Invocation) -> set[str]:
     """The raw weather objects that the first ingestion left."""
     return set(deployed.objects("raw/weather/"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ingested(deployed: Deployed, without_paris: set[str]) -> Invocation:
     """The next ingestion, in which the API answers for all."""
     return deployed.invoke("batch_ingest", {})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def messages(deployed: Deployed) -> list[str]:
     """The same event twice; the keys of the objects that were delivered, in order."""
     delivered: list[str] = []
@@ -66,7 +69,7 @@ def messages(deployed: Deployed) -> list[str]:
     return delivered
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def planted(deployed: Deployed, messages: list[str]) -> str:
     """A sensor id that somebody wrote into raw by hand, in a good record and in broken ones."""
     sensor = f"planted-{secrets.token_hex(8)}"
@@ -88,7 +91,7 @@ def planted(deployed: Deployed, messages: list[str]) -> str:
     return sensor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def by_hand(deployed: Deployed, ingested: Invocation) -> None:
     """Weather that somebody wrote by hand: one record is good, the other is 999 degrees hot."""
     deployed.put(
@@ -98,7 +101,7 @@ def by_hand(deployed: Deployed, ingested: Invocation) -> None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def transformed(deployed: Deployed, by_hand: None, planted: str) -> dict[str, Any]:
     """The first run of the job, over all of this."""
     run = deployed.run_job()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed
+from tests.pipelines.weather_iot.deployment import Deployed
 
 STATE_BUCKET, STATE_KEY = "aws-datalake-platform-tf-state", "dev/terraform.tfstate"
 
@@ -16,6 +16,7 @@ def second_plan(deployed: Deployed, canary: str) -> subprocess.CompletedProcess[
     return deployed.terraform("plan")
 
 
+@pytest.mark.smoke
 def test_a_second_plan_finds_nothing_to_do(second_plan: subprocess.CompletedProcess[str]) -> None:
     assert second_plan.returncode == 0, second_plan.stdout + second_plan.stderr
     assert "No changes. Your infrastructure matches the configuration." in second_plan.stdout

@@ -17,6 +17,7 @@ import moto
 import pytest
 import tenacity
 
+pytestmark = pytest.mark.component
 BUCKET = "lake"
 CITIES = [
     {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522},

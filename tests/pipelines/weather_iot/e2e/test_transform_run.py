@@ -5,9 +5,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from lake.pseudonyms import keys
-from tests.end_to_end.conftest import BY_HAND, PLANTED
-from tests.end_to_end.deployment import Deployed
+from tests.pipelines.weather_iot.conftest import BY_HAND, PLANTED
+from tests.pipelines.weather_iot.deployment import Deployed
 
 
 def test_every_hour_is_a_row_and_the_good_record_by_hand_too(deployed: Deployed, transformed: dict[str, Any]) -> None:
@@ -52,6 +54,7 @@ def test_every_broken_message_is_in_quarantine_with_its_reasons(
     assert rows == [(PLANTED, str(line), reason) for line, reason in enumerate(reasons, start=2)]
 
 
+@pytest.mark.smoke
 def test_the_counts_of_each_dataset_add_up(deployed: Deployed, transformed: dict[str, Any]) -> None:
     assert deployed.runs("curated_weather") == [
         {"status": "COMMITTED", "received": 746, "new": 745, "replaced": 0, "duplicate": 0, "quarantined": 1}

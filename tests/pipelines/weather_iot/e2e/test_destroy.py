@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.end_to_end.deployment import Deployed
-from tests.end_to_end.test_1_deploy import STATE_BUCKET
+from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.weather_iot.e2e.test_deploy import STATE_BUCKET
 
 SWITCH = {"TF_VAR_allow_destroy": "true"}
 
@@ -42,6 +42,8 @@ def test_destroy_is_refused_without_the_second_switch(
     assert deployed.etags("") == before
 
 
+@pytest.mark.smoke
+@pytest.mark.group("smoke")
 def test_both_switches_leave_nothing(deployed: Deployed, allowed: subprocess.CompletedProcess[str]) -> None:
     ledger, database = deployed.names["ledger"], deployed.names["database"]
     destroyed = deployed.terraform("destroy", **SWITCH, CONFIRM="dev")

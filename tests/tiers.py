@@ -1,0 +1,152 @@
+"""The tiers of the tests: which one a test belongs to, what a unit test may not do, and how long each tier took.
+
+A pytest plugin, loaded by tests/conftest.py. A test's tier is its mark; without one it is the tier of the dearest
+fixture that it asks for, and ``unit`` when it asks for none of these.
+"""
+
+import json
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests import shards
+
+TIERS = {
+    "unit": "opens no socket and starts no Spark",
+    "component": "one part with what it needs: Spark, a part of localaws, Terraform without an account",
+    "e2e": "a deployed lake",
+    "drill": "a cause of the runbook, made and mended on a deployed lake",
+    "long": "minutes by itself, or days of simulated time",
+}
+# Asking for one of these fixtures, directly or not, makes a test what is said here; the last one that fits counts.
+TIER_OF_FIXTURE = {"terraform": "component", "aws": "component", "spark": "component", "deployed": "e2e"}
+DURATIONS = Path(__file__).parent / "durations.json"
+PIPELINES = Path(__file__).parent / "pipelines"
+_GUARDED = ("connect", "connect_ex", "bind", "sendto")
+
+
+def tier(item: pytest.Item) -> str:
+    """The tier of a collected test: a mark of its own, or that of its file, or what its fixtures make it."""
+    marked = [mark.name for mark in item.iter_markers() if mark.name in TIERS]
+    asked = [name for fixture, name in TIER_OF_FIXTURE.items() if fixture in getattr(item, "fixturenames", ())]
+    return marked[0] if marked else (asked or ["unit"])[-1]
+
+
+def names(item: pytest.Item) -> set[str]:
+    """What a test is selected by: its tier, or ``smoke`` alone when every change must pass it."""
+    return {"smoke"} if item.get_closest_marker("smoke") else {tier(item)}
+
+
+def group(item: pytest.Item) -> str:
+    """What stays together in one shard: the tests of one file that are of one tier, or those of a ``group`` in it."""
+    named = item.get_closest_marker("group")
+    parts = [item.nodeid.partition("::")[0], tier(item), *(named.args if named else ())]
+    return " ".join(parts)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options = parser.getgroup("tiers")
+    options.addoption("--shard", metavar="k/n", type=shards.parsed, help="run the k-th of n parts of what is selected")
+    options.addoption("--tiers", metavar="t,…", help=f"run these tiers only, of {', '.join(TIERS)} and smoke")
+    options.addoption("--pipeline", metavar="p", help="run the tests below tests/pipelines/<p> only")
+    options.addoption("--store-durations", action="store_true", help=f"write what each group took to {DURATIONS.name}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.addinivalue_line("markers", "smoke: the tests of a deployed lake that every change must pass")
+    config.addinivalue_line("markers", "group(name): tests of one file that are kept together in one shard")
+    config.pluginmanager.register(Clock(), "tiers-clock")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test with its tier, before pytest selects by marks."""
+    for item in items:
+        item.add_marker(tier(item))
+    if config.getoption("tiers"):
+        wanted = set(config.getoption("tiers").split(","))
+        if unknown := wanted - {*TIERS, "smoke"}:
+            raise pytest.UsageError(f"there is no tier {', '.join(unknown)}; there are {', '.join(TIERS)} and smoke")
+        _keep(config, items, {item for item in items if wanted & names(item)})
+    chosen = config.getoption("pipeline")
+    if chosen is not None:
+        if not (PIPELINES / chosen).is_dir():
+            known = ", ".join(sorted(folder.name for folder in PIPELINES.iterdir() if folder.is_dir()))
+            raise pytest.UsageError(f"there is no pipeline {chosen} in tests/pipelines; there are: {known}")
+        _keep(config, items, {item for item in items if item.path.is_relative_to(PIPELINES / chosen)})
+
+
+class Clock:
+    """Cuts what is selected into shards, and adds up what each tier and each group takes."""
+
+    def __init__(self) -> None:
+        self.group_of: dict[str, tuple[str, str]] = {}
+        self.tiers: Counter[str] = Counter()
+        self.groups: Counter[str] = Counter()
+        self.tests: Counter[str] = Counter()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        shard = config.getoption("shard")
+        if shard is not None:
+            wanted = shards.cut({group(item) for item in items}, stored_durations(), shard)
+            _keep(config, items, {item for item in items if group(item) in wanted})
+        self.group_of = {item.nodeid: (tier(item), group(item)) for item in items}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name, together = self.group_of[report.nodeid]
+        self.tiers[name] += report.duration  # type: ignore[assignment]
+        self.groups[together] += report.duration  # type: ignore[assignment]
+        self.tests[name] += report.when == "call"
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for name in TIERS:
+            if name in self.tiers:
+                terminalreporter.write_line(f"{name:<10}{self.tests[name]:>6} tests{self.tiers[name]:>8.0f} s")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if session.config.getoption("store_durations"):
+            store_durations(self.groups)
+
+
+def stored_durations() -> dict[str, float]:
+    """Group to seconds, as they were measured last."""
+    return dict(json.loads(DURATIONS.read_text(encoding="utf-8"))) if DURATIONS.exists() else {}
+
+
+def store_durations(measured: Counter[str]) -> None:
+    """Write what was measured beside what is known of other groups; those whose file is gone are left out."""
+    known = stored_durations() | {name: round(seconds, 1) for name, seconds in measured.items()}
+    kept = {name: seconds for name, seconds in sorted(known.items()) if Path(name.split(" ")[0]).exists()}
+    DURATIONS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], wanted: set[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = [item for item in items if item in wanted]
+
+
+class SocketInUnitTest(AssertionError):
+    """A test that is `unit` tried to reach something outside its process."""
+
+
+@pytest.fixture(autouse=True)
+def _no_socket_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A unit test that opens a socket fails with the sentence that says what to do."""
+    if request.node.get_closest_marker("unit") is None:
+        yield
+        return
+
+    def refuse(*_: Any) -> NoReturn:
+        raise SocketInUnitTest(f"{request.node.nodeid} opens a socket: mark it component, or leave the socket out")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _GUARDED:
+            patch.setattr(socket.socket, name, refuse)
+        yield
