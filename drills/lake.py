@@ -16,7 +16,7 @@ from typing import Any
 from botocore.config import Config
 
 from lake import athena
-from localaws.connection import LocalAws
+from localaws.client import LocalAws
 
 REPOSITORY = Path(__file__).parents[1]
 RUN_DEADLINE_SECONDS = 180

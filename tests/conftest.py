@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
-from localaws import spark as local_spark
+from localaws.services.glue import spark as local_spark
 from tests import local_aws
 from tests.local_aws import LocalAws
 from tests.place import Place, lake_of_its_own

@@ -1,5 +1,5 @@
 """One localaws for a test session: a process of its own on a free port, with its state in a temporary folder."""
 
-from localaws.connection import REPOSITORY, LocalAws, running
+from localaws.client import REPOSITORY, LocalAws, running
 
 __all__ = ["REPOSITORY", "LocalAws", "running"]
