@@ -15,7 +15,7 @@ NEAR_DEGREES = 0.25
 DEFAULT_DAYS, MOST_DAYS = 7, 16
 
 # Hourly variables of the API and the unit that it gives when the request names none.
-UNITS = json.loads((Path(__file__).parent / "open_meteo_units.json").read_text(encoding="utf-8"))
+UNITS = json.loads((Path(__file__).parent / "units.json").read_text(encoding="utf-8"))
 
 # Values that the API accepts for its other parameters.
 CHOICES = {

@@ -12,7 +12,7 @@ MINISTACK_VERSION = "1.5.33"
 
 
 class PatchTargetMissing(RuntimeError):
-    """A private name of MiniStack that a plane replaces is not there."""
+    """A private name of MiniStack that localaws replaces is not there."""
 
 
 def replace(owner: Any, name: str, replacement: Any) -> None:
@@ -35,3 +35,13 @@ def wrap(owner: Any, name: str, function: Callable[..., Any]) -> None:
     """Replace `owner.name` by `function`, which gets the original before the arguments of the call."""
     original = getattr(owner, name, None)
     replace(owner, name, lambda *arguments, **named: function(original, *arguments, **named))
+
+
+def edit(owner: Any, name: str, edits: dict[str, str]) -> None:
+    """Replace passages of the text `owner.name`; each key must be in it exactly once."""
+    text = getattr(owner, name, "")
+    for old, new in edits.items():
+        if text.count(old) != 1:
+            raise PatchTargetMissing(f"MiniStack's {name} has no single {old.strip()!r}")
+        text = text.replace(old, new)
+    replace(owner, name, text)

@@ -1,8 +1,8 @@
-"""Terraform's second plan is empty.
+"""CloudWatch's Query protocol.
 
-AWS: what was set is read back, with the service's defaults for what was not. MiniStack: drops some fields on the
-way in or out, so that Terraform wants to set them again for ever. Added: those fields, for the resources this
-project uses. Installed last: what it puts around CloudWatch's actions is to be the outermost layer.
+MiniStack: reads and answers half of an alarm in the Query protocol, all of it in JSON, and escapes nothing. Superfluous
+when MiniStack parses and answers the Query protocol from the same model as JSON. Installed after all services: this has
+to be the outermost layer around CloudWatch's actions.
 """
 
 import datetime
@@ -10,13 +10,9 @@ import json
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ministack.core.responses import json_response
-from ministack.services import cloudwatch, firehose, glue, secretsmanager
+from ministack.services import cloudwatch
 
 from localaws.core.patching import wrap
-
-JOB_FIELDS = {"ExecutionProperty", "ExecutionClass", "NotificationProperty"}
-JOB_FIELDS |= {"JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"}
 
 # Functions of MiniStack whose answers in the Query protocol lack fields or are not escaped.
 CLOUDWATCH_ACTIONS = """
@@ -26,14 +22,9 @@ CLOUDWATCH_ACTIONS = """
 
 
 def install() -> None:
-    """Mend CloudWatch's Query protocol, Glue jobs, Firehose streams and the versions of secrets."""
+    """Translate the Query protocol to MiniStack's JSON and back."""
     for action in CLOUDWATCH_ACTIONS:
         wrap(cloudwatch, action, _by_query_protocol)
-    wrap(glue, "_create_job", _keep_job_fields)
-    wrap(glue, "_update_job", _keep_job_fields)
-    wrap(firehose, "_dest_description", _describe_destination_in_full)
-    wrap(secretsmanager, "_create_secret", _create_without_empty_version)
-    wrap(secretsmanager, "_put_secret_value", _keep_all_stages)
 
 
 def unflatten(params: dict[str, Any]) -> dict[str, Any]:
@@ -89,45 +80,3 @@ def _xml(tag: str, value: Any) -> str:
 
 def _stamp(epoch: float) -> str:
     return datetime.datetime.fromtimestamp(epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _keep_job_fields(original: Any, data: Any) -> Any:
-    answer = original(data)
-    if answer[0] < 300:
-        name, given = data.get("JobName") or data["Name"], data.get("JobUpdate") or data
-        glue._jobs[name].update({field: given[field] for field in JOB_FIELDS if field in given})
-        if data.get("Tags"):
-            glue._tags[glue._arn("job", name)] = dict(data["Tags"])
-    return answer
-
-
-def _describe_destination_in_full(original: Any, destination: Any) -> Any:
-    description = original(destination)
-    s3 = description.get("ExtendedS3DestinationDescription")
-    if s3 is not None:
-        s3["CustomTimeZone"] = destination["config"].get("CustomTimeZone", "UTC")
-        if "FileExtension" in destination["config"]:
-            s3["FileExtension"] = destination["config"]["FileExtension"]
-    return description
-
-
-def _create_without_empty_version(original: Any, data: Any) -> Any:
-    answer = original(data)
-    if answer[0] >= 300 or "SecretString" in data or "SecretBinary" in data:
-        return answer
-    secretsmanager._secrets[data["Name"]]["Versions"].clear()
-    return json_response({name: value for name, value in json.loads(answer[2]).items() if name != "VersionId"})
-
-
-def _keep_all_stages(original: Any, data: Any) -> Any:
-    answer = original(data)
-    stages = data.get("VersionStages") or []
-    if answer[0] >= 300 or "AWSCURRENT" not in stages:
-        return answer
-    body = json.loads(answer[2])
-    versions = secretsmanager._resolve(data["SecretId"])[1]["Versions"]
-    for stage in [stage for stage in stages if stage != "AWSCURRENT"]:
-        for version in versions.values():
-            version["Stages"] = [other for other in version["Stages"] if other != stage]
-        versions[body["VersionId"]]["Stages"].append(stage)
-    return json_response({**body, "VersionStages": versions[body["VersionId"]]["Stages"]})

@@ -3,7 +3,7 @@
 AWS: a request carries the condition keys of its action; log events go to a stream of a group. MiniStack: knows the keys
 of S3, DynamoDB, Logs and of tags, and takes the group for the resource. Added: cloudwatch:namespace of PutMetricData,
 without which a role that may put into one namespace could put nothing; the stream in the resource of log events,
-without which a policy for all streams of a group would allow none.
+without which a policy for all streams of a group would allow none. Superfluous when MiniStack's evaluator has both.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The server process: MiniStack with our planes in it, on one loopback port.
+"""The server process: MiniStack with our services in it, on one loopback port.
 
 MiniStack by itself listens on all interfaces and keeps its files in the shared temporary folder. Here: loopback only,
-all files in the state folder. It reads its environment when it is imported, and the planes import it: therefore they
+all files in the state folder. It reads its environment when it is imported, and the services import it: therefore they
 are imported here last.
 """
 
@@ -18,10 +18,17 @@ from localaws.core import clock, settings
 from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
-PLANES = """
-    authentication condition_keys encryption metrics open_meteo schedules events functions sealed_values firehose
-    notifications glue_jobs athena queues alarms dashboards read_back
+SERVICES = """
+    core.identity services.kms.s3_objects services.cloudwatch.metrics core.simulators
+    services.eventbridge.schedules services.eventbridge.rules services.awslambda.functions services.kms.guards
+    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
+    services.cloudwatch.alarms services.cloudwatch.dashboards
 """.split()  # noqa: SIM905 - a list of one word a line says no more
+
+# After the services: what they put around CloudWatch's actions is to be the outermost layer.
+FIXES = [
+    f"ministack_fixes.{name}" for name in ("iam", "sts", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
+]
 
 
 class CannotStart(RuntimeError):
@@ -38,7 +45,7 @@ def run() -> None:
     _check_port()
     _prepare_environment()
     clock.start()
-    application = _install_planes()
+    application = _install_services()
     clock.start_ticking()
     asyncio.run(_serve(application))
 
@@ -86,15 +93,15 @@ def _prepare_environment() -> None:
     }
 
 
-def _install_planes() -> Any:
+def _install_services() -> Any:
     import ministack.app
 
     from localaws.core import identity
     from localaws.server import middleware
 
     try:
-        for plane in PLANES:
-            importlib.import_module(f"localaws.{plane}").install()
+        for module in (*SERVICES, *FIXES):
+            importlib.import_module(f"localaws.{module}").install()
     except PatchTargetMissing as error:
         raise CannotStart(str(error)) from error
     identity.create_administrator()

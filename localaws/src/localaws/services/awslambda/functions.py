@@ -3,7 +3,7 @@
 AWS: a function sees its own environment and role, logs through a root handler, fails with its exception's type, is
 retried after one and two minutes when called asynchronously, and counts in AWS/Lambda whoever called it. MiniStack:
 really runs the code, in a child process of the server's Python, but hands it the server's whole environment, shows
-no logging, names every error Runtime.HandlerError, retries at once, and delivers failures with nobody's rights.
+no logging, retries at once, and delivers failures with nobody's rights.
 Added: all of that. Not done: memory is not limited, and every Python runtime is the Python that runs localaws.
 """
 
@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,18 +24,14 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import error_response_json
 from ministack.services import eventbridge, lambda_svc
 
-from localaws.core import clock, identity, settings, targets
-from localaws.core.patching import PatchTargetMissing, replace, wrap
+from localaws.core import clock, identity, settings, simulators, targets
+from localaws.core.patching import edit, replace, wrap
 from localaws.services.cloudwatch import metrics
-from simulators.weather_iot.open_meteo import replay
 
 # AWS waits this long before the second and the third attempt of an asynchronous invocation.
 RETRY_SECONDS = (60, 120)
 
-# A warm process is of no more use once one of these has changed; MiniStack does not always notice.
-CHANGES_PROCESS = ("CodeSha256", "Environment", "Handler", "Role", "Timeout", "MemorySize", "Layers", "LoggingConfig")
-
-# What MiniStack's Python worker gets: the clock and the request's id at each call, logging, the type of an error.
+# What MiniStack's Python worker gets: the clock and the request's id at each call, logging, the error's own log record.
 EDITS = {
     "    os.environ.update(env)\n": "    os.environ.update(env)\n    import lambda_logging, sitecustomize\n"
     "    lambda_logging.start()\n",
@@ -42,13 +39,13 @@ EDITS = {
     '        os.environ["_LOCALAWS_REQUEST_ID"] = (_ms_msg.get("ctx") or {}).get("request_id", "")\n',
     "        except Exception as e:\n            _real_stdout": "        except Exception as e:\n"
     "            lambda_logging.failed(e)\n            _real_stdout",
-    '"error": str(e), "trace": traceback.format_exc()}': '"error": str(e), "error_type": type(e).__name__, '
-    '"trace": traceback.format_exc()}',
 }
+
+# The module lambda_logging of functions' processes.
+CHILD = Path(__file__).parent / "child"
 
 _logger = logging.getLogger("localaws.functions")
 _spawning: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("spawning")
-_response: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("response", default=None)
 _retries: list[tuple[float, Callable[[], None]]] = []
 _running: set[threading.Thread] = set()
 
@@ -57,11 +54,8 @@ def install() -> None:
     """Replace how MiniStack starts, counts and retries functions."""
     replace(eventbridge, "_dispatch_to_lambda", _invoke_for_rule)
     replace(lambda_runtime, "os", _OsOfFunctions())
-    replace(lambda_runtime, "_PYTHON_WORKER_SCRIPT", _edited(lambda_runtime._PYTHON_WORKER_SCRIPT))
+    edit(lambda_runtime, "_PYTHON_WORKER_SCRIPT", EDITS)
     wrap(lambda_runtime.Worker, "_spawn", _remember_whose_child)
-    wrap(lambda_runtime.Worker, "invoke", _remember_response)
-    wrap(lambda_runtime, "acquire_worker", _renew_outdated)
-    wrap(lambda_svc, "_execute_function_warm", _name_the_error)
     wrap(lambda_svc, "_execute_function_dispatch", _count)
     wrap(lambda_svc, "_acquire_execution_slot", _count_throttles)
     replace(lambda_svc, "invoke_async_with_retry", invoke_asynchronously)
@@ -181,33 +175,6 @@ def _count_throttles(original: Any, function: Any, config: Any) -> Any:
     return slot, limit
 
 
-def _renew_outdated(original: Any, name: str, config: Any, code_zip: bytes, *arguments: Any, **named: Any) -> Any:
-    key = lambda_runtime._worker_key(name, config, config.get("Version", "$LATEST"))
-    workers = lambda_runtime._workers.get(key) or []
-    if any(worker.config.get(field) != config.get(field) for worker in workers for field in CHANGES_PROCESS):
-        lambda_runtime.invalidate_worker(name)
-    return original(name, config, code_zip, *arguments, **named)
-
-
-def _name_the_error(original: Any, function: Any, event: Any, request_id: str) -> Any:
-    token = _response.set(None)
-    try:
-        result = original(function, event, request_id)
-        said = _response.get() or {}
-        if said.get("error_type") and result.get("error"):
-            result["body"] |= {"errorType": said["error_type"], "stackTrace": said["trace"].splitlines()}
-        return result
-    finally:
-        _response.reset(token)
-
-
-def _remember_response(original: Any, worker: Any, *arguments: Any, **named: Any) -> Any:
-    response = original(worker, *arguments, **named)
-    _response.set(response)
-    # The function's process has logged its error as AWS does; MiniStack would log the trace again, line by line.
-    return {**response, "trace": ""} if response.get("error_type") else response
-
-
 def _remember_whose_child(original: Any, worker: Any) -> Any:
     token = _spawning.set(worker.config)
     try:
@@ -228,6 +195,8 @@ class _OsOfFunctions:
     def environ(self) -> dict[str, str]:
         config = _spawning.get({})
         log_settings = config.get("LoggingConfig") or {}
+        environment = clock.child_environment()
+        environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(CHILD)])
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "en_US.UTF-8",
@@ -240,14 +209,6 @@ class _OsOfFunctions:
             "AWS_LAMBDA_LOG_LEVEL": log_settings.get("ApplicationLogLevel") or "",
             "AWS_ENDPOINT_URL": settings.endpoint(),
             "AWS_EC2_METADATA_DISABLED": "true",
-            **clock.child_environment(),
-            "OPEN_METEO_URL": replay.url(),
+            **environment,
+            "OPEN_METEO_URL": ,
         }
-
-
-def _edited(script: str) -> str:
-    for old, new in EDITS.items():
-        if script.count(old) != 1:
-            raise PatchTargetMissing(f"MiniStack's Python worker has no single {old.strip()!r}")
-        script = script.replace(old, new)
-    return script
