@@ -25,7 +25,7 @@ test: ## everything that CI runs
 	@scripts/setup.sh checks
 	@scripts/check.sh
 	@# Tests run make as a user does, who has none of this make's variables.
-	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest tests
+	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest
 
 check: ## format, lint, types, Terraform, contracts, security
 	@scripts/setup.sh checks

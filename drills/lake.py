@@ -64,6 +64,18 @@ class Lake(LocalAws):
         """The delivery stream's name."""
         return str(self.names["weather_iot"]["streams"]["iot_firehose"])
 
+    def break_open_meteo(self, *faults: dict[str, Any]) -> None:
+        """Replace the faults of the replayed Open-Meteo; without any it is reset."""
+        self.break_simulator("open_meteo", *faults)
+
+    def ask_open_meteo_faults(self) -> list[dict[str, Any]]:
+        """The faults of the replayed Open-Meteo that are left."""
+        return self.simulator_faults("open_meteo")
+
+    def ask_open_meteo(self, path: str) -> dict[str, Any]:
+        """The answer of the replayed Open-Meteo to a GET of the path."""
+        return self.ask_simulator("open_meteo", path)
+
     def function(self, name: str) -> str:
         """The full name of one of the pipeline's functions."""
         return str(self.names["weather_iot"]["functions"][name])

@@ -1,4 +1,4 @@
-"""What all tests share: one localaws, one Spark session."""
+"""What all tests share: one Spark session. The session's localaws (`aws`) is a fixture of `localaws.pytest_plugin`."""
 
 import logging
 import os
@@ -9,7 +9,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from localaws.services.glue import spark as local_spark
-from tests import local_aws
 from tests.local_aws import LocalAws
 from tests.place import Place, lake_of_its_own
 
@@ -21,13 +20,6 @@ def _levels_of_loggers() -> Iterator[None]:
     level = logger.level
     yield
     logger.setLevel(level)
-
-
-@pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """One localaws for the session. Tests name what they create after themselves, or clean up."""
-    with local_aws.running(tmp_path_factory.mktemp("localaws")) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.localaws.test_server import command
 
-from localaws.testing import LocalAws
+from localaws.testing import LocalAws, command
 
 
 @pytest.fixture(autouse=True)

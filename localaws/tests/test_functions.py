@@ -1,8 +1,8 @@
 import base64
+import http.server
 import json
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +24,7 @@ def handler(event, context):
 """
 
 # What AWS gives to a function, what localaws adds to lead it here, and what MiniStack's worker needs.
-GIVEN = {"PATH", "LANG", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "LAMBDA_TASK_ROOT", "OPEN_METEO_URL", "MINE"}
+GIVEN = {"PATH", "LANG", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "LAMBDA_TASK_ROOT", "MINE"}
 GIVEN_PREFIXES = ("AWS_", "_LAMBDA_", "_LOCALAWS_", "_MINISTACK_", "LOCALAWS_CLOCK_FILE")
 
 
@@ -184,17 +184,27 @@ def test_throttled_calls_are_counted_as_throttles_only(aws: LocalAws, role: str)
 
 
 def test_a_call_that_waits_while_the_clock_moves_has_lasted_that_long(aws: LocalAws, role: str) -> None:
-    code = "import os, urllib.request\ndef handler(event, context):\n"
-    code += "    urllib.request.urlopen(os.environ['OPEN_METEO_URL'] + '/v1/forecast?latitude=48.85&longitude=2.35')\n"
-    name = aws.function("slow", code, role, Timeout=300)
-    faults = f"{aws.open_meteo()}/_faults"
-    delay = json.dumps([{"delay_seconds": 2}]).encode()
-    urllib.request.urlopen(faults, delay).close()
-    call = threading.Thread(target=invoke, args=(aws, name, {}))
-    call.start()
-    eventually(lambda: urllib.request.urlopen(faults).read() == b"[]")
-    aws.advance(250)
-    call.join()
+    asked, release = threading.Event(), threading.Event()
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.set()
+            release.wait(20)
+            self.send_response(204)
+            self.end_headers()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code = "import urllib.request\ndef handler(event, context):\n"
+        code += f"    urllib.request.urlopen('http://127.0.0.1:{server.server_address[1]}/')\n"
+        name = aws.function("slow", code, role, Timeout=300)
+        call = threading.Thread(target=invoke, args=(aws, name, {}))
+        call.start()
+        assert asked.wait(20)
+        aws.advance(250)
+        release.set()
+        call.join()
+        server.shutdown()
     duration = aws.metric("AWS/Lambda", "Duration", "Maximum", FunctionName="slow")
     assert duration is not None
     assert 250_000 < duration < 300_000

@@ -11,15 +11,7 @@ import pytest
 from localaws.core import patching
 from localaws.server import process
 from localaws.services.cloudwatch import alarms
-from localaws.testing import LocalAws
-from tests.local_aws import REPOSITORY
-
-
-def command(words: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    arguments = [sys.executable, "-m", "localaws", *words.split()]
-    return subprocess.run(
-        arguments, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60
-    )
+from localaws.testing import LocalAws, command
 
 
 def test_up_again_is_no_harm_and_status_says_so(aws: LocalAws) -> None:
@@ -81,14 +73,13 @@ def test_a_missing_patch_target_is_refused() -> None:
         patching.replace(alarms, "no_such_name", lambda original: original)
 
 
-def test_faults_of_open_meteo_are_set_shown_and_taken_back_by_command(aws: LocalAws) -> None:
-    environment = aws.process_environment()
-    assert command("faults", environment).stdout == "[]\n"
-    assert '"status": 503' in command('faults [{"status":503}]', environment).stdout
-    assert '"status": 503' in command("faults", environment).stdout
-    assert command("faults []", environment).stdout == "[]\n"
-    wrong = command('faults [{"statuss":503}]', environment)
-    assert (wrong.returncode, wrong.stderr[:10], "Traceback" in wrong.stderr) == (1, "localaws: ", False)
+def test_a_simulator_that_nobody_registered_is_said_in_one_sentence(aws: LocalAws) -> None:
+    failed = command("faults nobody []", aws.process_environment())
+    assert (failed.returncode, failed.stderr.count("\n"), "there is no simulator 'nobody'" in failed.stderr) == (
+        1,
+        1,
+        True,
+    )
 
 
 def test_a_server_that_does_not_run_is_said_in_one_sentence(aws: LocalAws, tmp_path: Path) -> None:

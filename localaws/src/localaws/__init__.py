@@ -1,1 +1,1 @@
-"""AWS on one machine: MiniStack started by us, plus the data planes that it only pretends to have."""
+"""AWS on one machine: MiniStack started by us, plus the services that it only pretends to have."""

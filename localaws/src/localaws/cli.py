@@ -49,7 +49,7 @@ def up() -> None:
         settings.home().mkdir(parents=True, exist_ok=True)
         with _log_file().open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "localaws", "run"],
+                [sys.executable, "-P", "-m", "localaws", "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -131,15 +131,22 @@ def mail(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
 
 @application.command()
 def faults(
-    faults: Annotated[
-        str, typer.Argument(help='JSON, for example [{"status": 503, "times": 3, "match": "latitude=48"}].')
-    ] = "",
+    simulator: Annotated[str, typer.Argument(help="The name of a simulator; see `simulators`.")],
+    faults: Annotated[str, typer.Argument(help='JSON, for example [{"status": 503, "times": 3}].')] = "",
 ) -> None:
-    """Make the replayed Open-Meteo misbehave. [] makes it whole again; without an argument, what is in force is shown.
+    """Make a simulator fail. [] resets it; without faults the command shows those in force.
 
-    A fault may have status, headers, body, delay_seconds, close, close_mid_body, times (0: without end) and match.
+    Which words a fault may have is up to the simulator.
     """
-    _steer_faults(f"{_ask('health')['open_meteo']}/_faults", faults)
+    _ask("health")
+    _steer_faults(f"{settings.endpoint()}/_localaws/simulators/{simulator}/faults", faults)
+
+
+@application.command()
+def simulators() -> None:
+    """Print the name and the address of each simulator of a service outside AWS."""
+    for name, address in _ask("health")["simulators"].items():
+        print(f"{name}  {address}")
 
 
 @application.command("api-faults")

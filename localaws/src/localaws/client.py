@@ -20,7 +20,6 @@ from botocore.config import Config
 
 from localaws.core import settings
 
-REPOSITORY = Path(__file__).parents[1]
 # Sessions of boto3 are for one thread at a time, their clients are not.
 _MAKING_CLIENTS = threading.Lock()
 
@@ -85,15 +84,23 @@ class LocalAws:
         """The e-mails that were sent, oldest first."""
         return list(self.ask("mail")["messages"])
 
-    def open_meteo(self) -> str:
-        """Where the replay of Open-Meteo answers."""
-        return str(self.ask("health")["open_meteo"])
+    def simulator(self, name: str) -> str:
+        """The base URL of a simulator of a service outside AWS."""
+        return str(self.ask("health")["simulators"][name])
 
-    def break_open_meteo(self, *faults: dict[str, Any]) -> None:
-        """Replace the faults of the replayed API; without any it is whole again."""
-        with self._opened(f"{self.open_meteo()}/_faults", list(faults)) as answer:
-            if len(json.load(answer)) != len(faults):
-                raise ValueError(f"the replay did not take these faults: {faults}")
+    def break_simulator(self, name: str, *faults: dict[str, Any]) -> None:
+        """Replace the faults of a simulator; without any it is reset."""
+        if len(self.ask(f"simulators/{name}/faults", list(faults))) != len(faults):
+            raise ValueError(f"the simulator {name} did not take these faults: {faults}")
+
+    def simulator_faults(self, name: str) -> list[dict[str, Any]]:
+        """The faults of a simulator that are left, each with its number of ``hits``."""
+        return list(self.ask(f"simulators/{name}/faults"))
+
+    def ask_simulator(self, name: str, path: str) -> dict[str, Any]:
+        """The JSON object that a simulator answers to a GET of the path."""
+        with self._opened(f"{self.simulator(name)}{path}", None) as answer:
+            return dict(json.load(answer))
 
     def break_aws(self, *faults: dict[str, Any]) -> None:
         """Replace the faults of the AWS API; without any it is whole again. See `lake local api-faults`."""
@@ -102,16 +109,6 @@ class LocalAws:
     def faults(self) -> list[dict[str, Any]]:
         """The faults of the AWS API that are in force, each with its ``hits``."""
         return list(self.ask("faults"))
-
-    def ask_open_meteo_faults(self) -> list[Any]:
-        """The faults of the replayed API that are left."""
-        with self._opened(f"{self.open_meteo()}/_faults", None) as answer:
-            return list(json.load(answer))
-
-    def ask_open_meteo(self, path: str) -> dict[str, Any]:
-        """What the replayed API answers to a GET."""
-        with self._opened(f"{self.open_meteo()}{path}", None) as answer:
-            return dict(json.load(answer))
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a command that works with this localaws."""
@@ -138,10 +135,10 @@ def running(home: Path) -> Iterator[LocalAws]:
         probe.bind((settings.HOST, 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)}
-    command = [sys.executable, "-m", "localaws"]
+    command = [sys.executable, "-P", "-m", "localaws"]
     # Its words are for terminals; who starts one from a program gets them when it fails.
-    subprocess.run([*command, "up"], check=True, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "up"], check=True, env=environment, stdout=subprocess.DEVNULL)
     try:
         yield LocalAws(home, port, json.loads((home / "credentials.json").read_text(encoding="utf-8")))
     finally:
-        subprocess.run([*command, "down"], check=True, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "down"], check=True, env=environment, stdout=subprocess.DEVNULL)

@@ -1,21 +1,22 @@
-"""The session's localaws, with what the tests of its planes need."""
+"""A client of a running localaws for tests: makes roles and functions, reads metrics."""
 
 import io
 import json
+import subprocess
+import sys
 import urllib.parse
 import urllib.request
 import zipfile
 from typing import Any
 
 import boto3
-import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from tests import local_aws
+from localaws import client
 
 
-class LocalAws(local_aws.LocalAws):
+class LocalAws(client.LocalAws):
     """A running localaws in which a test makes roles and functions and looks at metrics."""
 
     def client(self, service: str, session: Any = None) -> Any:
@@ -32,8 +33,8 @@ class LocalAws(local_aws.LocalAws):
         headers = {"content-type": "application/x-www-form-urlencoded"}
         request = AWSRequest("POST", f"{self.endpoint}/", headers, body)
         SigV4Auth(self.session.get_credentials(), service, "us-east-1").add_auth(request)
-        prepared = urllib.request.Request(f"{self.endpoint}/", body.encode(), dict(request.headers))
-        with urllib.request.urlopen(prepared) as answer:
+        prepared = urllib.request.Request(f"{self.endpoint}/", body.encode(), dict(request.headers))  # noqa: S310 - http only
+        with urllib.request.urlopen(prepared) as answer:  # noqa: S310 - http only
             return str(answer.read().decode())
 
     def role(self, name: str, *statements: dict[str, Any], services: tuple[str, ...] = ()) -> str:
@@ -60,12 +61,12 @@ class LocalAws(local_aws.LocalAws):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             archive.writestr("handler.py", code)
-        client = self.client("lambda")
+        functions = self.client("lambda")
         package = {"ZipFile": buffer.getvalue()}
-        arn = client.create_function(
+        arn = functions.create_function(
             FunctionName=name, Runtime="python3.13", Role=role, Handler="handler.handler", Code=package, **settings
         )["FunctionArn"]
-        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
+        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
         return str(arn)
 
     def metric(self, namespace: str, name: str, statistic: str = "Sum", **dimensions: str) -> float | None:
@@ -82,7 +83,7 @@ class LocalAws(local_aws.LocalAws):
         return float(points[0][statistic]) if points else None
 
 
-@pytest.fixture(scope="session")
-def aws(aws: local_aws.LocalAws) -> LocalAws:
-    """The same localaws as all tests use."""
-    return LocalAws(aws.home, aws.port, aws.environment)
+def command(words: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m localaws` with these words, separated by spaces, to its end; it may take 60 s."""
+    arguments = [sys.executable, "-m", "localaws", *words.split()]
+    return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=60)

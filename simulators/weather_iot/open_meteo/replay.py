@@ -1,7 +1,6 @@
-"""Open-Meteo's forecast API, replayed over HTTP (not of AWS: the world outside, which MiniStack does not have).
+"""Open-Meteo's forecast API, replayed over HTTP: a simulator of localaws (see localaws.core.simulators).
 
-Which recordings, and whose: recordings/SOURCE.md; what is answered to a request: open_meteo_answers.py. Faults on
-request: POST /_faults with a list replaces the faults in force, GET shows what is left of them.
+recordings/SOURCE.md says which answers are recorded and whose they are; answers.py chooses the answer to a request.
 """
 
 import functools
@@ -9,13 +8,13 @@ import json
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from localaws.core import clock
 from simulators.weather_iot.open_meteo.answers import BadRequest, answer
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -47,12 +46,27 @@ def _days_later() -> int:
 
     What the machine needs for a simulated day counts neither: who asks every 24 hours gets new weather each time.
     """
-    return round(clock.advanced() / timedelta(days=1))
+    return round(_advanced() / timedelta(days=1))
 
 
+# The functions that ask Open-Meteo have this in their name.
+FUNCTION = "batch-ingest"
+
+_advanced: Callable[[], timedelta] = timedelta
 _faults: list[Fault] = []
 _lock = threading.Lock()
 _server: ThreadingHTTPServer | None = None
+
+
+def environment(function: Mapping[str, Any]) -> dict[str, str]:
+    """OPEN_METEO_URL for the functions that ask the API, nothing for others."""
+    return {"OPEN_METEO_URL": url()} if FUNCTION in function.get("FunctionName", "") else {}
+
+
+def faults() -> list[dict[str, Any]]:
+    """The faults that are left, each with its number of `hits`."""
+    with _lock:
+        return [asdict(fault) for fault in _faults]
 
 
 def set_faults(faults: list[dict[str, Any]]) -> None:
@@ -73,14 +87,13 @@ def _hit(path: str) -> Fault:
         return fault
 
 
-def install() -> None:
-    """Start to serve, on a free port of this machine only."""
-    start(RECORDINGS)
+def start(advanced: Callable[[], timedelta], recordings: Path = RECORDINGS) -> str:
+    """Serve the recordings of a folder on a free port of this machine until `stop`; returns the base URL.
 
-
-def start(recordings: Path) -> str:
-    """Serve the recordings of a folder until `stop`; where."""
-    global _server
+    `advanced` tells how far the clock is ahead of the machine's.
+    """
+    global _advanced, _server
+    _advanced = advanced
     read = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(recordings.glob("*.json"))]
     _server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, read))
     _server.daemon_threads = True
@@ -111,9 +124,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         address = urllib.parse.urlsplit(self.path)
-        if address.path == "/_faults":
-            self._send(200, json.dumps([asdict(fault) for fault in _faults]))
-            return
         fault = _hit(self.path)
         time.sleep(fault.delay_seconds)
         if fault.close:
@@ -121,18 +131,6 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status, body = self._forecast(address) if fault.status is None else (fault.status, "")
         self._send(status, fault.body if fault.body is not None else body, fault)
-
-    def do_POST(self) -> None:
-        given = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if self.path != "/_faults":
-            self._send(404, _error("Not Found"))
-            return
-        try:
-            set_faults(json.loads(given))
-        except (TypeError, ValueError) as error:
-            self._send(400, _error(str(error)))
-        else:
-            self._send(200, json.dumps([asdict(fault) for fault in _faults]))
 
     def log_message(self, *_arguments: Any) -> None:
         """The functions that ask keep logs of their own."""

@@ -3,6 +3,8 @@
 import datetime
 import http.client
 import json
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from localaws.core import clock
+from localaws.client import LocalAws
 from simulators.weather_iot.open_meteo import replay
 
 CITIES = {
@@ -22,12 +24,13 @@ CITIES = {
     "paris": (48.8566, 2.3522),
     "brasilia": (-15.7801, -47.9292),
 }
+AHEAD = datetime.timedelta(0)
 ASKED = "temperature_2m,relative_humidity_2m,wind_speed_10m,precipitation"
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    yield replay.start(replay.RECORDINGS)
+    yield replay.start(lambda: AHEAD)
     replay.stop()
 
 
@@ -89,7 +92,7 @@ def test_the_days_move_on_with_the_clock_and_nothing_else_does(
     monkeypatch: pytest.MonkeyPatch, address: str, ahead: datetime.timedelta
 ) -> None:
     before = ask(address, "kathmandu")[1]
-    monkeypatch.setattr(clock, "advanced", lambda: ahead)
+    monkeypatch.setattr(replay, "_advanced", lambda: ahead)
     after = ask(address, "kathmandu")[1]
     assert (before["hourly"]["time"][0], after["hourly"]["time"][0]) == ("2026-08-12T00:00", "2026-09-01T00:00")
     assert len(set(after["hourly"]["time"])) == len(before["hourly"]["time"])
@@ -117,18 +120,10 @@ def test_a_bad_request_is_answered_in_the_words_of_the_api(address: str, wrong: 
     assert reason in answer["reason"]
 
 
-def post_faults(address: str, given: Any) -> int:
-    request = urllib.request.Request(f"{address}/_faults", json.dumps(given).encode())
-    try:
-        return int(urllib.request.urlopen(request).status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
 def test_a_fault_hits_as_many_requests_as_it_says_and_only_those_that_match(address: str) -> None:
     slow_down = {"error": True, "reason": "Minutely API request limit exceeded. Please try again in one minute."}
     fault = {"status": 429, "body": json.dumps(slow_down), "times": 2, "match": "latitude=48.8566"}
-    assert post_faults(address, [fault]) == 200
+    replay.set_faults([fault])
     answers = [ask(address, city)[0] for city in ("melbourne", "paris", "paris", "paris")]
     assert answers == [200, 429, 429, 200]
 
@@ -137,16 +132,15 @@ def test_a_slow_answer_shows_that_it_is_waited_for(address: str) -> None:
     replay.set_faults([{"delay_seconds": 1, "times": 0}])
     thread = threading.Thread(target=ask, args=(address,))
     thread.start()
-    while not hits(address):
+    while not hits():
         assert thread.is_alive()
     assert thread.is_alive()
     thread.join()
-    assert hits(address) == 1
+    assert hits() == 1
 
 
-def hits(address: str) -> int:
-    with urllib.request.urlopen(f"{address}/_faults") as response:
-        return int(json.load(response)[0]["hits"])
+def hits() -> int:
+    return int(replay.faults()[0]["hits"])
 
 
 def test_a_fault_can_carry_headers_and_a_body_that_is_no_json(address: str) -> None:
@@ -163,8 +157,27 @@ def test_a_connection_can_die(address: str, fault: dict[str, Any]) -> None:
         ask(address)
 
 
-def test_a_fault_with_an_unknown_word_is_refused(address: str) -> None:
-    assert post_faults(address, [{"statsu": 500}]) == 400
+def test_a_fault_with_an_unknown_word_is_refused() -> None:
+    with pytest.raises(TypeError, match="statsu"):
+        replay.set_faults([{"statsu": 500}])
+
+
+def test_only_the_functions_that_ask_the_api_get_its_address(address: str) -> None:
+    given = [replay.environment({"FunctionName": f"lake-{name}-dev"}) for name in ("batch-ingest", "stream-generate")]
+    assert given == [{"OPEN_METEO_URL": address}, {}]
+
+
+def test_faults_are_set_shown_and_taken_back_by_command(aws: LocalAws) -> None:
+    def command(*words: str) -> "subprocess.CompletedProcess[str]":
+        arguments = [sys.executable, "-m", "localaws", "faults", "open_meteo", *words]
+        return subprocess.run(arguments, env=aws.process_environment(), capture_output=True, text=True, check=False)
+
+    assert command().stdout == "[]\n"
+    assert '"status": 503' in command('[{"status":503}]').stdout
+    assert '"status": 503' in command().stdout
+    assert command("[]").stdout == "[]\n"
+    wrong = command('[{"statuss":503}]')
+    assert (wrong.returncode, wrong.stderr[:10], "Traceback" in wrong.stderr) == (1, "localaws: ", False)
 
 
 def test_the_source_names_every_recording_and_the_attribution() -> None:

@@ -19,7 +19,9 @@ from ministack.services import cloudwatch
 LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
 
 # By service: real, supplied, not_checked and refused, the patterns of actions that answer an error.
-ADMITTED: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("services.yaml").read_text(encoding="utf-8"))
+ADMITTED: dict[str, dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("services.yaml").read_text(encoding="utf-8")
+)
 
 # What S3 understands in the query string, sub-resources and parameters. Everything else is a 501, never a guess.
 S3_QUERY = frozenset(

@@ -5,7 +5,7 @@ for is not executed, and gets the error it names, in the format of its service, 
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from localaws.core import admission, api_model
@@ -61,9 +61,9 @@ def replace_all(faults: list[dict[str, Any]]) -> None:
     _replaced = asyncio.Event()
 
 
-def in_force() -> list[Fault]:
-    """The faults that are left."""
-    return list(_faults)
+def in_force() -> list[dict[str, Any]]:
+    """The faults that are left, each with its number of `hits`."""
+    return [asdict(fault) for fault in _faults]
 
 
 def concern(service: str) -> bool:

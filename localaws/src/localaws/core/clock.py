@@ -1,7 +1,7 @@
 """The one clock of localaws, which can be advanced.
 
 AWS: time passes. MiniStack: reads the machine's clock all over the place. Added: the server process and its
-children run on real time plus an offset; every second, and after every 60 s step of an advance, the planes that
+children run on real time plus an offset; every second, and after every 60 s step of an advance, the services that
 wait for time are called.
 """
 
@@ -104,7 +104,7 @@ def tick() -> None:
         for callback in list(_subscribers):
             try:
                 callback(now())
-            except Exception:  # the clock must go on for the other planes; the log has the trace
+            except Exception:  # the clock must go on for the other services; the log has the trace
                 _logger.exception("clock subscriber %s failed", callback)
 
 

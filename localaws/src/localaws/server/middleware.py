@@ -9,16 +9,15 @@ import asyncio
 import json
 import os
 import urllib.parse
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
-from localaws.core import admission, api_faults, clock
+from localaws.core import admission, api_faults, clock, simulators
 from localaws.core.patching import MINISTACK_VERSION
 from localaws.services import sns
 from localaws.services.awslambda import functions
 from localaws.services.firehose import streams
 from localaws.services.glue import job_runs
-from simulators.weather_iot.open_meteo import replay
 
 # Doors of MiniStack that need no signature: reset, configuration, stored mails and messages.
 CLOSED_PATHS = ("/_ministack", "/_localstack", "/_aws", "/health")
@@ -76,7 +75,7 @@ def _as_clients_like_it(headers: dict[str, str], send: Any) -> Any:
 async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, Any]:
     match request:
         case ("GET", "health"):
-            here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "open_meteo": replay.url()}
+            here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "simulators": simulators.addresses()}
             return 200, {"status": "ready", **here}
         case ("GET", "clock"):
             return 200, {"now": clock.now().isoformat()}
@@ -92,19 +91,35 @@ async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, Any]
             waiting = {"glue_runs": runs, "invocations": invocations, "firehose_records": streams.undelivered()}
             return 200, {"idle": not runs and not invocations, **waiting}
         case (method, "faults"):
-            return await _steer_faults(method, receive)
+            return await _steer_faults(method, receive, api_faults.replace_all, api_faults.in_force)
         case ("GET", "services"):
             return 200, {"services": admission.ADMITTED}
+    method, (kind, _, rest) = request[0], request[1].partition("/")
+    if kind == "simulators" and rest.endswith("/faults"):
+        return await _steer_simulator(rest.removesuffix("/faults"), method, receive)
     return 404, {"message": f"localaws has no {request[0]} /_localaws/{request[1]}"}
 
 
-async def _steer_faults(method: str, receive: Any) -> tuple[int, Any]:
+async def _steer_simulator(name: str, method: str, receive: Any) -> tuple[int, Any]:
+    try:
+        simulator = simulators.named(name)
+    except ValueError as error:
+        return 400, {"reason": str(error)}
+    return await _steer_faults(method, receive, simulator.set_faults, simulator.faults)
+
+
+async def _steer_faults(
+    method: str,
+    receive: Any,
+    replace_all: Callable[[list[dict[str, Any]]], None],
+    in_force: Callable[[], list[dict[str, Any]]],
+) -> tuple[int, Any]:
     if method == "POST":
         try:
-            api_faults.replace_all(json.loads(await _read(receive)))
+            replace_all(json.loads(await _read(receive)))
         except (TypeError, ValueError) as error:
             return 400, {"reason": str(error)}
-    return 200, [asdict(fault) for fault in api_faults.in_force()]
+    return 200, in_force()
 
 
 async def _read(receive: Any) -> bytes:

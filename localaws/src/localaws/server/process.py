@@ -27,7 +27,8 @@ SERVICES = """
 
 # After the services: what they put around CloudWatch's actions is to be the outermost layer.
 FIXES = [
-    f"ministack_fixes.{name}" for name in ("iam", "sts", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
+    f"ministack_fixes.{name}"
+    for name in ("iam", "sts", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
 ]
 
 

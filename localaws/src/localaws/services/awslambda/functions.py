@@ -210,5 +210,5 @@ class _OsOfFunctions:
             "AWS_ENDPOINT_URL": settings.endpoint(),
             "AWS_EC2_METADATA_DISABLED": "true",
             **environment,
-            "OPEN_METEO_URL": ,
+            **simulators.environment(config),
         }

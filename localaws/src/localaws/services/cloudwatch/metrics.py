@@ -1,4 +1,4 @@
-"""CloudWatch metrics: where our planes put theirs, and how alarms read.
+"""CloudWatch metrics: where our services put theirs, and how alarms read.
 
 AWS: each service emits its documented metrics; a metric is its namespace, name and dimensions. MiniStack: AWS/Lambda
 for synchronous API calls only, nothing else; every request copies all points there are. Added: the points of a metric

@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import string
+import sys
 from pathlib import Path
 
 JAVA_VERSION = "17"
@@ -39,8 +40,8 @@ def java_home() -> Path:
 
 
 def jars_folder() -> Path:
-    """Where scripts/spark_jars.py puts the S3A connector."""
-    return Path(os.environ.get(JARS_ENVIRONMENT) or _HERE.parent / ".cache" / "spark-jars")
+    """The folder of the S3A connector: $LOCALAWS_SPARK_JARS, or .cache/spark-jars beside the virtual environment."""
+    return Path(os.environ.get(JARS_ENVIRONMENT) or Path(sys.prefix).parent / ".cache" / "spark-jars")
 
 
 def class_archive() -> Path:
