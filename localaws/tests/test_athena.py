@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.local_aws import LocalAws
+from localaws.client import LocalAws
 
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 JSON = "org.openx.data.jsonserde.JsonSerDe"
@@ -59,18 +59,18 @@ class Lake:
         self.s3.create_bucket(Bucket=self.name)
         self.glue.create_database(DatabaseInput={"Name": self.database})
         self.make_workgroup(self.workgroup)
-        self.make_table("weather", PARQUET, "city string,at timestamp,t double,n bigint,note string", "date date")
+        self.make_table("samples", PARQUET, "city string,at timestamp,t double,n bigint,note string", "date date")
         self.make_table(
-            "readings", JSON, "sensor string,t double,aqi int,tags map<string,bigint>", "month string,day string"
+            "readings", JSON, "device string,t double,aqi int,tags map<string,bigint>", "month string,day string"
         )
         self.make_table("runs", JSON, "id string,rows bigint", "")
         for day in (1, 2, 3):
-            self.put(f"weather/date=2026-01-0{day}/unit.parquet", weather(day))
+            self.put(f"samples/date=2026-01-0{day}/unit.parquet", samples(day))
         self.put(
             "readings/month=01/day=05/a.gz",
-            gzip.compress(b'{"Sensor":"a","t":1,"aqi":"3","tags":{"x":1}}\n{"sensor":7}\n'),
+            gzip.compress(b'{"Device":"a","t":1,"aqi":"3","tags":{"x":1}}\n{"device":7}\n'),
         )
-        self.put("readings/month=01/day=06/b.json", b'{"sensor":"b","t":2.5,"other":true}\n')
+        self.put("readings/month=01/day=06/b.json", b'{"device":"b","t":2.5,"other":true}\n')
         self.put("readings/month=01/day=06/_hidden.json", b"no JSON")
         self.put("runs/one.json", b'{"id":"r1","rows":5}')
 
@@ -130,7 +130,7 @@ def fields(text: str) -> list[dict[str, str]]:
     return [{"Name": name, "Type": kind} for name, kind in parts]
 
 
-def weather(day: int) -> bytes:
+def samples(day: int) -> bytes:
     """Rows of one day; the second has timestamps as older Spark writes them, the third as newer."""
     # Days of INT96 reach further than nanoseconds in 64 bits.
     moment = datetime.datetime.fromisoformat("2500-01-01T12:00" if day == 2 else f"2026-01-0{day}T12:00")
@@ -157,8 +157,8 @@ def lake(aws: LocalAws) -> Lake:
 @pytest.fixture(scope="module", autouse=True)
 def repaired(lake: Lake) -> tuple[Answer, ...]:
     """What is asked before and while the folders become partitions; all other tests come after."""
-    before = lake.ask("SELECT count(*) FROM weather")
-    return before, lake.ask(f"MSCK REPAIR TABLE {lake.database}.weather"), lake.ask("MSCK REPAIR TABLE readings;")
+    before = lake.ask("SELECT count(*) FROM samples")
+    return before, lake.ask(f"MSCK REPAIR TABLE {lake.database}.samples"), lake.ask("MSCK REPAIR TABLE readings;")
 
 
 # What is in the catalog
@@ -169,9 +169,9 @@ def test_only_registered_partitions_are_seen_and_msck_registers_folders(
 ) -> None:
     before, first, _ = repaired
     assert before.rows == [["0"]]
-    assert first.rows[1] == ["Repair: Added partition to metastore weather:date=2026-01-01"]
-    assert lake.ask("SELECT count(*) FROM weather").rows == [[str(3 * ROWS)]]
-    again = lake.ask("-- Run in Athena\nMSCK REPAIR TABLE /* again */ weather;")
+    assert first.rows[1] == ["Repair: Added partition to metastore samples:date=2026-01-01"]
+    assert lake.ask("SELECT count(*) FROM samples").rows == [[str(3 * ROWS)]]
+    again = lake.ask("-- Run in Athena\nMSCK REPAIR TABLE /* again */ samples;")
     assert (again.state, again.rows) == ("SUCCEEDED", [])
 
 
@@ -184,11 +184,11 @@ def test_partitions_and_tables_are_listed(lake: Lake) -> None:
 
 
 def test_a_partition_can_be_dropped_and_added(lake: Lake) -> None:
-    count = "SELECT count(*) FROM weather"
-    lake.ask("ALTER TABLE weather DROP PARTITION (date = '2026-01-03')")
+    count = "SELECT count(*) FROM samples"
+    lake.ask("ALTER TABLE samples DROP PARTITION (date = '2026-01-03')")
     without = lake.ask(count).rows
     lake.ask(
-        f"ALTER TABLE weather ADD PARTITION (date = '2026-01-03') LOCATION 's3://{lake.name}/weather/date=2026-01-03/'"
+        f"ALTER TABLE samples ADD PARTITION (date = '2026-01-03') LOCATION 's3://{lake.name}/samples/date=2026-01-03/'"
     )
     assert (without, lake.ask(count).rows) == ([[str(2 * ROWS)]], [[str(3 * ROWS)]])
 
@@ -197,18 +197,18 @@ def test_a_partition_can_be_dropped_and_added(lake: Lake) -> None:
 
 
 def test_values_and_types_are_those_of_the_table(lake: Lake) -> None:
-    answer = lake.ask("SELECT city, at, t, n, date FROM weather WHERE n = 5 AND date = date '2026-01-01'")
+    answer = lake.ask("SELECT city, at, t, n, date FROM samples WHERE n = 5 AND date = date '2026-01-01'")
     assert answer.rows == [["c1", "2026-01-01 12:00:00.000", "7.5", "5", "2026-01-01"]]
     assert answer.columns == {"city": "varchar", "at": "timestamp", "t": "double", "n": "bigint", "date": "date"}
 
 
 def test_timestamps_are_the_same_in_every_form_that_spark_writes(lake: Lake) -> None:
-    answer = lake.ask("SELECT DISTINCT date_format(at, '%H:%i') FROM weather")
+    answer = lake.ask("SELECT DISTINCT date_format(at, '%H:%i') FROM samples")
     assert answer.rows == [["12:00"]]
 
 
 def test_json_is_read_as_the_openx_serde_does(lake: Lake) -> None:
-    answer = lake.ask("SELECT * FROM readings ORDER BY day, sensor DESC")
+    answer = lake.ask("SELECT * FROM readings ORDER BY day, device DESC")
     assert answer.rows == [
         ["a", "1.0", "3", "{x=1}", "01", "05"],
         ["7", None, None, None, "01", "05"],
@@ -235,11 +235,11 @@ def test_a_line_that_is_no_json_fails_the_query_and_hidden_objects_are_not_read(
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("SELECT nope FROM weather", "COLUMN_NOT_FOUND: Column 'nope' cannot be resolved"),
-        ("SELECT * FROM other.x.weather", "CATALOG_NOT_FOUND: Catalog 'other' does not exist"),
+        ("SELECT nope FROM samples", "COLUMN_NOT_FOUND: Column 'nope' cannot be resolved"),
+        ("SELECT * FROM other.x.samples", "CATALOG_NOT_FOUND: Catalog 'other' does not exist"),
         ("SELECT * FROM nope", "TABLE_NOT_FOUND: Table 'awsdatacatalog."),
         (
-            "SELECT * FROM weather WHERE date = '2026-01-01'",
+            "SELECT * FROM samples WHERE date = '2026-01-01'",
             "TYPE_MISMATCH: Cannot apply operator: date compared with varchar",
         ),
         (
@@ -249,8 +249,8 @@ def test_a_line_that_is_no_json_fails_the_query_and_hidden_objects_are_not_read(
         ("UNLOAD (SELECT 1) TO 's3://x/' WITH (format = 'PARQUET')", "NOT_SUPPORTED: not supported locally"),
         ("CREATE SCHEMA x", "NOT_SUPPORTED: not supported locally"),
         ("INSERT INTO runs SELECT 'x', 1", "NOT_SUPPORTED: not supported locally"),
-        ("DELETE FROM weather", "NOT_SUPPORTED: not supported locally"),
-        ("COPY weather TO '/tmp/x'", "NOT_SUPPORTED: not supported locally"),
+        ("DELETE FROM samples", "NOT_SUPPORTED: not supported locally"),
+        ("COPY samples TO '/tmp/x'", "NOT_SUPPORTED: not supported locally"),
     ],
 )
 def test_a_statement_fails_for_a_reason(lake: Lake, sql: str, reason: str) -> None:
@@ -260,7 +260,7 @@ def test_a_statement_fails_for_a_reason(lake: Lake, sql: str, reason: str) -> No
 
 
 def test_views_keep_their_query(lake: Lake) -> None:
-    assert lake.ask("CREATE VIEW cities AS SELECT city, count(*) AS n FROM weather GROUP BY city").state == "SUCCEEDED"
+    assert lake.ask("CREATE VIEW cities AS SELECT city, count(*) AS n FROM samples GROUP BY city").state == "SUCCEEDED"
     assert lake.ask("SELECT sum(n) FROM cities", QueryExecutionContext={}, WorkGroup=lake.workgroup).state == "FAILED"
     assert lake.ask(f"SELECT sum(n) FROM {lake.database}.cities").rows == [[str(3 * ROWS)]]  # noqa: S608
     assert lake.ask("CREATE VIEW cities AS SELECT 1 AS x").reason.startswith("VIEW_ALREADY_EXISTS")
@@ -272,7 +272,7 @@ def test_views_keep_their_query(lake: Lake) -> None:
 
 def test_create_table_as_stores_rows_and_partitions(lake: Lake) -> None:
     options = f"format = 'PARQUET', external_location = 's3://{lake.name}/few/', partitioned_by = ARRAY['date']"
-    query = "SELECT city, t, date FROM weather WHERE n < 10"
+    query = "SELECT city, t, date FROM samples WHERE n < 10"
     made = lake.ask(f"CREATE TABLE few WITH ({options}) AS {query}")
     assert made.state == "SUCCEEDED", made.reason
     assert lake.ask("SELECT date, count(*) FROM few GROUP BY 1 ORDER BY 1").rows[0] == ["2026-01-01", "10"]
@@ -294,30 +294,30 @@ def test_bytes_scanned_are_the_bytes_that_were_read(lake: Lake) -> None:
     )
     assert lake.ask("SELECT * FROM readings WHERE day = '06'").scanned == size("readings/month=01/day=06/b.json")
     assert lake.ask("SELECT 1").scanned == 0
-    everything = sum(size(f"weather/date=2026-01-0{day}/unit.parquet") for day in (1, 2, 3))
-    assert lake.ask("SELECT sum(n) FROM weather").scanned < everything / 3
+    everything = sum(size(f"samples/date=2026-01-0{day}/unit.parquet") for day in (1, 2, 3))
+    assert lake.ask("SELECT sum(n) FROM samples").scanned < everything / 3
     assert (
-        everything * 0.8 < lake.ask("SELECT max(at), max(t), max(n), max(note) FROM weather").scanned < everything * 1.2
+        everything * 0.8 < lake.ask("SELECT max(at), max(t), max(n), max(note) FROM samples").scanned < everything * 1.2
     )
 
 
 def test_partitions_that_the_conditions_exclude_are_not_read(lake: Lake) -> None:
-    every_day = lake.ask("SELECT max(t) FROM weather").scanned
-    one_day = lake.ask("SELECT max(t) FROM weather WHERE date = date '2026-01-02'").scanned
-    no_day = lake.ask("SELECT max(t) FROM weather WHERE date >= current_date - interval '1' day").scanned
+    every_day = lake.ask("SELECT max(t) FROM samples").scanned
+    one_day = lake.ask("SELECT max(t) FROM samples WHERE date = date '2026-01-02'").scanned
+    no_day = lake.ask("SELECT max(t) FROM samples WHERE date >= current_date - interval '1' day").scanned
     assert (one_day < every_day / 2, no_day) == (True, 0)
 
 
 def test_row_groups_that_the_conditions_exclude_are_not_read(lake: Lake) -> None:
     day = "date = date '2026-01-02'"
     assert (
-        lake.ask(f"SELECT max(t) FROM weather WHERE {day} AND n = 5").scanned  # noqa: S608
-        < lake.ask(f"SELECT max(t), max(n) FROM weather WHERE {day}").scanned  # noqa: S608
+        lake.ask(f"SELECT max(t) FROM samples WHERE {day} AND n = 5").scanned  # noqa: S608
+        < lake.ask(f"SELECT max(t), max(n) FROM samples WHERE {day}").scanned  # noqa: S608
     )
 
 
 def test_a_condition_above_an_outer_join_does_not_choose_partitions(lake: Lake) -> None:
-    sql = "SELECT count(*) FROM runs LEFT JOIN weather ON weather.city <> runs.id WHERE weather.date IS NULL"
+    sql = "SELECT count(*) FROM runs LEFT JOIN samples ON samples.city <> runs.id WHERE samples.date IS NULL"
     assert lake.ask(sql).rows == [["0"]]
 
 
@@ -335,7 +335,7 @@ def test_a_query_above_the_scan_limit_is_cancelled(lake: Lake) -> None:
 
 def test_the_result_file_is_where_the_api_says_at_the_moment_it_says_so(lake: Lake) -> None:
     execution = lake.ask(
-        "SELECT city, n, null AS nothing FROM weather WHERE n = 1 AND date = date '2026-01-01'"
+        "SELECT city, n, null AS nothing FROM samples WHERE n = 1 AND date = date '2026-01-01'"
     ).execution
     location = execution["ResultConfiguration"]["OutputLocation"]
     assert location == f"s3://{lake.name}/results/{lake.workgroup}/{execution['QueryExecutionId']}.csv"
@@ -345,7 +345,7 @@ def test_the_result_file_is_where_the_api_says_at_the_moment_it_says_so(lake: La
 
 
 def test_results_come_in_pages_and_the_header_is_the_first_row_of_the_first(lake: Lake) -> None:
-    execution_id = lake.start("SELECT n FROM weather WHERE date = date '2026-01-01' AND n < 2500 ORDER BY n")
+    execution_id = lake.start("SELECT n FROM samples WHERE date = date '2026-01-01' AND n < 2500 ORDER BY n")
     lake.finished(execution_id)
     pages = list(lake.athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution_id))
     rows = [row["Data"][0]["VarCharValue"] for page in pages for row in page["ResultSet"]["Rows"]]
@@ -401,7 +401,7 @@ def test_a_repeated_request_is_the_same_execution(lake: Lake) -> None:
 
 
 def test_a_query_can_be_stopped(lake: Lake) -> None:
-    execution_id = lake.start("SELECT sum(a.n * b.n) FROM weather a CROSS JOIN weather b WHERE a.n <> b.n")
+    execution_id = lake.start("SELECT sum(a.n * b.n) FROM samples a CROSS JOIN samples b WHERE a.n <> b.n")
     deadline = time.monotonic() + DEADLINE_SECONDS
     while (
         lake.athena.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]["Status"]["State"] == "QUEUED"
@@ -437,15 +437,15 @@ def analyst(lake: Lake, *prefixes: str) -> Iterator[Any]:
 
 
 def test_a_query_reads_with_the_rights_of_its_caller(lake: Lake) -> None:
-    with analyst(lake, "weather/") as athena:
-        assert lake.ask("SELECT count(*) FROM weather", athena=athena).rows == [[str(3 * ROWS)]]
+    with analyst(lake, "samples/") as athena:
+        assert lake.ask("SELECT count(*) FROM samples", athena=athena).rows == [[str(3 * ROWS)]]
         denied = lake.ask("SELECT count(*) FROM readings", athena=athena)
     assert (denied.state, denied.reason.startswith("PERMISSION_DENIED")) == ("FAILED", True)
 
 
 def test_msck_needs_the_right_to_add_partitions(lake: Lake) -> None:
-    lake.put("weather/date=2026-01-09/unit.parquet", weather(9))
-    with analyst(lake, "weather/") as athena:
-        denied = lake.ask("MSCK REPAIR TABLE weather", athena=athena)
+    lake.put("samples/date=2026-01-09/unit.parquet", samples(9))
+    with analyst(lake, "samples/") as athena:
+        denied = lake.ask("MSCK REPAIR TABLE samples", athena=athena)
     assert (denied.state, "AccessDenied" in denied.reason) == ("FAILED", True)
-    lake.s3.delete_object(Bucket=lake.name, Key="weather/date=2026-01-09/unit.parquet")
+    lake.s3.delete_object(Bucket=lake.name, Key="samples/date=2026-01-09/unit.parquet")

@@ -128,7 +128,7 @@ def test_trust_that_is_taken_back_ends_at_once(aws: LocalAws) -> None:
 
 def test_other_time_zones_are_refused(aws: LocalAws) -> None:
     with pytest.raises(ClientError, match="UTC only"):
-        schedule(aws, "zoned", "rate(1 day)", {"Arn": QUEUE, "RoleArn": "r"}, ScheduleExpressionTimezone="Europe/Paris")
+        schedule(aws, "zoned", "rate(1 day)", {"Arn": QUEUE, "RoleArn": "r"}, ScheduleExpressionTimezone="Europe/Rome")
 
 
 def rule_to(aws: LocalAws, name: str, target_arn: str, source: str) -> str:
