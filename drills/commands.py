@@ -12,9 +12,9 @@ import typer
 
 from drills import catalogue, quiet, report, sets
 from drills.drill import Drill
-from drills.lake import Lake
+from drills.lake import REPOSITORY, Lake
 from lake.cli.output import show
-from localaws.connection import REPOSITORY, LocalAws
+from localaws.client import LocalAws
 
 application = typer.Typer(
     help="Break something in the lake on this machine, see the alarm, follow the runbook, prove that it is mended.",

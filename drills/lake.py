@@ -16,7 +16,7 @@ from typing import Any
 from botocore.config import Config
 
 from lake.environment import athena
-from localaws.connection import LocalAws
+from localaws.client import LocalAws
 
 REPOSITORY = Path(__file__).parents[1]
 RUN_DEADLINE_SECONDS = 180
@@ -63,6 +63,18 @@ class Lake(LocalAws):
     def stream(self) -> str:
         """The delivery stream's name."""
         return str(self.names["weather_iot"]["streams"]["iot_firehose"])
+
+    def break_open_meteo(self, *faults: dict[str, Any]) -> None:
+        """Replace the faults of the replayed Open-Meteo; without any it is reset."""
+        self.break_simulator("open_meteo", *faults)
+
+    def ask_open_meteo_faults(self) -> list[dict[str, Any]]:
+        """The faults of the replayed Open-Meteo that are left."""
+        return self.simulator_faults("open_meteo")
+
+    def ask_open_meteo(self, path: str) -> dict[str, Any]:
+        """The answer of the replayed Open-Meteo to a GET of the path."""
+        return self.ask_simulator("open_meteo", path)
 
     def function(self, name: str) -> str:
         """The full name of one of the pipeline's functions."""

@@ -11,7 +11,7 @@ from drills import runbook
 from drills.drill import Drill
 from drills.lake import Lake
 from drills.run import Result, Runner, Say
-from localaws.connection import running
+from localaws.client import running
 
 
 def in_turns(drills: Sequence[Drill]) -> list[Drill]:

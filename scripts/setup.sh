@@ -40,6 +40,10 @@ install() { # folder, lock
     "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable . --editable localaws
     rm -f .cache/spark-jars/archive-tried # the archive of Spark's classes fits the jars that were here before
   fi
+  # Mutation tests a copy of lake, in which the installed localaws serves.
+  if [ "$1" = .venv-mutation ]; then
+    "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable localaws
+  fi
   printf '%s\n' "$wanted" > "$1/requirements.txt"
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from localaws import spark, spark_archive
+from localaws.services.glue import spark, spark_archive
 
 PACKAGE = "org.apache.hadoop:hadoop-aws:3.3.4"
 SHA256 = {

@@ -1,4 +1,4 @@
-"""What all tests share: one localaws, one Spark session."""
+"""What all tests share: one Spark session. The session's localaws (`aws`) is a fixture of `localaws.pytest_plugin`."""
 
 import logging
 import os
@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import local_aws
 from tests.local_aws import LocalAws
 
 if TYPE_CHECKING:  # a unit test does not wait for Spark to be imported
     from pyspark.sql import SparkSession
 
     from tests.place import Place
-
-pytest_plugins = ["tests.tiers", "pytester"]
 
 
 @pytest.fixture(autouse=True)
@@ -29,18 +26,11 @@ def _levels_of_loggers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """One localaws for the session. Tests name what they create after themselves, or clean up."""
-    with local_aws.running(tmp_path_factory.mktemp("localaws")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     """One session for all tests of frames, with the settings of a local Glue job; it acts as the administrator."""
     from pyspark.sql import SparkSession
 
-    from localaws import spark as local_spark
+    from localaws.services.glue import spark as local_spark
 
     configuration = tmp_path_factory.mktemp("spark")
     local_spark.write_configuration(configuration, aws.endpoint, aws.environment["AWS_REGION"], "")

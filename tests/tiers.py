@@ -1,6 +1,6 @@
 """The tiers of the tests: which one a test belongs to, what a unit test may not do, and how long each tier took.
 
-A pytest plugin, loaded by tests/conftest.py. A test's tier is its mark; without one it is the tier of the dearest
+A pytest plugin, loaded by the conftest.py at the root. A test's tier is its mark; without one it is that of the dearest
 fixture that it asks for, and ``unit`` when it asks for none of these.
 """
 

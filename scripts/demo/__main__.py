@@ -160,7 +160,7 @@ def _show_progress(lines: list[str]) -> None:
 def _environment() -> dict[str, str]:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    from localaws import settings
+    from localaws.core import settings
 
     return settings.credentials()
 

@@ -18,7 +18,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lake.pseudonyms import keys
-from localaws import spark as local_spark
+from localaws.services.glue import spark as local_spark
 from tests.faults import payloads
 from tests.faults.fault import REPOSITORY
 from tests.local_aws import LocalAws

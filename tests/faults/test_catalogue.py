@@ -33,7 +33,7 @@ def test_a_proof_is_a_test_of_the_suite_or_a_drill(number: str) -> None:
     assert len(fault.tests) + len(fault.drills) == len(fault.proof)
     for proof in fault.tests:
         file, _, name = proof.partition("::")
-        assert file.startswith("tests/")
+        assert file.startswith(("tests/", "localaws/tests/"))
         assert name in functions_in(file), f"{proof} is not there"
     assert set(fault.drills) <= set(catalogue.drills())
 

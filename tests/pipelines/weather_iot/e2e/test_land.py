@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from localaws import open_meteo
+from simulators.weather_iot.open_meteo import replay
 from tests.pipelines.weather_iot.conftest import MOMENT
 from tests.pipelines.weather_iot.deployment import Deployed, Invocation
 
@@ -21,7 +21,7 @@ DAYS = 7
 
 def recorded(city: str) -> dict[str, float]:
     """Hour (UTC, as raw writes it) to temperature of a city, from the provider's answer itself."""
-    text = (open_meteo.RECORDINGS / f"{RECORDED[city]}.json").read_text(encoding="utf-8")
+    text = (replay.RECORDINGS / f"{RECORDED[city]}.json").read_text(encoding="utf-8")
     answer = json.loads(text)
     offset = timedelta(seconds=answer["utc_offset_seconds"])
     hours = [datetime.fromisoformat(hour) - offset for hour in answer["hourly"]["time"][: 24 * DAYS]]

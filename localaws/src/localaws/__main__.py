@@ -1,0 +1,5 @@
+"""`python -m localaws …`."""
+
+from localaws.cli import application
+
+application(prog_name="python -m localaws")

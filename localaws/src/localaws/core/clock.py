@@ -1,0 +1,128 @@
+"""The one clock of localaws, which can be advanced.
+
+AWS: time passes. MiniStack: reads the machine's clock all over the place. Added: the server process and its
+children run on real time plus an offset; every second, and after every 60 s step of an advance, the services that
+wait for time are called.
+"""
+
+import bisect
+import datetime
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import time_machine
+
+from localaws.core import settings
+
+STEP_SECONDS = 60
+
+_logger = logging.getLogger("localaws.clock")
+_travel: time_machine.Traveller | None = None
+_offset = 0
+_subscribers: list[Callable[[datetime.datetime], None]] = []
+_advancing = False
+# The spans of time that somebody asked for, oldest first: from, until.
+_asked_for: list[tuple[float, float]] = []
+_one_at_a_time = threading.RLock()
+
+
+def start() -> None:
+    """Take over the time of this process, at offset zero. Called once, before MiniStack is imported."""
+    global _travel
+    _travel = time_machine.travel(time.time(), tick=True).start()
+    _shift(0)
+
+
+def start_ticking() -> None:
+    """Let real time pass too: call the subscribers once a second, in a thread that ends with the process."""
+
+    def tick_forever() -> None:
+        real_second = threading.Event()
+        while not real_second.wait(1):
+            tick()
+
+    threading.Thread(target=tick_forever, name="localaws-clock", daemon=True).start()
+
+
+def now() -> datetime.datetime:
+    """The shifted time, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def real_now() -> datetime.datetime:
+    """The machine's own time, in UTC; clients sign their requests with it."""
+    return datetime.datetime.fromtimestamp(time_machine.escape_hatch.time.time(), datetime.UTC)
+
+
+def advanced() -> datetime.timedelta:
+    """How far the clock has been advanced since the start."""
+    return datetime.timedelta(seconds=_offset)
+
+
+def subscribe(callback: Callable[[datetime.datetime], None]) -> None:
+    """Have `callback(now)` called in the order of subscription, at every tick."""
+    _subscribers.append(callback)
+
+
+def advancing() -> bool:
+    """Whether the time that passes is time that somebody asked for."""
+    return _advancing
+
+
+def asked_for(start: float, end: float) -> float:
+    """How many seconds of [start, end) (epoch seconds) somebody asked for; in all others hardly anything runs."""
+    first = max(bisect.bisect_left(_asked_for, (start, start)) - 1, 0)
+    spans = _asked_for[first : bisect.bisect_left(_asked_for, (end, end))]
+    return sum(max(min(until, end) - max(begin, start), 0.0) for begin, until in spans)
+
+
+def advance(seconds: int) -> None:
+    """Move the clock forward in steps of at most 60 s; returns when all that became due has been done."""
+    if seconds < 0:
+        raise ValueError(f"the clock only goes forward, not by {seconds} s")
+    global _advancing
+    with _one_at_a_time:
+        _advancing, begin = True, time.time()
+        _asked_for.append((begin, begin))
+        try:
+            while seconds > 0:
+                _shift(min(seconds, STEP_SECONDS))
+                _asked_for[-1] = (begin, time.time())
+                seconds -= STEP_SECONDS
+                tick()
+        finally:
+            _advancing = False
+            _asked_for[-1] = (begin, time.time())
+
+
+def tick() -> None:
+    """Call every subscriber once. A subscriber that fails is logged and does not stop the others."""
+    with _one_at_a_time:
+        for callback in list(_subscribers):
+            try:
+                callback(now())
+            except Exception:  # the clock must go on for the other services; the log has the trace
+                _logger.exception("clock subscriber %s failed", callback)
+
+
+def child_environment() -> dict[str, str]:
+    """Environment additions that put a child on this clock, a Python of localaws' own environment."""
+    return {"PYTHONPATH": str(Path(__file__).parent / "child"), "LOCALAWS_CLOCK_FILE": str(_offset_file())}
+
+
+def _shift(seconds: int) -> None:
+    global _offset
+    if _travel is None:
+        raise RuntimeError("the clock has not been started")
+    _travel.shift(seconds)
+    _offset += seconds
+    replacement = _offset_file().with_suffix(".new")
+    replacement.write_text(str(_offset), encoding="ascii")
+    replacement.replace(_offset_file())
+
+
+def _offset_file() -> Path:
+    return settings.home() / "clock-offset"

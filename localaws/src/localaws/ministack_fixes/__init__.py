@@ -1,0 +1,1 @@
+"""Mends of plain bugs of MiniStack, one module a service; each says what would make it superfluous."""

@@ -1,0 +1,123 @@
+"""The server process: MiniStack with our services in it, on one loopback port.
+
+MiniStack by itself listens on all interfaces and keeps its files in the shared temporary folder. Here: loopback only,
+all files in the state folder. It reads its environment when it is imported, and the services import it: therefore they
+are imported here last.
+"""
+
+import asyncio
+import importlib
+import importlib.metadata
+import os
+import shutil
+import signal
+import socket
+from typing import Any
+
+from localaws.core import clock, settings
+from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
+
+# In this order the clock calls them: what is due starts first, alarms look last.
+SERVICES = """
+    core.identity services.kms.s3_objects services.cloudwatch.metrics core.simulators
+    services.eventbridge.schedules services.eventbridge.rules services.awslambda.functions services.kms.guards
+    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
+    services.cloudwatch.alarms services.cloudwatch.dashboards
+""".split()  # noqa: SIM905 - a list of one word a line says no more
+
+# After the services: what they put around CloudWatch's actions is to be the outermost layer.
+FIXES = [
+    f"ministack_fixes.{name}"
+    for name in ("iam", "sts", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
+]
+
+
+class CannotStart(RuntimeError):
+    """Why localaws does not start, in one sentence for its user."""
+
+
+def run() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    found = importlib.metadata.version("ministack")
+    if found != MINISTACK_VERSION:
+        raise CannotStart(
+            f"localaws replaces private functions of MiniStack {MINISTACK_VERSION}; installed is {found}."
+        )
+    _check_port()
+    _prepare_environment()
+    clock.start()
+    application = _install_services()
+    clock.start_ticking()
+    asyncio.run(_serve(application))
+
+
+def _check_port() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, settings.port()))
+        except OSError as error:
+            raise CannotStart(
+                f"Port {settings.port()} is taken by another program ({error.strerror}); set LOCALAWS_PORT."
+            ) from error
+
+
+def _prepare_environment() -> None:
+    """An inherited key would be root, an inherited endpoint would win inside functions: none of them may stay."""
+    home, port = settings.home(), settings.port()
+    temporary = home / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)  # MiniStack leaves the folders of functions behind
+    temporary.mkdir(parents=True)
+    for name in [n for n in os.environ if n.startswith(("AWS_", "MINISTACK_", "LAMBDA_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "LOCALAWS_HOME": str(home),
+        "LOCALAWS_PORT": str(port),
+        "TMPDIR": str(temporary),
+        "BIND_HOST": settings.HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_ACCOUNT_ID": settings.ACCOUNT,
+        "MINISTACK_REGION": settings.REGION,
+        "AUTH": "true",
+        "S3_DATA_DIR": str(home / "s3"),
+        "STATE_DIR": str(home / "state"),
+        "PERSIST_STATE": "0",
+        "S3_PERSIST": "0",
+        "ATHENA_ENGINE": "duckdb",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": os.environ.get("LOCALAWS_LOG_LEVEL", "WARNING"),
+        # SDKs must find no other identity than the one they are given.
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def _install_services() -> Any:
+    import ministack.app
+
+    from localaws.core import identity
+    from localaws.server import middleware
+
+    try:
+        for module in (*SERVICES, *FIXES):
+            importlib.import_module(f"localaws.{module}").install()
+    except PatchTargetMissing as error:
+        raise CannotStart(str(error)) from error
+    identity.create_administrator()
+    return middleware.in_front_of(ministack.app.app)
+
+
+async def _serve(application: Any) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    config = Config()
+    config.bind = [f"{settings.HOST}:{settings.port()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    await serve(application, config, shutdown_trigger=stop.wait)

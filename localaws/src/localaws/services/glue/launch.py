@@ -1,0 +1,98 @@
+"""What a Glue job run needs around its process: script, packages, settings, environment.
+
+AWS: fetches them as the job's role. MiniStack: fetches nothing. Added: fetched as the role; what cannot be had here,
+such as packages from an index or jars, is an error before anything runs.
+"""
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from localaws.core import clock, identity, settings
+from localaws.services.glue import spark
+
+SESSION_NAME = "GlueJobRunnerSession"
+UNSUPPORTED_ARGUMENTS = ("--extra-jars", "--extra-files", "--datalake-formats", "--user-jars-first", "--scriptLocation")
+
+# Of this process' environment a job gets these names and no other.
+KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+
+
+class LaunchError(Exception):
+    """Why a run cannot start; becomes its ErrorMessage."""
+
+
+def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Fetch what the run needs, as its role; the command and its whole environment."""
+    for name in UNSUPPORTED_ARGUMENTS:
+        if arguments.get(name):
+            raise LaunchError(f"the argument {name} is not supported locally")
+    if arguments.get("--job-language", "python") != "python":
+        raise LaunchError("only --job-language python is supported locally")
+    try:
+        job_arn = f"arn:aws:glue:{settings.REGION}:{settings.ACCOUNT}:job/{job['Name']}"
+        role = identity.role_environment(_role_arn(job), SESSION_NAME, "glue.amazonaws.com", job_arn)
+        spark.write_configuration(folder, settings.endpoint(), settings.REGION, arguments.get("--conf", ""))
+        of_spark = spark.environment(folder)
+    except (PermissionError, spark.NoSpark) as error:
+        raise LaunchError(str(error)) from error
+    s3 = identity.client("s3", role)
+    script = _download(s3, job["Command"].get("ScriptLocation", ""), folder)
+    packages = _unpacked_packages(s3, arguments, folder / "packages")
+    kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    shifted = clock.child_environment()
+    environment = {
+        **kept,
+        **shifted,
+        **role,
+        **of_spark,
+        "PYTHONPATH": os.pathsep.join([*packages, shifted.get("PYTHONPATH", "")]).strip(os.pathsep),
+        "PYTHONUNBUFFERED": "1",
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": settings.HOST,
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "TZ": "UTC",
+    }
+    pairs = [text for name, value in arguments.items() for text in (name, str(value))]
+    return [sys.executable, str(script), *pairs], environment
+
+
+def _role_arn(job: dict[str, Any]) -> str:
+    role = str(job.get("Role") or "")
+    return role if role.startswith("arn:") else f"arn:aws:iam::{settings.ACCOUNT}:role/{role}"
+
+
+def _unpacked_packages(s3: Any, arguments: dict[str, str], folder: Path) -> list[str]:
+    """Unpack wheels and zips, so that data files in them are files; plain modules lie side by side."""
+    named = [arguments.get("--additional-python-modules", ""), arguments.get("--extra-py-files", "")]
+    locations = [part.strip() for names in named for part in names.split(",") if part.strip()]
+    folders: list[str] = []
+    for number, location in enumerate(locations):
+        if not location.startswith("s3://"):
+            raise LaunchError(f"the Python module {location} is not supported locally, only files on S3")
+        target = folder / str(number)
+        target.mkdir(parents=True)
+        file = _download(s3, location, target)
+        if file.suffix in (".whl", ".zip"):
+            zipfile.ZipFile(file).extractall(target)
+        elif file.suffix != ".py":
+            raise LaunchError(f"{location} is not supported locally, only .whl, .zip and .py")
+        folders.append(str(target))
+    return folders
+
+
+def _download(s3: Any, location: str, folder: Path) -> Path:
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    target = folder / Path(key).name
+    try:
+        target.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):
+            raise LaunchError(f"File Not Found: {location}, Please refer logs for details") from error
+        raise LaunchError(f"{location}: {error}") from error
+    return target

@@ -1,0 +1,162 @@
+"""One Glue job run as a process: its arguments, states, logs and end.
+
+AWS: Spark on workers of its own, with the job's role, killed at its timeout. MiniStack: nothing runs. Added: a process
+group with the role's session and nothing else of this process. The run's folder holds the script, the unpacked
+packages, Spark's settings and scratch space; it goes when the run ends.
+"""
+
+import collections
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from ministack.services import cloudwatch_logs
+
+from localaws.core import clock, settings
+from localaws.services.glue import launch
+
+LOG_GROUP = "/aws-glue/jobs"
+POLL_SECONDS = 0.1
+
+TRACEBACK = "Traceback (most recent call last):"
+
+
+def runs_folder() -> Path:
+    """Where the folders of runs are."""
+    return settings.home() / "glue-runs"
+
+
+class Process:
+    """The process of one run. `run` blocks until it ends; `stop` and `kill` may come from any thread.
+
+    `created` is on the machine's clock; `ended` is set by the owner when all that follows the end has been done.
+    """
+
+    def __init__(self, job: dict[str, Any], run: dict[str, Any]) -> None:
+        self._job, self._run = job, run
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopped = threading.Event()
+        self.created, self.ended = clock.real_now(), threading.Event()
+        self._errors: collections.deque[str] = collections.deque(maxlen=5000)
+
+    def stop(self) -> None:
+        """Kill the process group; the run ends STOPPED."""
+        self._stopped.set()
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process group. Spark's JVM is in it, so nothing of the job goes on."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+
+    def run(self) -> tuple[str, str]:
+        """Run to the end; final state and error message (empty when there is none)."""
+        runs_folder().mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{self._run['JobName']}-", dir=runs_folder()))
+        try:
+            child = self._launched(folder)
+        except launch.LaunchError as error:
+            self._log("error", f"LAUNCH ERROR | {error}")
+            return "FAILED", f"LAUNCH ERROR | {error}"
+        else:
+            pumps = [self._pump("output", child.stdout), self._pump("error", child.stderr)]
+            timed_out = self._wait(child)
+            self.kill()
+            for pump in pumps:
+                pump.join()
+            return self._end(child.returncode, timed_out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _launched(self, folder: Path) -> subprocess.Popen[bytes]:
+        arguments = {
+            **(self._job.get("DefaultArguments") or {}),
+            "--JOB_NAME": self._run["JobName"],
+            "--JOB_RUN_ID": self._run["Id"],
+            **self._run["Arguments"],
+            **(self._job.get("NonOverridableArguments") or {}),
+        }
+        command, environment = launch.prepared(folder, self._job, arguments)
+        self._child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        if self._stopped.is_set():
+            self.kill()
+        else:
+            self._run["JobRunState"] = "RUNNING"
+        return self._child
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> bool:
+        """Wait for the end; whether the timeout, minutes on localaws' clock, came first."""
+        deadline = self._run["StartedOn"] + 60 * self._run["Timeout"]
+        while True:
+            try:
+                child.wait(POLL_SECONDS)
+                return False
+            except subprocess.TimeoutExpired:
+                if clock.now().timestamp() >= deadline:
+                    self.kill()
+                    child.wait()
+                    return True
+
+    def _end(self, exit_code: int, timed_out: bool) -> tuple[str, str]:
+        if self._stopped.is_set():
+            return "STOPPED", ""
+        if timed_out:
+            return "TIMEOUT", f"Job run exceeded its timeout of {self._run['Timeout']} minutes"
+        if exit_code == 0:
+            return "SUCCEEDED", ""
+        if exit_code < 0:
+            return "FAILED", f"Command was killed by signal {-exit_code}"
+        said = _last_exception(list(self._errors)) if exit_code == 1 else ""
+        return "FAILED", said or f"Command failed with exit code {exit_code}"
+
+    def _pump(self, kind: str, stream: IO[bytes] | None) -> threading.Thread:
+        def copy_lines() -> None:
+            for line in stream or ():
+                text = line.decode("utf-8", errors="replace").rstrip("\n")
+                if kind == "error":
+                    self._errors.append(text)
+                if text:
+                    self._log(kind, text)
+
+        pump = threading.Thread(target=copy_lines, daemon=True)
+        pump.start()
+        return pump
+
+    def _log(self, kind: str, line: str) -> None:
+        group, stream = f"{LOG_GROUP}/{kind}", self._run["Id"]
+        place = {"logGroupName": group, "logStreamName": stream}
+        if group not in cloudwatch_logs._log_groups:
+            cloudwatch_logs._create_log_group({"logGroupName": group})
+        if stream not in cloudwatch_logs._log_groups[group]["streams"]:
+            cloudwatch_logs._create_log_stream(place)
+        event = {"timestamp": int(time.time() * 1000), "message": line}
+        cloudwatch_logs._put_log_events({**place, "logEvents": [event]})
+
+
+def _last_exception(errors: list[str]) -> str:
+    """The exception that a script died of, without its module and with the cause that Spark puts on the next line."""
+    starts = [number for number, line in enumerate(errors) if line == TRACEBACK]
+    if not starts:
+        return next((line for line in reversed(errors) if line.strip()), "")  # the text of sys.exit("text")
+    said = [line for line in errors[starts[-1] + 1 :] if line and not line.startswith(" ")]
+    if not said:
+        return ""
+    cause = said[1] if len(said) > 1 and said[1].startswith(": ") else ""
+    return (re.sub(r"^[\w.]+\.(?=\w+(:|$))", "", said[0]) + cause)[:4000]

@@ -1,0 +1,211 @@
+import base64
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localaws.testing import LocalAws
+
+CODE = """
+import datetime, logging, os
+logging.getLogger().setLevel("INFO")
+
+def handler(event, context):
+    logging.info("seen %s", event)
+    if event.get("fail"):
+        raise ValueError("on purpose")
+    return {"environment": dict(os.environ), "now": datetime.datetime.now(datetime.UTC).isoformat()}
+"""
+
+# What AWS gives to a function, what localaws adds to lead it here, and what MiniStack's worker needs.
+GIVEN = {"PATH", "LANG", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "LAMBDA_TASK_ROOT", "MINE"}
+GIVEN_PREFIXES = ("AWS_", "_LAMBDA_", "_LOCALAWS_", "_MINISTACK_", "LOCALAWS_CLOCK_FILE")
+
+
+@pytest.fixture(scope="module")
+def role(aws: LocalAws) -> str:
+    return aws.role("functions", services=("lambda.amazonaws.com",))
+
+
+@pytest.fixture(scope="module")
+def work(aws: LocalAws, role: str) -> str:
+    return aws.function("work", CODE, role, Environment={"Variables": {"MINE": "yes"}})
+
+
+def invoke(aws: LocalAws, name: str, event: dict[str, Any], **more: Any) -> Any:
+    return aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode(), **more)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true within 10 s"
+        time.sleep(0.05)
+
+
+def test_a_function_sees_its_own_environment_only(aws: LocalAws, work: str) -> None:
+    environment = json.load(invoke(aws, work, {})["Payload"])["environment"]
+    assert environment["MINE"] == "yes"
+    assert environment["AWS_ENDPOINT_URL"] == aws.endpoint
+    assert environment["AWS_ACCESS_KEY_ID"] != aws.environment["AWS_ACCESS_KEY_ID"]
+    assert [name for name in environment if name not in GIVEN and not name.startswith(GIVEN_PREFIXES)] == []
+
+
+def test_logging_reaches_the_log_with_level_and_request(aws: LocalAws, work: str) -> None:
+    tail = base64.b64decode(invoke(aws, work, {"a": 1}, LogType="Tail")["LogResult"]).decode()
+    assert tail.startswith("[INFO]\t20")
+    assert tail.endswith("\tseen {'a': 1}")
+    events = aws.client("logs").filter_log_events(logGroupName="/aws/lambda/work")["events"]
+    assert any("seen {'a': 1}" in event["message"] for event in events)
+
+
+def test_an_error_has_the_type_of_its_exception(aws: LocalAws, work: str) -> None:
+    answer = invoke(aws, work, {"fail": True})
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.load(answer["Payload"])["errorType"] == "ValueError"
+
+
+def test_a_change_of_configuration_reaches_the_next_call(aws: LocalAws, role: str) -> None:
+    name = aws.function("changed", CODE, role, Environment={"Variables": {"MINE": "old"}})
+    assert json.load(invoke(aws, name, {})["Payload"])["environment"]["MINE"] == "old"
+    aws.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {"MINE": "new"}})
+    assert json.load(invoke(aws, name, {})["Payload"])["environment"]["MINE"] == "new"
+
+
+def test_a_payload_over_6_mb_is_refused(aws: LocalAws, work: str) -> None:
+    with pytest.raises(ClientError, match="RequestTooLargeException"):
+        invoke(aws, work, {"padding": "x" * 7_000_000})
+
+
+def test_a_warm_function_follows_the_clock(aws: LocalAws, work: str) -> None:
+    before = json.load(invoke(aws, work, {})["Payload"])["now"]
+    aws.advance(7200)
+    after = json.load(invoke(aws, work, {})["Payload"])["now"]
+    assert after[:13] > before[:13]
+
+
+def test_asynchronous_calls_are_retried_by_the_clock_counted_and_given_up(aws: LocalAws) -> None:
+    sqs = aws.client("sqs")
+    queue = sqs.create_queue(QueueName="failures")["QueueUrl"]
+    queue_arn = "arn:aws:sqs:us-east-1:000000000000:failures"
+    sender = aws.role("may-send", {"Action": "sqs:SendMessage"}, services=("lambda.amazonaws.com",))
+    name = aws.function("retried", CODE, sender)
+    aws.client("lambda").put_function_event_invoke_config(
+        FunctionName=name, MaximumRetryAttempts=2, DestinationConfig={"OnFailure": {"Destination": queue_arn}}
+    )
+
+    def counted() -> tuple[float | None, float | None]:
+        errors = aws.metric("AWS/Lambda", "Errors", FunctionName="retried")
+        return errors, aws.metric("AWS/Lambda", "Invocations", FunctionName="retried")
+
+    assert invoke(aws, name, {"fail": True}, InvocationType="Event")["StatusCode"] == 202
+    eventually(lambda: counted() == (1, 1))
+    aws.advance(60)
+    assert counted() == (2, 2)
+    aws.advance(60)
+    assert counted() == (2, 2)
+    aws.advance(60)
+    assert counted() == (3, 3)
+    message = json.loads(sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"])
+    assert message["requestPayload"] == {"fail": True}
+    assert message["requestContext"]["condition"] == "RetriesExhausted"
+    assert message["requestContext"]["approximateInvokeCount"] == 3
+    assert message["responsePayload"]["errorType"] == "ValueError"
+
+
+def test_a_failure_goes_nowhere_when_the_role_may_not_send(aws: LocalAws, role: str) -> None:
+    queue = aws.client("sqs").create_queue(QueueName="unreachable")["QueueUrl"]
+    name = aws.function("not-allowed", CODE, role)
+    aws.client("lambda").put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:unreachable"}},
+    )
+    invoke(aws, name, {"fail": True}, InvocationType="Event")
+    eventually(lambda: aws.metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName="not-allowed") == 1)
+    assert "Messages" not in aws.client("sqs").receive_message(QueueUrl=queue)
+
+
+def test_throttled_events_wait_for_concurrency_and_count_as_throttles_only(aws: LocalAws, role: str) -> None:
+    name = aws.function("held-back", CODE, role)
+    client = aws.client("lambda")
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    invoke(aws, name, {}, InvocationType="Event")
+    eventually(lambda: aws.metric("AWS/Lambda", "Throttles", FunctionName="held-back") == 1)
+    aws.advance(600)
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName="held-back") is None
+    client.delete_function_concurrency(FunctionName=name)
+    aws.advance(120)
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName="held-back") == 1
+
+
+@pytest.mark.parametrize(("disabled", "code"), [(True, "KMSDisabledException"), (False, "KMSInvalidStateException")])
+def test_a_function_does_not_start_while_the_key_of_its_environment_is_unusable(
+    aws: LocalAws, role: str, disabled: bool, code: str
+) -> None:
+    kms, name = aws.client("kms"), f"sealed-{disabled}"
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    aws.function(name, CODE, role, KMSKeyArn=key)
+    if disabled:
+        kms.disable_key(KeyId=key)
+    else:
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    once = aws.session.client("lambda", endpoint_url=aws.endpoint, config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(ClientError, match="unable to decrypt the environment variables") as caught:
+        once.invoke(FunctionName=name)
+    answer = caught.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 502)
+    invoke(aws, name, {}, InvocationType="Event")
+    aws.advance(60)
+    counted = [aws.metric("AWS/Lambda", metric, FunctionName=name) for metric in ("Invocations", "Errors", "Throttles")]
+    assert counted == [None, None, None]
+    if not disabled:
+        kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    aws.advance(120)
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName=name) == 1
+
+
+def test_throttled_calls_are_counted_as_throttles_only(aws: LocalAws, role: str) -> None:
+    name = aws.function("throttled", CODE, role)
+    client = aws.client("lambda")
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    once = aws.session.client("lambda", endpoint_url=aws.endpoint, config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(ClientError, match="TooManyRequestsException"):
+        once.invoke(FunctionName=name)
+    assert (aws.metric("AWS/Lambda", "Throttles", FunctionName="throttled") or 0) >= 1
+    assert aws.metric("AWS/Lambda", "Invocations", FunctionName="throttled") is None
+
+
+def test_a_call_that_waits_while_the_clock_moves_has_lasted_that_long(aws: LocalAws, role: str) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.set()
+            release.wait(20)
+            self.send_response(204)
+            self.end_headers()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code = "import urllib.request\ndef handler(event, context):\n"
+        code += f"    urllib.request.urlopen('http://127.0.0.1:{server.server_address[1]}/')\n"
+        name = aws.function("slow", code, role, Timeout=300)
+        call = threading.Thread(target=invoke, args=(aws, name, {}))
+        call.start()
+        assert asked.wait(20)
+        aws.advance(250)
+        release.set()
+        call.join()
+        server.shutdown()
+    duration = aws.metric("AWS/Lambda", "Duration", "Maximum", FunctionName="slow")
+    assert duration is not None
+    assert 250_000 < duration < 300_000
+    assert aws.metric("AWS/Lambda", "Errors", FunctionName="slow") == 0

@@ -1,0 +1,63 @@
+import urllib.parse
+import xml.etree.ElementTree as ET
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.httpsession
+
+from localaws.ministack_fixes.cloudwatch import unflatten
+from localaws.testing import LocalAws
+
+
+def test_query_parameters_become_a_structure() -> None:
+    flat = {"Action": ["X"], "A.member.2": ["b"], "A.member.1": ["a"], "D.member.1.Name": ["n"], "P": ["60"]}
+    assert unflatten(flat) == {"A": ["a", "b"], "D": [{"Name": "n"}], "P": "60"}
+
+
+def test_an_alarm_is_read_back_in_full_by_the_query_protocol(aws: LocalAws) -> None:
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName="read-back",
+        AlarmDescription="says <why>",
+        Namespace="Test",
+        MetricName="M",
+        Dimensions=[{"Name": "of", "Value": "me"}],
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=2,
+        DatapointsToAlarm=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=["arn:aws:sns:us-east-1:000000000000:nowhere"],
+    )
+    answer = ET.fromstring(  # noqa: S314 - our own server wrote it
+        query(aws, "monitoring", "DescribeAlarms", **{"AlarmNames.member.1": "read-back"})
+    )
+    found = {element.tag.rsplit("}")[-1]: element.text for element in answer.iter()}
+    assert found["Period"] == "300"
+    assert found["DatapointsToAlarm"] == "1"
+    assert found["TreatMissingData"] == "notBreaching"
+    assert found["AlarmDescription"] == "says <why>"
+    assert (found["Name"], found["Value"]) == ("of", "me")
+
+
+def query(aws: LocalAws, service: str, action: str, **parameters: str) -> str:
+    """What Terraform's provider sends: the service's old protocol, signed."""
+    body = urllib.parse.urlencode({"Action": action, "Version": "2010-08-01", **parameters})
+    request = botocore.awsrequest.AWSRequest("POST", aws.endpoint + "/", data=body)
+    request.headers["Content-Type"] = "application/x-www-form-urlencoded"
+    botocore.auth.SigV4Auth(aws.session.get_credentials(), service, "us-east-1").add_auth(request)
+    response = botocore.httpsession.URLLib3Session().send(request.prepare())
+    assert response.status_code == 200, response.text
+    return str(response.text)
+
+
+def test_a_secret_made_without_a_value_has_no_version(aws: LocalAws) -> None:
+    client = aws.client("secretsmanager")
+    client.create_secret(Name="labelled")
+    assert client.list_secret_version_ids(SecretId="labelled")["Versions"] == []
+    first = client.put_secret_value(SecretId="labelled", SecretString="a", VersionStages=["AWSCURRENT", "FIRST"])
+    client.put_secret_value(SecretId="labelled", SecretString="b")
+    client.put_secret_value(SecretId="labelled", SecretString="c")
+    assert client.get_secret_value(SecretId="labelled", VersionStage="FIRST")["VersionId"] == first["VersionId"]
+    assert client.get_secret_value(SecretId="labelled")["SecretString"] == "c"
