@@ -1,4 +1,4 @@
-"""Build what Terraform deploys: a package for each function and the wheel of `lake`. Same input, same bytes.
+"""Build what Terraform deploys: a package for each function, and the wheel of the jobs. Same input, same bytes.
 
 Writes build/artifacts/<function>.zip for each lambdas/<pipeline>/<function>/, and lake-<version>-py3-none-any.whl.
 """
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ REQUIREMENTS = REPOSITORY / "requirements/lambda.txt"
 # The runtime of the functions: Terraform says python3.13, and x86_64 is Lambda's default.
 TARGET = ("--python-platform", "x86_64-manylinux2014", "--python-version", "3.13")
 # Zip files cannot hold an earlier moment. It is also what hatchling takes when it is told 315532800.
+FORCE_INCLUDE = '\n[tool.hatch.build.targets.wheel.force-include]\ncontracts = "lake/contracts"\n'
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 SOURCE_DATE_EPOCH = "315532800"
 # Differs from machine to machine, or is of no use inside a package.
@@ -38,10 +40,10 @@ def uv() -> str:
     return found
 
 
-def run(command: list[str], *, extra_environment: dict[str, str] | None = None) -> None:
+def run(command: list[str], *, folder: Path = REPOSITORY, extra_environment: dict[str, str] | None = None) -> None:
     """Run quietly; show everything the command said when it fails."""
     environment = os.environ | (extra_environment or {})
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"{' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
 
@@ -103,11 +105,34 @@ def write_package(package: Path, folders: list[Path]) -> None:
     partial.replace(package)
 
 
+def rooms(artefact: str) -> list[str]:
+    """The rooms of `lake` that go into the artefact ``functions`` or ``jobs``, from pyproject.toml."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    named: list[str] = settings["tool"]["lake"]["artefacts"][artefact]
+    return named
+
+
+def copy_rooms(artefact: str, folder: Path) -> None:
+    """Copy the artefact's rooms of `lake` into ``folder``, as the package `lake`."""
+    unwanted = shutil.ignore_patterns(*UNWANTED_FOLDERS)
+    for room in rooms(artefact):
+        shutil.copytree(REPOSITORY / "lake" / room, folder / "lake" / room, ignore=unwanted)
+    shutil.copy2(REPOSITORY / "lake/__init__.py", folder / "lake")
+
+
 def write_wheel(artifacts: Path) -> Path:
-    """The wheel of `lake`, contracts inside. Older versions are removed: Terraform takes the only one."""
+    """Write the wheel of the jobs: their rooms of `lake`, contracts inside.
+
+    What jobs do not run is not in it, so a change of the report or of a command changes no job's code version. Older
+    versions are removed: Terraform takes the only one.
+    """
     with tempfile.TemporaryDirectory(dir=artifacts) as scratch:
+        project = Path(scratch) / "project"
+        copy_rooms("jobs", project)
+        shutil.copytree(REPOSITORY / "contracts", project / "contracts")
+        (project / "pyproject.toml").write_text(_job_project(), encoding="utf-8")
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
-        run(command, extra_environment={"SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH})
+        run(command, folder=project, extra_environment={"SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH})
         (fresh,) = Path(scratch).glob("*.whl")
         for old in artifacts.glob("lake-*.whl"):
             if old.name != fresh.name:
@@ -115,15 +140,25 @@ def write_wheel(artifacts: Path) -> Path:
         return fresh.replace(artifacts / fresh.name)
 
 
+def _job_project() -> str:
+    """The part of pyproject.toml that says what the wheel is: no commands, no plugins, no settings of tools."""
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    project = text.partition("[project.")[0]
+    build_system = text.partition("[build-system]")[2].partition("[tool.lake")[0]
+    return f"{project}[build-system]{build_system}{FORCE_INCLUDE}"
+
+
 def build(artifacts: Path, cache: Path) -> list[Path]:
     """All artefacts."""
     artifacts.mkdir(parents=True, exist_ok=True)
     installed = dependencies(cache)
     built = [write_wheel(artifacts)]
-    for name, folder in functions(REPOSITORY / "lambdas").items():
-        package = artifacts / f"{name}.zip"
-        write_package(package, [installed, folder])
-        built.append(package)
+    with tempfile.TemporaryDirectory(dir=artifacts) as scratch:
+        copy_rooms("functions", Path(scratch))
+        for name, folder in functions(REPOSITORY / "lambdas").items():
+            package = artifacts / f"{name}.zip"
+            write_package(package, [installed, Path(scratch), folder])
+            built.append(package)
     return built
 
 
