@@ -163,9 +163,7 @@ class Terraform:
         try:
             found = contract_guard.breaches(self.name)
         except (BotoCoreError, ClientError) as error:
-            # Terraform reads the same objects with the same credentials, and says better what is wrong with them.
-            print(f"the contracts could not be compared with those deployed: {error}", file=sys.stderr)
-            return
+            raise TerraformError(f"the contracts could not be compared with those deployed: {error}") from error
         if found:
             raise TerraformError("\n".join(["contracts break what relies on them; nothing was changed", *found]))
 
