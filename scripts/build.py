@@ -1,6 +1,6 @@
 """Build what Terraform deploys: a package for each function and the wheel of `lake`. Same input, same bytes.
 
-Writes build/artifacts/<function>.zip for each lambdas/<pipeline>/<function>/, and lake-<version>-py3-none-any.whl.
+Writes build/artifacts/<pipeline>/<function>.zip for each lambdas/<pipeline>/<function>/, and lake-<version>-py3-none-any.whl.
 """
 
 import argparse
@@ -66,13 +66,8 @@ def dependencies(cache: Path) -> Path:
 
 
 def functions(lambdas: Path) -> dict[str, Path]:
-    """Name => folder of each function. A name may occur once: it is the name of the package."""
-    found: dict[str, Path] = {}
-    for handler in sorted(lambdas.glob("*/*/handler.py")):
-        folder = handler.parent
-        if folder.name in found:
-            raise BuildError(f"two functions are called {folder.name}: {found[folder.name]} and {folder}")
-        found[folder.name] = folder
+    """Name of the package, <pipeline>/<function>, => folder of each function."""
+    found = {"/".join(handler.parts[-3:-1]): handler.parent for handler in sorted(lambdas.glob("*/*/handler.py"))}
     if not found:
         raise BuildError(f"no function under {lambdas}: expected <pipeline>/<function>/handler.py")
     return found
@@ -122,6 +117,7 @@ def build(artifacts: Path, cache: Path) -> list[Path]:
     built = [write_wheel(artifacts)]
     for name, folder in functions(REPOSITORY / "lambdas").items():
         package = artifacts / f"{name}.zip"
+        package.parent.mkdir(exist_ok=True)
         write_package(package, [installed, folder])
         built.append(package)
     return built
@@ -135,7 +131,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         for path in build(arguments.artifacts.resolve(), arguments.cache.resolve()):
-            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.name}")
+            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.relative_to(arguments.artifacts.resolve())}")
     except BuildError as error:
         print(f"build failed: {error}", file=sys.stderr)
         return 1
