@@ -140,7 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifests", required=True, help="location of the runs' manifests")
     parser.add_argument("--database", required=True, help="database of the Glue Data Catalog")
     parser.add_argument("--ledger", required=True, help="DynamoDB table of the ledger")
-    parser.add_argument("--pseudonym_key", default="", help="ARN of the secret with the pseudonym key; none for a job that seals nothing")
+    parser.add_argument(
+        "--pseudonym_key",
+        default="",
+        help="ARN of the secret with the pseudonym key; none for a job that seals nothing",
+    )
     parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
     parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")
     parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")

@@ -1,6 +1,7 @@
 """Build what Terraform deploys: a package for each function and the wheel of `lake`. Same input, same bytes.
 
-Writes build/artifacts/<pipeline>/<function>.zip for each lambdas/<pipeline>/<function>/, and lake-<version>-py3-none-any.whl.
+Writes build/artifacts/<pipeline>/<function>.zip for each lambdas/<pipeline>/<function>/, and the wheel
+lake-<version>-py3-none-any.whl.
 """
 
 import argparse
@@ -130,8 +131,12 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=REPOSITORY / ".cache", help="where requirements are kept")
     arguments = parser.parse_args()
     try:
-        for path in build(arguments.artifacts.resolve(), arguments.cache.resolve()):
-            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.relative_to(arguments.artifacts.resolve())}")
+        artifacts = arguments.artifacts.resolve()
+        for path in build(artifacts, arguments.cache.resolve()):
+            digest, name = hashlib.sha256(path.read_bytes()).hexdigest()[:12], path.relative_to(artifacts)
+            print(f"{digest}  {path.stat().st_size:>10,}  {name}")
+                f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.relative_to(arguments.artifacts.resolve())}"
+            )
     except BuildError as error:
         print(f"build failed: {error}", file=sys.stderr)
         return 1

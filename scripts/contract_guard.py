@@ -10,7 +10,7 @@ from lake import compatibility, contract, platform
 from lake.contract import Contract
 
 DEPLOYED = "contracts/"
-# What S3 answers before the platform was applied, or while it is removed. Every other error may hide a deployed contract.
+# S3 answers so before the platform was applied. Every other error may hide a deployed contract.
 _NOT_THERE_YET = ("NoSuchBucket", "NoSuchKey")
 
 

@@ -38,7 +38,7 @@ class StateLock:
 
 
 def locks(backend: Mapping[str, str], client: Callable[[str], Any]) -> list[StateLock]:
-    """The locks that lie on the state of this backend, which has a ``key``; none when nobody works with it. ``client`` makes clients."""
+    """The locks on the state with the ``key`` of this backend, none when nobody works; ``client`` makes clients."""
     found = (_object(client("s3"), backend), _item(client("dynamodb"), backend))
     return [lock for lock in found if lock is not None]
 

@@ -1,12 +1,12 @@
 """Run Terraform for the platform and the pipelines of one environment, each a root with a state of its own.
 
-The platform comes first, then every pipeline that has a folder; `destroy` goes the other way. What fails in one root does
-not keep the others from their turn; the end names the roots that failed, with exit code 1. `--pipeline NAME` takes one
+The platform comes first, then every pipeline that has a folder; `destroy` goes the other way. A root that fails does not
+keep the others from their turn; the end names the roots that failed, with exit code 1. `--pipeline NAME` takes one
 root alone, `--pipeline platform` the platform.
 
 Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` ends with 0 for no changes, else 2.
 `unlock` shows who holds the locks of the states and since when; with --lock <ID> it takes that lock away.
-`destroy` needs allow_destroy = true in the <environment>.tfvars of each root, applied before, and CONFIRM=<environment>.
+`destroy` needs allow_destroy = true in the <environment>.tfvars of each root, applied, and CONFIRM=<environment>.
 ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
 registry.terraform.io. LOCK_TIMEOUT, when set, is how long to wait for a lock that somebody else holds (60s).
 """

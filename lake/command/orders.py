@@ -41,7 +41,9 @@ def answer(platform: Platform, dataset: str, operation: str, arguments: dict[str
     """Have an operation previewed or judged; the rows of its answer."""
     name = uuid.uuid4().hex
     _run(platform, dataset, operation, {**arguments, "answer": name, "preview": True})
-    body = Storage(platform.client("s3")).read(platform.names["lake_bucket"], answer_key(f"staging/{contract.load(dataset).domain}/", name))
+    body = Storage(platform.client("s3")).read(
+        platform.names["lake_bucket"], answer_key(f"staging/{contract.load(dataset).domain}/", name)
+    )
     rows: list[dict[str, Any]] = json.loads(body)
     return rows
 

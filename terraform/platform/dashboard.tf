@@ -3,7 +3,7 @@
 module "dashboard" {
   source   = "../modules/dashboard"
   name     = "${var.project}-${var.environment}"
-  alarms   = [for alarm in module.alarm : alarm.alarm.arn]
+  alarms   = [for alarm in module.alarm : alarm.alarm.name]
   platform = local.lake
   graphs = [
     {

@@ -8,8 +8,3 @@ provider "aws" {
 }
 
 data "aws_caller_identity" "current" {}
-
-ephemeral "aws_secretsmanager_random_password" "pseudonym_key" {
-  password_length     = 64
-  exclude_punctuation = true
-}

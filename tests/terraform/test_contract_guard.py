@@ -12,7 +12,7 @@ from moto import mock_aws
 from lake import contract
 from lake.platform import Platform
 from scripts import contract_guard
-from scripts.terraform import Terraform, TerraformError
+from scripts.terraform import Terraform, TerraformError, check_contracts, perform
 
 NAME = "curated_weather"
 BUCKET = "lake"
@@ -49,13 +49,6 @@ class Denied:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
 
-def unconnected() -> Terraform:
-    """Terraform of dev without a folder."""
-    terraform = object.__new__(Terraform)
-    terraform.name = "dev"
-    return terraform
-
-
 def text(name: str) -> str:
     (file,) = [path for path in contract.files() if path.stem == name]
     return file.read_text(encoding="utf-8")
@@ -75,13 +68,12 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
     deploy(bucket, **{NAME: before + properties + column + after})
     (sentence,) = contract_guard.breaches("dev")
     assert sentence.startswith("curated_weather 1.0.0 -> 1.0.0: column snow_cm is gone. This breaks: analysts")
-    terraform = unconnected()
     ran: list[str] = []
     monkeypatch.setattr(Terraform, "connect", lambda _self: None)
-    monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action))
+    monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action) or 0)
     for action in ("plan", "apply"):
         with pytest.raises(TerraformError, match=r"nothing was changed\ncurated_weather .*snow_cm is gone"):
-            terraform.act(action)
+            perform(action, "dev", ["platform", "weather_iot"], None)
     assert ran == []
 
 
@@ -95,4 +87,4 @@ def test_contracts_that_cannot_be_read_stop_the_apply(bucket: Any, monkeypatch: 
     deploy(bucket)
     monkeypatch.setattr(Platform, "client", lambda _self, _service: Denied())
     with pytest.raises(TerraformError, match=r"could not be compared with those deployed: .*AccessDenied"):
-        unconnected().check_contracts()
+        check_contracts("dev")

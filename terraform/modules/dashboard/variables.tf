@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "alarms" {
-  description = "ARNs of the alarms at its head."
+  description = "Names of the alarms at its head."
   type        = list(string)
 }
 
@@ -15,5 +15,5 @@ variable "graphs" {
 
 variable "platform" {
   description = "What the platform gives."
-  type        = object({ region = string })
+  type        = object({ region = string, account_id = string })
 }

@@ -3,7 +3,7 @@
 module "dashboard" {
   source   = "../../modules/dashboard"
   name     = local.dashboard
-  alarms   = [for alarm in module.alarm : alarm.alarm.arn]
+  alarms   = [for alarm in module.alarm : alarm.alarm.name]
   graphs   = local._graphs
   platform = local.platform
 }
