@@ -135,8 +135,6 @@ def main() -> int:
         for path in build(artifacts, arguments.cache.resolve()):
             digest, name = hashlib.sha256(path.read_bytes()).hexdigest()[:12], path.relative_to(artifacts)
             print(f"{digest}  {path.stat().st_size:>10,}  {name}")
-                f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.relative_to(arguments.artifacts.resolve())}"
-            )
     except BuildError as error:
         print(f"build failed: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
 """Run Terraform for the platform and the pipelines of one environment, each a root with a state of its own.
 
-The platform comes first, then every pipeline that has a folder; `destroy` goes the other way. A root that fails does not
-keep the others from their turn; the end names the roots that failed, with exit code 1. `--pipeline NAME` takes one
+The platform comes first, then every pipeline that has a folder; `destroy` goes the other way. A root that fails does
+not keep the others from their turn; the end names the roots that failed, with exit code 1. `--pipeline NAME` takes one
 root alone, `--pipeline platform` the platform.
 
 Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` ends with 0 for no changes, else 2.

@@ -70,7 +70,7 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
     assert sentence.startswith("curated_weather 1.0.0 -> 1.0.0: column snow_cm is gone. This breaks: analysts")
     ran: list[str] = []
     monkeypatch.setattr(Terraform, "connect", lambda _self: None)
-    monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action) or 0)
+    monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action))
     for action in ("plan", "apply"):
         with pytest.raises(TerraformError, match=r"nothing was changed\ncurated_weather .*snow_cm is gone"):
             perform(action, "dev", ["platform", "weather_iot"], None)
