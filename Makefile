@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .PHONY: help setup demo report test test-all durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
+# One root alone: a pipeline, or platform. Without it the platform and every pipeline.
+PIPELINE ?=
 PYTHON := .venv/bin/python
 # One sentence says where Terraform works: nothing but the endpoint and the credentials of the caller decide it.
 TERRAFORM := $(PYTHON) -m scripts.terraform
@@ -68,14 +70,14 @@ build: setup ## the packages of the functions and the lake wheel
 bootstrap: setup ## state bucket and lock table, once for each account
 	@bash terraform/bootstrap.sh
 
-plan: build ## what apply would change; ends with 2 when there is something
-	@$(TERRAFORM) plan --env $(ENV)
+plan: build ## what apply would change, PIPELINE=p: in one pipeline; ends with 2 when there is something
+	@$(TERRAFORM) plan --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))
 
 apply: build ## deploy ENV (dev unless said otherwise) to where the credentials point
-	@$(TERRAFORM) apply --env $(ENV)
+	@$(TERRAFORM) apply --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))
 
-destroy: build ## remove ENV; needs allow_destroy in its tfvars, applied, and CONFIRM=$(ENV)
-	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV)
+destroy: build ## remove ENV; needs allow_destroy in the tfvars, applied, and CONFIRM=$(ENV)
+	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))
 
 unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it away
 	@# Only an ID that was typed here counts, not one that is left in the environment.

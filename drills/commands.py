@@ -83,5 +83,5 @@ def _here() -> Lake:
         print("lake drill: no lake runs on this machine; `make demo` starts one", file=sys.stderr)
         raise typer.Exit(1) from error
     # Where Terraform keeps its plugins when nobody says anything else.
-    usual = REPOSITORY / "terraform/envs/dev/.terraform"
+    usual = REPOSITORY / ".cache/terraform"
     return Lake(aws.home, aws.port, aws.environment, Path(os.environ.get("TF_DATA_DIR", usual)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from lake.environment import athena
+from lake.environment import athena, deployment
 from localaws.client import LocalAws
 
 REPOSITORY = Path(__file__).parents[1]
@@ -49,6 +49,11 @@ class Lake(LocalAws):
         value = self.client("ssm").get_parameter(Name="/lake/aws-datalake-platform/dev")["Parameter"]["Value"]
         return dict(json.loads(value))
 
+    @functools.cached_property
+    def pipelines(self) -> dict[str, dict[str, Any]]:
+        """What each deployed pipeline has registered."""
+        return deployment.registered(self.client("ssm"), "/lake/aws-datalake-platform/dev/pipelines")
+
     @property
     def bucket(self) -> str:
         """The lake's bucket."""
@@ -57,12 +62,12 @@ class Lake(LocalAws):
     @property
     def job(self) -> str:
         """The transform job's name."""
-        return str(self.names["weather_iot"]["jobs"]["transform"])
+        return str(self.pipelines["weather_iot"]["jobs"]["transform"])
 
     @property
     def stream(self) -> str:
         """The delivery stream's name."""
-        return str(self.names["weather_iot"]["streams"]["iot_firehose"])
+        return str(self.pipelines["weather_iot"]["streams"]["iot_firehose"])
 
     def break_open_meteo(self, *faults: dict[str, Any]) -> None:
         """Replace the faults of the replayed Open-Meteo; without any it is reset."""
@@ -78,7 +83,7 @@ class Lake(LocalAws):
 
     def function(self, name: str) -> str:
         """The full name of one of the pipeline's functions."""
-        return str(self.names["weather_iot"]["functions"][name])
+        return str(self.pipelines["weather_iot"]["functions"][name])
 
     def ringing(self) -> set[str]:
         """The names of the alarms in state ALARM."""

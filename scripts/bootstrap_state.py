@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-BACKEND = Path(__file__).parent.parent / "terraform/envs/dev/backend.tf"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts import roots
+
 DAYS_OF_OLD_STATES = 365
-
-
-def backend_settings(text: str) -> dict[str, str]:
-    """The quoted settings of a backend.tf: the one place where bucket and table have their names."""
-    return dict(re.findall(r'^\s*(\w+)\s*=\s*"([^"]*)"', text, re.MULTILINE))
 
 
 def tls_only(bucket: str) -> str:
@@ -95,7 +92,7 @@ def main() -> int:
     """Command line; 0 when both exist as they should."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     try:
-        bootstrap(backend_settings(BACKEND.read_text()))
+        bootstrap(roots.backend())
     except (BotoCoreError, ClientError) as error:
         print(f"bootstrap failed: {error}", file=sys.stderr)
         return 1

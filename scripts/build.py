@@ -1,6 +1,7 @@
 """Build what Terraform deploys: a package for each function, and the wheel of the jobs. Same input, same bytes.
 
-Writes build/artifacts/<function>.zip for each lambdas/<pipeline>/<function>/, and lake-<version>-py3-none-any.whl.
+Writes build/artifacts/<pipeline>/<function>.zip for each lambdas/<pipeline>/<function>/, and the wheel
+lake-<version>-py3-none-any.whl.
 """
 
 import argparse
@@ -68,13 +69,8 @@ def dependencies(cache: Path) -> Path:
 
 
 def functions(lambdas: Path) -> dict[str, Path]:
-    """Name => folder of each function. A name may occur once: it is the name of the package."""
-    found: dict[str, Path] = {}
-    for handler in sorted(lambdas.glob("*/*/handler.py")):
-        folder = handler.parent
-        if folder.name in found:
-            raise BuildError(f"two functions are called {folder.name}: {found[folder.name]} and {folder}")
-        found[folder.name] = folder
+    """Name of the package, <pipeline>/<function>, => folder of each function."""
+    found = {"/".join(handler.parts[-3:-1]): handler.parent for handler in sorted(lambdas.glob("*/*/handler.py"))}
     if not found:
         raise BuildError(f"no function under {lambdas}: expected <pipeline>/<function>/handler.py")
     return found
@@ -157,6 +153,7 @@ def build(artifacts: Path, cache: Path) -> list[Path]:
         copy_rooms("functions", Path(scratch))
         for name, folder in functions(REPOSITORY / "lambdas").items():
             package = artifacts / f"{name}.zip"
+            package.parent.mkdir(exist_ok=True)
             write_package(package, [installed, Path(scratch), folder])
             built.append(package)
     return built
@@ -169,8 +166,10 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=REPOSITORY / ".cache", help="where requirements are kept")
     arguments = parser.parse_args()
     try:
-        for path in build(arguments.artifacts.resolve(), arguments.cache.resolve()):
-            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.stat().st_size:>10,}  {path.name}")
+        artifacts = arguments.artifacts.resolve()
+        for path in build(artifacts, arguments.cache.resolve()):
+            digest, name = hashlib.sha256(path.read_bytes()).hexdigest()[:12], path.relative_to(artifacts)
+            print(f"{digest}  {path.stat().st_size:>10,}  {name}")
     except BuildError as error:
         print(f"build failed: {error}", file=sys.stderr)
         return 1

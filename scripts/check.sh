@@ -47,9 +47,7 @@ check 'types of functions'     functions
 check 'contracts (ODCS 3.1)'   contracts
 check 'shell scripts'          .venv-checks/bin/shellcheck scripts/*.sh terraform/*.sh .ci/run
 check 'format of Terraform'    terraform_format
-for environment in dev prod; do
-  check "Terraform of $environment" .venv/bin/python -m scripts.terraform validate --env "$environment"
-done
+check 'Terraform of every root' .venv/bin/python -m scripts.terraform validate
 check 'security of Terraform'  .venv-checks/bin/checkov --quiet --compact --directory terraform --framework terraform --skip-download --config-file .checkov.yaml
 check 'security of workflows'  .venv-checks/bin/zizmor --offline --persona auditor .github
 

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from botocore.exceptions import ClientError
 
 from lake.contract import compatibility, model
 from lake.contract.model import Contract
 from lake.environment import deployment
 
 DEPLOYED = "contracts/"
+# S3 answers so before the platform was applied. Every other error may hide a deployed contract.
+_NOT_THERE_YET = ("NoSuchBucket", "NoSuchKey")
 
 
 def breaches(environment: str) -> list[str]:
@@ -24,9 +27,27 @@ def breaches(environment: str) -> list[str]:
 
 
 def _deployed(client: Any, bucket: str) -> Mapping[str, Contract]:
-    """The contracts that Terraform has left in the bucket; none for a platform of before it did."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=DEPLOYED)
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-    bodies = {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    """The contracts that Terraform has left in the bucket; none while the bucket is not there."""
+    bodies = {key: body for key in _keys(client, bucket) if (body := _body(client, bucket, key)) is not None}
     contracts = [model.parse(yaml.safe_load(body), key.rpartition("/")[2]) for key, body in bodies.items()]
     return {loaded.name: loaded for loaded in contracts}
+
+
+def _keys(client: Any, bucket: str) -> list[str]:
+    try:
+        pages = list(client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=DEPLOYED))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NOT_THERE_YET:
+            raise
+        return []
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+def _body(client: Any, bucket: str, key: str) -> bytes | None:
+    try:
+        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NOT_THERE_YET:
+            raise
+        return None
+    return body

@@ -1,6 +1,6 @@
-"""The lock of an environment's Terraform state: who holds it, and since when.
+"""The lock of a Terraform state: who holds it, and since when.
 
-Terraform takes both locks that backend.tf names: the object <key>.tflock beside the state, and an item in the DynamoDB
+Terraform takes both locks that backend.hcl names: the object <key>.tflock beside the state, and an item in the DynamoDB
 table whose LockID is <bucket>/<key>. The item <bucket>/<key>-md5 is no lock: it is the checksum of the state.
 """
 
@@ -38,7 +38,7 @@ class StateLock:
 
 
 def locks(backend: Mapping[str, str], client: Callable[[str], Any]) -> list[StateLock]:
-    """The locks that lie on the state of this backend.tf; none when nobody works with it. ``client`` makes clients."""
+    """The locks on the state with the ``key`` of this backend, none when nobody works; ``client`` makes clients."""
     found = (_object(client("s3"), backend), _item(client("dynamodb"), backend))
     return [lock for lock in found if lock is not None]
 

@@ -1,8 +1,12 @@
-"""Run Terraform for one environment: finds the provider, initialises, then validates, plans, applies or destroys.
+"""Run Terraform for the platform and the pipelines of one environment, each a root with a state of its own.
+
+The platform comes first, then every pipeline that has a folder; `destroy` goes the other way. A root that fails does
+not keep the others from their turn; the end names the roots that failed, with exit code 1. `--pipeline NAME` takes one
+root alone, `--pipeline platform` the platform.
 
 Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` ends with 0 for no changes, else 2.
-`unlock` shows who holds the lock of the state and since when; with --lock <ID> it takes that lock away.
-`destroy` needs allow_destroy = true in the environment's terraform.tfvars, applied before, and CONFIRM=<environment>.
+`unlock` shows who holds the locks of the states and since when; with --lock <ID> it takes that lock away.
+`destroy` needs allow_destroy = true in the <environment>.tfvars of each root, applied, and CONFIRM=<environment>.
 ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
 registry.terraform.io. LOCK_TIMEOUT, when set, is how long to wait for a lock that somebody else holds (60s).
 """
@@ -14,18 +18,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts import bootstrap_state, contract_guard, state_lock
+from lake.environment import deployment
+from scripts import contract_guard, roots, state_lock
+from scripts.roots import REPOSITORY, TERRAFORM
 
-REPOSITORY = Path(__file__).parent.parent
-TERRAFORM = REPOSITORY / "terraform"
-ENVIRONMENTS = TERRAFORM / "envs"
 # What else decides which state and which provider an initialised folder is for.
 PLACE = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "TF_CLI_CONFIG_FILE")
 CACHE = REPOSITORY / ".cache"
@@ -101,16 +104,22 @@ def check_version(executable: str, environment: Mapping[str, str]) -> None:
 
 
 class Terraform:
-    """Terraform in the folder of one environment."""
+    """Terraform in one root, with the values and the state of one environment."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], cache: Path = CACHE) -> None:
+    def __init__(self, name: str, root: str, environment: Mapping[str, str], cache: Path = CACHE) -> None:
         executable = shutil.which("terraform", path=environment.get("PATH"))
         if executable is None:
             raise TerraformError(MISSING_TERRAFORM)
         self.name = name
+        self.root = root
         self.cache = cache
+        self.folder = roots.folder(root)
         self.environment = terraform_environment(environment, cache)
-        self.command = [executable, f"-chdir={ENVIRONMENTS / name}"]
+        usual = self.folder / ".terraform"
+        self.data = Path(environment["TF_DATA_DIR"]) / root if environment.get("TF_DATA_DIR") else usual
+        self.data = self.data / name
+        self.environment["TF_DATA_DIR"] = str(self.data.resolve())
+        self.command = [executable, f"-chdir={self.folder}"]
         check_version(executable, self.environment)
 
     def run(self, action: str, *options: str) -> int:
@@ -120,17 +129,19 @@ class Terraform:
 
     def connect(self) -> None:
         """Initialise with the state, unless that was done and the configuration has not changed since."""
-        data = Path(self.environment.get("TF_DATA_DIR") or ENVIRONMENTS / self.name / ".terraform")
-        mark, configuration = data / "connected", self._configuration()
+        mark, configuration = self.data / "connected", self._configuration()
         if mark.is_file() and mark.read_text(encoding="ascii") == configuration:
             return
         # Always anew: the same folder may have been used with another account or another localaws.
-        self.initialise("-reconfigure")
+        state = f"-backend-config=key={roots.state_key(self.name, self.root)}"
+        self.initialise("-reconfigure", f"-backend-config={roots.BACKEND}", state)
         mark.write_text(configuration, encoding="ascii")
 
     def _configuration(self) -> str:
-        files = [file for file in sorted(TERRAFORM.rglob("*.tf")) if ".terraform" not in file.parts]
-        contents = [file.read_bytes() for file in (*files, ENVIRONMENTS / self.name / ".terraform.lock.hcl")]
+        """What an initialised folder hangs on: not the files of other roots, which may be broken."""
+        used = (*self.folder.glob("*.tf"), *(TERRAFORM / "modules").rglob("*.tf"))
+        files = [file for file in sorted(used) if ".terraform" not in file.parts]
+        contents = [file.read_bytes() for file in (*files, roots.BACKEND, self.folder / ".terraform.lock.hcl")]
         place = json.dumps([self.environment.get(name) for name in PLACE])
         return hashlib.sha256(b"".join([place.encode(), *contents])).hexdigest()
 
@@ -145,59 +156,31 @@ class Terraform:
 
     def validate(self) -> int:
         """Check the configuration; needs neither state nor account."""
-        self.environment["TF_DATA_DIR"] = str((self.cache / f"terraform-validate-{self.name}").resolve())
+        self.environment["TF_DATA_DIR"] = str((self.cache / f"terraform-validate-{self.root}").resolve())
         self.initialise("-backend=false")
         return self.run("validate")
 
     def check_switches(self) -> None:
-        """Refuse what destroy_guard of main.tf would refuse, but earlier: by then Terraform has dropped the outputs."""
+        """Refuse what destroy_guard would refuse, but earlier: by then Terraform has dropped the outputs."""
         command = [*self.command, "output", "-json"]
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
         if json.loads(answer.stdout).get("allow_destroy", {"value": "true"})["value"] != "true":
-            raise TerraformError("set allow_destroy = true in its terraform.tfvars and apply that first.")
+            raise TerraformError(f"set allow_destroy = true in its {self.name}.tfvars and apply that first.")
         if self.environment.get("CONFIRM") != self.name:
             raise TerraformError(f"all its data would be lost. If that is meant, give CONFIRM={self.name}.")
 
-    def check_contracts(self) -> None:
-        """Refuse contracts that break what is deployed."""
-        try:
-            found = contract_guard.breaches(self.name)
-        except (BotoCoreError, ClientError) as error:
-            # Terraform reads the same objects with the same credentials, and says better what is wrong with them.
-            print(f"the contracts could not be compared with those deployed: {error}", file=sys.stderr)
-            return
-        if found:
-            raise TerraformError("\n".join(["contracts break what relies on them; nothing was changed", *found]))
-
-    def unlock(self, lock_id: str | None) -> int:
-        """Show the locks of the state; with the ID of one, take it away."""
-        backend = (ENVIRONMENTS / self.name / "backend.tf").read_text(encoding="utf-8")
-        settings = bootstrap_state.backend_settings(backend)
-        found = state_lock.locks(settings, partial(boto3.client, region_name=settings["region"]))
-        for lock in found:
-            print(lock.sentence())
-        if not found:
-            print(f"nobody holds the lock of {self.name}")
-            return 0
-        if lock_id is None:
-            print("When that command has ended for certain: the same again with --lock and the ID (make: LOCK=<ID>).")
-            return 0
-        if lock_id not in {lock.id for lock in found}:
-            raise TerraformError(f"no lock has the ID {lock_id}; nothing was unlocked")
+    def force_unlock(self, lock_id: str) -> int:
+        """Take a lock of this state away."""
         self.connect()
         return self.run("force-unlock", "-force", lock_id)
 
     def act(self, action: str) -> int:
-        """Plan, apply, destroy or show the outputs."""
+        """Plan, apply, destroy or show the outputs; Terraform's exit code."""
         self.connect()
-        if action in ("plan", "apply"):
-            self.check_contracts()
-        if action == "destroy":
-            self.check_switches()
         if action == "output":
             return self.run("output", "-json")
-        address = self.environment.get("ALERT_EMAIL")
-        settings = (f"-var=alert_email={address}",) if address else ()
+        address = self.environment.get("ALERT_EMAIL") if self.root == roots.PLATFORM else None
+        values = (f"-var-file={self.name}.tfvars", *((f"-var=alert_email={address}",) if address else ()))
         extra = {"plan": ("-detailed-exitcode",), "apply": ("-auto-approve",), "destroy": ("-auto-approve",)}
         return self.run(
             action,
@@ -205,29 +188,146 @@ class Terraform:
             "-compact-warnings",
             f"-lock-timeout={self.environment.get('LOCK_TIMEOUT', '60s')}",
             *extra[action],
-            *settings,
+            *values,
         )
+
+
+def check_contracts(environment: str) -> None:
+    """Refuse contracts that break what is deployed. A contract is in the jobs' wheel, so it stops every root."""
+    try:
+        found = contract_guard.breaches(environment)
+    except (BotoCoreError, ClientError) as error:
+        raise TerraformError(f"the contracts could not be compared with those deployed: {error}") from error
+    if found:
+        raise TerraformError("\n".join(["contracts break what relies on them; nothing was changed", *found]))
+
+
+def unlock(environment: str, chosen: Sequence[str], lock_id: str | None, make: Callable[[str], Terraform]) -> int:
+    """Show the locks of the states; with the ID of one, take it away."""
+    client = partial(boto3.client, region_name=roots.backend()["region"])
+    found = {root: state_lock.locks(roots.state(environment, root), client) for root in chosen}
+    for lock in (lock for of_root in found.values() for lock in of_root):
+        print(lock.sentence())
+    if not any(found.values()):
+        print(f"nobody holds the lock of {environment}")
+        return 0
+    if lock_id is None:
+        print("When that command has ended for certain: the same again with --lock and the ID (make: LOCK=<ID>).")
+        return 0
+    owner = next((root for root, of_root in found.items() if lock_id in {lock.id for lock in of_root}), None)
+    if owner is None:
+        raise TerraformError(f"no lock has the ID {lock_id}; nothing was unlocked")
+    return make(owner).force_unlock(lock_id)
+
+
+def check_registered(environment: str, leaving: Sequence[str]) -> None:
+    """Refuse to destroy a platform on which a pipeline stands that is not about to be destroyed itself."""
+    try:
+        standing = sorted(set(deployment.load(environment).pipelines) - set(leaving))
+    except deployment.NotDeployed:
+        return
+    if standing:
+        commands = [f"make destroy ENV={environment} PIPELINE={name} CONFIRM={environment}" for name in standing]
+        raise TerraformError("\n".join([f"pipelines are registered: {', '.join(standing)}. First:", *commands]))
+
+
+def chosen_roots(action: str, pipeline: str | None) -> list[str]:
+    """The roots that a command is about, in the order of their turns."""
+    if pipeline:
+        return [pipeline]
+    if action == "output":
+        return [roots.PLATFORM]
+    everything = [roots.PLATFORM, *roots.pipelines()]
+    return everything[::-1] if action == "destroy" else everything
+
+
+class Turns:
+    """The roots one after the other; ``ended`` has the exit code of each, 1 where it could not even begin."""
+
+    def __init__(self, action: str, environment: str, make: Callable[[str], Terraform]) -> None:
+        self._action = action
+        self._environment = environment
+        self._make = make
+        self.ended: dict[str, int] = {}
+
+    def take(self, chosen: Sequence[str]) -> int:
+        """Give each its turn; 1 when one failed, else 2 when a plan has changes, else 0."""
+        for root in chosen:
+            try:
+                self.ended[root] = self._turn(root, alone=len(chosen) == 1)
+            except TerraformError as error:
+                print(f"{self._action} {self._environment}, {root}: {error}", file=sys.stderr)
+                self.ended[root] = 1
+        failed = [root for root, code in self.ended.items() if code not in (0, 2)]
+        if failed and len(chosen) > 1:
+            print(f"{self._action} {self._environment} failed in: {', '.join(failed)}", file=sys.stderr)
+        # Terraform has other codes than 1 for no failure of its own.
+        return 1 if failed else max(self.ended.values())
+
+    def _turn(self, root: str, alone: bool) -> int:
+        if self._action == "destroy" and root == roots.PLATFORM and any(self.ended.values()):
+            raise TerraformError("not destroyed, because a pipeline that stands on it was not")
+        terraform = self._make(root)
+        if self._action == "validate":
+            return terraform.validate()
+        if self._action in ("plan", "apply") and root != roots.PLATFORM:
+            terraform.connect()
+            missing = _platform_is_missing(self._environment)
+            if missing and (alone or self._action == "apply"):
+                raise TerraformError(f"it needs the platform: {missing}")
+            if missing:
+                print(f"{root}: can be planned as soon as the platform is deployed")
+                return 0
+        return terraform.act(self._action)
+
+
+def _platform_is_missing(environment: str) -> str:
+    """Why no pipeline can stand yet; empty when one can."""
+    try:
+        deployment.load(environment)
+    except deployment.NotDeployed as reason:
+        return str(reason)
+    except (BotoCoreError, ClientError) as error:
+        raise TerraformError(str(error)) from error
+    return ""
+
+
+def perform(action: str, environment: str, chosen: Sequence[str], lock_id: str | None) -> int:
+    """Do it; the exit code. Raises TerraformError when nothing was begun."""
+
+    def make(root: str) -> Terraform:
+        return Terraform(environment, root, os.environ)
+
+    if action == "unlock":
+        return unlock(environment, chosen, lock_id, make)
+    if action in ("plan", "apply"):
+        make(chosen[0]).connect()
+        check_contracts(environment)
+    if action == "destroy":
+        if roots.PLATFORM in chosen:
+            check_registered(environment, chosen)
+        for root in chosen:
+            terraform = make(root)
+            terraform.connect()
+            terraform.check_switches()
+    return Turns(action, environment, make).take(chosen)
 
 
 def main() -> int:
-    """Command line; ends with Terraform's exit code."""
+    """Command line; ends with 0, 1 for a failure, 2 for a plan with changes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("validate", "plan", "apply", "destroy", "output", "unlock"))
-    names = sorted(folder.name for folder in ENVIRONMENTS.iterdir() if folder.is_dir())
-    parser.add_argument("--env", choices=names, default="dev", help="environment (default: dev)")
+    parser.add_argument("--env", choices=roots.environments(), default="dev", help="environment (default: dev)")
+    one = (roots.PLATFORM, *roots.pipelines())
+    parser.add_argument("--pipeline", metavar="NAME", help=f"one root alone: {', '.join(one)} (default: all)")
     parser.add_argument("--lock", metavar="ID", help="with unlock: the lock to take away, as unlock shows it")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
+    if given.pipeline and given.pipeline not in one:
+        parser.error(f"there is no pipeline {given.pipeline}; there are {', '.join(one)}")
     try:
-        terraform = Terraform(arguments.env, os.environ)
-        if arguments.action == "validate":
-            return terraform.validate()
-        return (
-            terraform.unlock(arguments.lock or None)
-            if arguments.action == "unlock"
-            else terraform.act(arguments.action)
-        )
+        return perform(given.action, given.env, chosen_roots(given.action, given.pipeline), given.lock or None)
     except (TerraformError, BotoCoreError, ClientError) as error:
-        print(f"{arguments.action} {arguments.env}: {error}", file=sys.stderr)
+        print(f"{given.action} {given.env}: {error}", file=sys.stderr)
         return 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from drills.drill import Drill, require
 from drills.lake import REPOSITORY, Lake
-from scripts.bootstrap_state import BACKEND, backend_settings
+from scripts import roots
 from scripts.state_lock import StateLock, locks
 
 SECTION = "terraform-apply-fails"
@@ -54,7 +54,7 @@ def killed(lake: Lake) -> dict[str, str]:
 
 
 def _locks(lake: Lake) -> list[StateLock]:
-    return locks(backend_settings(BACKEND.read_text(encoding="utf-8")), lake.client)
+    return locks(roots.state("dev", roots.PLATFORM), lake.client)
 
 
 def _wait_for_lock(lake: Lake) -> None:

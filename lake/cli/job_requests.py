@@ -42,7 +42,9 @@ def answer(platform: Platform, dataset: str, operation: str, arguments: dict[str
     """Have an operation previewed or judged; the rows of its answer."""
     name = uuid.uuid4().hex
     _run(platform, dataset, operation, {**arguments, "answer": name, "preview": True})
-    body = Storage(platform.client("s3")).read(platform.names["lake_bucket"], answer_key("staging/", name))
+    body = Storage(platform.client("s3")).read(
+        platform.names["lake_bucket"], answer_key(f"staging/{model.load(dataset).domain}/", name)
+    )
     rows: list[dict[str, Any]] = json.loads(body)
     return rows
 
@@ -117,9 +119,8 @@ def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
 
 def _job(platform: Platform, dataset: str, operation: str) -> str:
     """The job of that operation where it has its own, else the one that makes the dataset."""
-    pipeline = platform.names[model.load(dataset).domain]
-    (name,) = pipeline["jobs"].values()
-    return str(pipeline["operations"].get(operation, name))
+    pipeline = platform.pipelines[model.load(dataset).domain]
+    return str(pipeline["operations"].get(operation) or pipeline["producers"][dataset])
 
 
 def _progress(what: str) -> "AbstractContextManager[Status | None]":

@@ -1,7 +1,7 @@
 """Where a deployed platform is: the names that Terraform gave, read from the parameter in which it leaves them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -18,11 +18,15 @@ class NotDeployed(LakeError):
 
 @dataclass(frozen=True)
 class Platform:
-    """One deployed environment; ``names`` is Terraform's output object ``platform``."""
+    """One deployed environment.
+
+    ``names`` is Terraform's output object ``platform``, ``pipelines`` that of each pipeline that is deployed on it.
+    """
 
     environment: str
     names: dict[str, Any]
     session: Any
+    pipelines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """A boto3 client of the caller."""
@@ -39,4 +43,11 @@ def load(environment: str, project: str = PROJECT) -> Platform:
         if error.response["Error"]["Code"] != "ParameterNotFound":
             raise
         raise NotDeployed(f"there is no parameter {name}; deploy with 'make apply ENV={environment}'") from error
-    return Platform(environment, json.loads(value), session)
+    return Platform(environment, json.loads(value), session, registered(session.client("ssm"), f"{name}/pipelines"))
+
+
+def registered(client: Any, path: str) -> dict[str, dict[str, Any]]:
+    """What each pipeline has left below ``path`` of the SSM parameters, by the pipeline's name."""
+    pages = client.get_paginator("get_parameters_by_path").paginate(Path=path)
+    found = {entry["Name"].rpartition("/")[2]: entry["Value"] for page in pages for entry in page["Parameters"]}
+    return {name: json.loads(value) for name, value in sorted(found.items())}

@@ -104,8 +104,7 @@ def short(platform: Platform, name: str) -> str:
 
 def parts(platform: Platform, kind: str) -> list[str]:
     """The names of all ``functions``, ``streams``, ``jobs`` or ``operations`` (jobs that do one) of the pipelines."""
-    pipelines = [part for part in platform.names.values() if isinstance(part, dict)]
-    return [name for pipeline in pipelines for name in pipeline.get(kind, {}).values()]
+    return [name for pipeline in platform.pipelines.values() for name in pipeline.get(kind, {}).values()]
 
 
 def job_runs(client: Any, job: str, since: datetime) -> list[dict[str, Any]]:

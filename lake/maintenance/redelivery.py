@@ -54,7 +54,7 @@ class Message:
 
 def stream(platform: Platform, pipeline: str = "weather_iot", name: str = "iot_firehose") -> Stream:
     """The delivery stream as it is deployed."""
-    stream_name = platform.names[pipeline]["streams"][name]
+    stream_name = platform.pipelines[pipeline]["streams"][name]
     answer = platform.client("firehose").describe_delivery_stream(DeliveryStreamName=stream_name)
     destination = answer["DeliveryStreamDescription"]["Destinations"][0]["ExtendedS3DestinationDescription"]
     bucket = destination["BucketARN"].rpartition(":")[2]

@@ -72,7 +72,6 @@ class Job:
             raise OperationUnknown(f"this job does nothing but {only}; it was asked for {options.operation}")
         logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("lake").setLevel(logging.INFO)
-        secret = boto3.client("secretsmanager").get_secret_value(SecretId=options.pseudonym_key)["SecretString"]
         uris = {**json.loads(options.reads), **json.loads(options.writes)}
         context = SparkRunContext(
             spark=spark_session(),
@@ -83,7 +82,7 @@ class Job:
             locations={name: Location.parse(uri) for name, uri in uris.items()},
             staging=Location.parse(options.staging),
             manifests=Location.parse(options.manifests),
-            keys=keys.key_versions(secret),
+            keys=_keys(options.pseudonym_key),
             code_version=options.code_version,
             now=_now,
         )
@@ -143,7 +142,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifests", required=True, help="location of the runs' manifests")
     parser.add_argument("--database", required=True, help="database of the Glue Data Catalog")
     parser.add_argument("--ledger", required=True, help="DynamoDB table of the ledger")
-    parser.add_argument("--pseudonym_key", required=True, help="ARN of the secret with the pseudonym key")
+    parser.add_argument(
+        "--pseudonym_key",
+        default="",
+        help="ARN of the secret with the pseudonym key; none for a job that seals nothing",
+    )
     parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
     parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")
     parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")
@@ -152,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
         "--operation_arguments", default="{}", help='JSON: its arguments, {"dataset": "curated_weather", ...}'
     )
     return parser
+
+
+def _keys(secret: str) -> tuple[keys.KeyVersion, ...]:
+    if not secret:
+        return ()
+    return keys.key_versions(boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
 
 
 def _now() -> datetime:

@@ -30,7 +30,7 @@ class DemoFailed(Exception):
 
 def ingest(platform: Platform) -> dict[str, Any]:
     """Fetch the weather of every city, as the daily schedule does."""
-    return _invoke(platform, platform.names["weather_iot"]["functions"]["batch_ingest"], {})
+    return _invoke(platform, platform.pipelines["weather_iot"]["functions"]["batch_ingest"], {})
 
 
 def generate(platform: Platform) -> int:
@@ -39,7 +39,7 @@ def generate(platform: Platform) -> int:
     answers = [
         _invoke(
             platform,
-            platform.names["weather_iot"]["functions"]["stream_generate"],
+            platform.pipelines["weather_iot"]["functions"]["stream_generate"],
             {"time": f"{moment:%Y-%m-%dT%H:%M:%SZ}"},
         )
         for moment in moments
@@ -63,7 +63,7 @@ def put_broken_record(platform: Platform) -> None:
 
 def transform(platform: Platform, progress: Callable[[str], None]) -> int:
     """Run the Glue job to its end; returns its seconds. Raises DemoFailed with the job's own message."""
-    client, job = platform.client("glue"), platform.names["weather_iot"]["jobs"]["transform"]
+    client, job = platform.client("glue"), platform.pipelines["weather_iot"]["jobs"]["transform"]
     run_id = client.start_job_run(JobName=job)["JobRunId"]
     while True:
         run = client.get_job_run(JobName=job, RunId=run_id)["JobRun"]

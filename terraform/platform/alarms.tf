@@ -5,31 +5,31 @@ locals {
 
   alarms = {
     dead-letters = {
-      meaning = "Starts or invocations that failed for good wait in the dead-letter queue."
+      description = "Starts or invocations that failed for good wait in the dead-letter queue."
       metric = {
         namespace  = "AWS/SQS"
         name       = "ApproximateNumberOfMessagesVisible"
         dimensions = { QueueName = aws_sqs_queue.dead_letters.name }
         statistic  = "Maximum"
       }
-      breach = { threshold = 0 }
+      evaluation = { threshold = 0 }
     }
     key-unusable = {
-      meaning = "Nobody can read or write what is encrypted with it: a KMS key is disabled or is to be deleted."
-      metric  = merge(local._measured, { name = "KeysUnusable", statistic = "Maximum" })
-      breach  = { threshold = 0 }
+      description = "Nobody can read or write what is encrypted with it: a KMS key is disabled or is to be deleted."
+      metric      = merge(local._measured, { name = "KeysUnusable", statistic = "Maximum" })
+      evaluation  = { threshold = 0 }
     }
     lock-age = {
-      meaning = "A dataset has been locked for more than two hours, so no run can bring it up to date."
-      metric  = merge(local._measured, { name = "LockAge", statistic = "Maximum" })
-      breach  = { threshold = 7200 }
+      description = "A dataset has been locked for more than two hours, so no run can bring it up to date."
+      metric      = merge(local._measured, { name = "LockAge", statistic = "Maximum" })
+      evaluation  = { threshold = 7200 }
     }
     # A look every five minutes leaves four of five periods empty, and CloudWatch goes on as long as it finds one that is
     # not: more than ten minutes of silence make an alarm, one late look does not.
     watch-heartbeat = {
-      meaning = "Nothing measures freshness, locks and keys any more, so their alarms say nothing."
-      metric  = merge(local._measured, { name = "Heartbeat", statistic = "Sum" })
-      breach = {
+      description = "Nothing measures freshness, locks and keys any more, so their alarms say nothing."
+      metric      = merge(local._measured, { name = "Heartbeat", statistic = "Sum" })
+      evaluation = {
         comparison     = "LessThanThreshold"
         threshold      = 1
         period_seconds = 60
@@ -38,19 +38,19 @@ locals {
       }
     }
     watch-errors = {
-      meaning = "Freshness, locks or keys could not all be measured: an invocation of watch failed."
-      metric  = merge(module.watch.function.metric, { name = "Errors", statistic = "Sum" })
-      breach  = { threshold = 0 }
+      description = "Freshness, locks or keys could not all be measured: an invocation of watch failed."
+      metric      = merge(module.watch.function.metric, { name = "Errors", statistic = "Sum" })
+      evaluation  = { threshold = 0 }
     }
   }
 }
 
 module "alarm" {
-  source   = "../modules/alarm"
-  for_each = local.alarms
-  name     = each.key
-  meaning  = each.value.meaning
-  metric   = each.value.metric
-  breach   = each.value.breach
-  lake     = local.lake
+  source      = "../modules/alarm"
+  for_each    = local.alarms
+  name        = each.key
+  description = each.value.description
+  metric      = each.value.metric
+  evaluation  = each.value.evaluation
+  platform    = local.lake
 }

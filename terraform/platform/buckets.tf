@@ -37,7 +37,7 @@ module "results_bucket" {
 module "logs_bucket" {
   source        = "../modules/bucket"
   name          = format(local._bucket, "logs")
-  logs_of       = { account_id = var.account_id, buckets = [for thing in ["datalake", "athena-results"] : format(local._bucket, thing)] }
+  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "athena-results"] : format(local._bucket, thing)] }
   retention     = { "s3-access-logs/" = { expire_days = 365 } }
   allow_destroy = var.allow_destroy
 }

@@ -1,6 +1,6 @@
 resource "aws_glue_catalog_database" "lake" {
   name        = replace("${var.project}_${var.environment}", "-", "_")
-  catalog_id  = var.account_id
+  catalog_id  = local.account_id
   description = "Tables of s3://${module.lake_bucket.bucket.name}"
 }
 
@@ -8,8 +8,8 @@ module "pipeline_runs" {
   source              = "../modules/dataset"
   contract            = "${local.contracts}/platform/pipeline_runs.yaml"
   quarantine_contract = "${local.contracts}/platform/quarantine.yaml"
-  lake = {
-    account_id = var.account_id
+  platform = {
+    account_id = local.account_id
     bucket     = module.lake_bucket.bucket.name
     database   = aws_glue_catalog_database.lake.name
   }

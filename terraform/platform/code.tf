@@ -17,9 +17,9 @@ resource "aws_s3_object" "wheel" {
   source_hash = filesha256(local._wheel_path)
 }
 
-# What is deployed, for those who ask whether a changed contract breaks it.
+# What is deployed of the platform itself, for those who ask whether a changed contract breaks it.
 resource "aws_s3_object" "contract" {
-  for_each    = fileset(local.contracts, "*/*.yaml")
+  for_each    = fileset(local.contracts, "platform/*.yaml")
   bucket      = module.lake_bucket.bucket.name
   key         = "contracts/${each.value}"
   source      = "${local.contracts}/${each.value}"

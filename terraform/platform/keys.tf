@@ -1,5 +1,5 @@
 locals {
-  _key_arn_owner = "arn:aws:iam::${var.account_id}:root"
+  _key_arn_owner = "arn:aws:iam::${local.account_id}:root"
   _use_key       = ["kms:Decrypt", "kms:GenerateDataKey*"]
 
   _account_decides = {
@@ -16,7 +16,7 @@ locals {
     Action    = ["kms:Decrypt*", "kms:DescribeKey", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
     Resource  = "*"
     Condition = { ArnLike = {
-      "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${var.account_id}:log-group:*"
+      "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${local.account_id}:log-group:*"
     } }
   }
 }
@@ -52,7 +52,7 @@ locals {
         Principal = { Service = "firehose.amazonaws.com" }
         Action    = local._use_key
         Resource  = "*"
-        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
       },
     ]
   })

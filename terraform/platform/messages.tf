@@ -21,7 +21,7 @@ resource "aws_sns_topic_policy" "alerts" {
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = aws_sns_topic.alerts.arn
-        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
       },
       {
         # EventBridge does not support conditions in the policy of a topic.
@@ -54,7 +54,7 @@ resource "aws_sqs_queue_policy" "dead_letters" {
         Action    = "sqs:SendMessage"
         Resource  = aws_sqs_queue.dead_letters.arn
         Condition = { ArnLike = {
-          "aws:SourceArn" = "arn:aws:events:${var.region}:${var.account_id}:rule/${format(local.naming, "*")}"
+          "aws:SourceArn" = "arn:aws:events:${var.region}:${local.account_id}:rule/${format(local.naming, "*")}"
         } }
       },
       {

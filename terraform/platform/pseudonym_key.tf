@@ -13,7 +13,7 @@ resource "aws_secretsmanager_secret_version" "pseudonym_key" {
   secret_string_wo = jsonencode({ versions = [{
     version    = 1
     valid_from = "1970-01-01T00:00:00Z"
-    key        = var.first_pseudonym_key
+    key        = local.first_pseudonym_key
   }] })
 
   # Rotation is a command and moves AWSCURRENT to a later version. A version without any label is deleted after a while, and

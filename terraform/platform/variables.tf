@@ -1,11 +1,13 @@
 variable "project" {
   description = "First part of all names."
   type        = string
+  default     = "aws-datalake-platform"
 }
 
 variable "bucket_prefix" {
-  description = "First part of the names of buckets."
+  description = "First part of the names of buckets, which are shared with the whole world: choose another when one is taken."
   type        = string
+  default     = "aws-datalake-platform"
 }
 
 variable "environment" {
@@ -16,31 +18,20 @@ variable "environment" {
 variable "region" {
   description = "Region of all resources."
   type        = string
-}
-
-variable "account_id" {
-  description = "Account of all resources."
-  type        = string
+  default     = "us-east-1"
 }
 
 variable "alert_email" {
-  description = "Address that receives alarms."
+  description = "Address that receives alarms. It must confirm the subscription once."
   type        = string
+  validation {
+    condition     = can(regex("^[^@[:space:]]+@[^@[:space:]]+$", var.alert_email))
+    error_message = "alert_email must be an e-mail address."
+  }
 }
 
 variable "allow_destroy" {
-  description = "First of the two switches that deleting data needs; see envs/<env>/main.tf."
+  description = "First of the two switches that deleting data needs; it must be applied before destroy. The second is CONFIRM."
   type        = bool
-}
-
-variable "first_pseudonym_key" {
-  description = "Random text from which the first version of all pseudonyms is made. Used once, kept in no plan and no state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-}
-
-variable "weather_iot" {
-  description = "Settings of the pipeline weather_iot; its 0_inputs.tf explains them."
-  type        = any
+  default     = false
 }

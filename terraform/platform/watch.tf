@@ -1,17 +1,16 @@
 # What nothing says about itself: how old data is, how long locks are held, whether keys can be used. A function looks.
 
 locals {
-  # Every dataset whose contract promises a freshness.
+  # Every raw dataset whose contract promises a freshness: the function may list these folders and no others.
   _promising = [for contract in local._contracts : contract.schema[0]
   if anytrue([for rule in contract.slaProperties : rule.property == "freshness"])]
-  _watched_raw = { for dataset in local._promising : dataset.name => "${dataset.physicalName}/"
-  if startswith(dataset.physicalName, "raw/") }
+  _raw_folders = [for dataset in local._promising : "${dataset.physicalName}/" if startswith(dataset.physicalName, "raw/")]
 
+  # Which datasets there are it reads from what the pipelines have registered, each time that it looks.
   watched = {
-    raw     = { for name, prefix in local._watched_raw : name => "s3://${module.lake_bucket.bucket.name}/${prefix}" }
-    curated = [for dataset in local._promising : dataset.name if !contains(keys(local._watched_raw), dataset.name)]
-    ledger  = aws_dynamodb_table.ledger.name
-    keys    = [aws_kms_key.lake.arn, aws_kms_key.alerts.arn]
+    pipelines = "${local.parameter}/pipelines"
+    ledger    = aws_dynamodb_table.ledger.name
+    keys      = [aws_kms_key.lake.arn, aws_kms_key.alerts.arn]
   }
 }
 
@@ -21,7 +20,7 @@ module "watch" {
   limits = { timeout_seconds = 60, concurrency = 1 }
 
   # Not the lake's key: the function has to say that it cannot be used.
-  lake = merge(local.lake, { key_arn = aws_kms_key.alerts.arn })
+  platform = merge(local.lake, { key_arn = aws_kms_key.alerts.arn })
 
   variables = {
     METRICS_NAMESPACE = var.project
@@ -32,7 +31,12 @@ module "watch" {
     ListRaw = {
       Action    = ["s3:ListBucket"]
       Resource  = [module.lake_bucket.bucket.arn]
-      Condition = { StringLike = { "s3:prefix" = [for prefix in values(local._watched_raw) : "${prefix}*"] } }
+      Condition = { StringLike = { "s3:prefix" = [for prefix in local._raw_folders : "${prefix}*"] } }
+    }
+    FindPipelines = {
+      Action = ["ssm:GetParametersByPath"]
+      Resource = [for name in ["", "/*"] :
+      "arn:aws:ssm:${var.region}:${local.account_id}:parameter${local.watched.pipelines}${name}"]
     }
     ReadLocks = { Action = ["dynamodb:GetItem"], Resource = [aws_dynamodb_table.ledger.arn] }
     # The table is encrypted with it.
@@ -54,7 +58,7 @@ module "watch" {
 module "watch_schedule" {
   source     = "../modules/schedule"
   name       = "watch"
-  lake       = local.lake
+  platform   = local.lake
   expression = "rate(5 minutes)"
   target = {
     arn      = module.watch.function.arn

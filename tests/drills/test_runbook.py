@@ -42,10 +42,10 @@ def alarms_in_terraform() -> set[str]:
     mentioned = {
         name
         for text in texts
-        for name in re.findall(r"^    ([a-z]+(?:-[a-z]+)*)\s*=\s*\{\s*meaning", text, re.MULTILINE)
+        for name in re.findall(r"^    ([a-z]+(?:-[a-z]+)*)\s*=\s*\{\s*description", text, re.MULTILINE)
     }
     landing = re.findall(r"^    ([a-z-]+)\s*=\s*\{ function =", "".join(texts), re.MULTILINE)
-    kinds = re.findall(r'"\$\{name\}-([a-z]+)" = \{\s*meaning', "".join(texts))
+    kinds = re.findall(r'"\$\{name\}-([a-z]+)" = \{\s*description', "".join(texts))
     datasets = [file.stem.replace("_", "-") for file in (REPOSITORY / "contracts/weather_iot").glob("*.yaml")]
     return mentioned | {f"{name}-{kind}" for name in landing for kind in kinds} | {f"{d}-freshness" for d in datasets}
 

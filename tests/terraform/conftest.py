@@ -11,19 +11,47 @@ from typing import Any
 
 import pytest
 
+from scripts import build, roots
 from scripts.terraform import terraform_environment
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = (
-    "batch_ingest.zip",
-    "stream_generate.zip",
-    "stream_validate.zip",
-    "watch.zip",
-    "lake-0.1.0-py3-none-any.whl",
-)
-
 Resources = dict[str, dict[str, Any]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+PLANTED_KEY = """
+variable "planted" {
+  type      = string
+  ephemeral = true
+}
+
+locals {
+  first_pseudonym_key = var.planted
+}
+"""
+ON_PLATFORM = """
+mock_provider "aws" {
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/mocked" }
+  }
+  mock_data "aws_ssm_parameter" {
+    defaults = { insecure_value = PARAMETER }
+  }
+}
+
+override_module {
+  target  = module.destroy_guard
+  outputs = { allow_destroy = "false" }
+}
+
+variables {
+  project            = "lake"
+  environment        = "test"
+  region             = "eu-west-1"
+  batch_schedule     = "cron(15 0 * * ? *)"
+  transform_schedule = "rate(1 hour)"
+}
+
+run "everything" {}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +60,20 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("tree")
     for folder in ("terraform", "contracts", "glue_jobs"):
         shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns(".terraform", "__pycache__"))
-    artifacts = copy / "build/artifacts"
-    artifacts.mkdir(parents=True)
-    for package in PACKAGES:
-        with zipfile.ZipFile(artifacts / package, "w") as archive:
-            archive.writestr("empty", "")
+    for package in (
+        "lake-0.1.0-py3-none-any.whl",
+        *(f"{name}.zip" for name in build.functions(REPOSITORY / "lambdas")),
+    ):
+        write_empty(copy / "build/artifacts" / package)
+    (copy / "terraform/platform/first_key.tf").write_text(PLANTED_KEY)
     return copy
+
+
+def write_empty(package: Path) -> None:
+    """A package of which only the name matters."""
+    package.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("empty", "")
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +93,8 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def resources_of(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Address and values of each resource of a module and of those in it."""
     for resource in module.get("resources", ()):
+        if resource.get("mode") == "data":
+            continue
         yield resource["address"], resource["values"] | {"resource_type": resource["type"]}
     for child in module.get("child_modules", ()):
         yield from resources_of(child)
@@ -65,19 +103,41 @@ def resources_of(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 @pytest.fixture(scope="session")
 def platform_test(tree: Path, terraform: Run) -> str:
     """Everything that `terraform test` says about the platform, states included."""
-    folder = tree / "terraform/platform"
-    initialised = terraform(folder, "init", "-input=false", "-no-color")
+    return mocked_apply(tree / "terraform/platform", terraform, "-var=planted=planted-key-that-must-not-be-seen")
+
+
+@pytest.fixture(scope="session")
+def platform(tree: Path, terraform: Run, platform_test: str) -> Resources:
+    """Address => values of every resource of the platform and, after the pipeline's name, of every pipeline."""
+    shared = state_of(platform_test)
+    found = dict(shared)
+    parameter = shared["aws_ssm_parameter.platform"]["value"]
+    for name in roots.pipelines():
+        of_pipeline = state_of(pipeline_test(tree / "terraform/pipelines" / name, terraform, parameter))
+        found |= {f"{name}: {address}": values for address, values in of_pipeline.items()}
+    return found
+
+
+def mocked_apply(folder: Path, terraform: Run, *options: str) -> str:
+    """What `terraform test` says about a root, without its state and without an account."""
+    initialised = terraform(folder, "init", "-backend=false", "-input=false", "-no-color")
     assert initialised.returncode == 0, initialised.stderr
-    tested = terraform(folder, "test", "-json", "-verbose")
+    tested = terraform(folder, "test", "-json", "-verbose", *options)
     assert tested.returncode == 0, "\n".join(
         line for line in tested.stdout.splitlines() if '"diagnostic"' in line or '"fail"' in line
     )
     return tested.stdout
 
 
-@pytest.fixture(scope="session")
-def platform(platform_test: str) -> Resources:
-    """Address => values of every resource of the platform."""
-    messages = [json.loads(line) for line in platform_test.splitlines()]
+def pipeline_test(folder: Path, terraform: Run, parameter: str) -> str:
+    """A mocked apply of a pipeline on the platform that has left this parameter, with the values of dev."""
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests/mocked.tftest.hcl").write_text(ON_PLATFORM.replace("PARAMETER", json.dumps(parameter)))
+    return mocked_apply(folder, terraform, "-var-file=dev.tfvars")
+
+
+def state_of(said: str) -> Resources:
+    """Address => values of every resource that a mocked apply has made."""
+    messages = [json.loads(line) for line in said.splitlines()]
     (state,) = (message["test_state"] for message in messages if message["type"] == "test_state")
     return dict(resources_of(state["root_module"]))

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from scripts import bootstrap_state, build
+from scripts import bootstrap_state, build, roots
 from scripts import terraform as wrapper
 from tests.terraform.conftest import REPOSITORY
 
@@ -54,7 +54,7 @@ def test_a_mirror_without_the_provider_is_an_error_that_names_it(tmp_path: Path)
 
 def test_a_missing_terraform_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(wrapper.TerraformError, match=r"Terraform 1\.11 or later is needed"):
-        wrapper.Terraform("dev", {"PATH": str(tmp_path)}, tmp_path)
+        wrapper.Terraform("dev", "platform", {"PATH": str(tmp_path)}, tmp_path)
 
 
 def test_two_builds_have_the_same_bytes(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_bootstrap_may_be_run_again(monkeypatch: pytest.MonkeyPatch, capsys: pyt
             monkeypatch.delenv(name)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "testing")
-        backend = bootstrap_state.backend_settings(bootstrap_state.BACKEND.read_text())
+        backend = roots.backend()
         for word in ("created", "was there"):
             bootstrap_state.bootstrap(backend)
             assert capsys.readouterr().out.count(word) == 2

@@ -6,11 +6,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lake.contract import model
+from lake.environment.deployment import Platform
 from scripts import contract_guard
-from scripts.terraform import Terraform, TerraformError
+from scripts.terraform import Terraform, TerraformError, check_contracts, perform
 
 NAME = "curated_weather"
 BUCKET = "lake"
@@ -37,6 +39,16 @@ def deploy(client: Any, **texts: str) -> None:
         client.put_object(Bucket=BUCKET, Key=f"contracts/weather_iot/{name}.yaml", Body=text)
 
 
+class Denied:
+    """An S3 client that may do nothing."""
+
+    def get_paginator(self, _operation: str) -> "Denied":
+        return self
+
+    def paginate(self, **_listing: str) -> list[dict[str, Any]]:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
+
+
 def text(name: str) -> str:
     (file,) = [path for path in model.files() if path.stem == name]
     return file.read_text(encoding="utf-8")
@@ -56,12 +68,23 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
     deploy(bucket, **{NAME: before + properties + column + after})
     (sentence,) = contract_guard.breaches("dev")
     assert sentence.startswith("curated_weather 1.0.0 -> 1.0.0: column snow_cm is gone. This breaks: analysts")
-    terraform = object.__new__(Terraform)
-    terraform.name = "dev"
     ran: list[str] = []
     monkeypatch.setattr(Terraform, "connect", lambda _self: None)
     monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action))
     for action in ("plan", "apply"):
         with pytest.raises(TerraformError, match=r"nothing was changed\ncurated_weather .*snow_cm is gone"):
-            terraform.act(action)
+            perform(action, "dev", ["platform", "weather_iot"], None)
     assert ran == []
+
+
+def test_a_bucket_that_is_not_there_yet_holds_no_contract(bucket: Any) -> None:
+    deploy(bucket)
+    bucket.delete_bucket(Bucket=BUCKET)
+    assert contract_guard.breaches("dev") == []
+
+
+def test_contracts_that_cannot_be_read_stop_the_apply(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(bucket)
+    monkeypatch.setattr(Platform, "client", lambda _self, _service: Denied())
+    with pytest.raises(TerraformError, match=r"could not be compared with those deployed: .*AccessDenied"):
+        check_contracts("dev")

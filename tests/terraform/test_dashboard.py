@@ -16,10 +16,17 @@ PROMISES = {
 
 
 @pytest.fixture(scope="module")
-def widgets(platform: Resources) -> list[dict[str, Any]]:
-    (dashboard,) = (v for v in platform.values() if v["resource_type"] == "aws_cloudwatch_dashboard")
-    assert dashboard["dashboard_name"] == "lake-test"
-    return list(json.loads(dashboard["dashboard_body"])["widgets"])
+def dashboards(platform: Resources) -> dict[str, list[dict[str, Any]]]:
+    """Name => widgets."""
+    found = [v for v in platform.values() if v["resource_type"] == "aws_cloudwatch_dashboard"]
+    return {page["dashboard_name"]: json.loads(page["dashboard_body"])["widgets"] for page in found}
+
+
+@pytest.fixture(scope="module")
+def widgets(dashboards: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The widgets of all pages."""
+    assert dashboards.keys() == {"lake-test", "lake-weather-iot-test"}
+    return [widget for page in dashboards.values() for widget in page]
 
 
 def graphed(widgets: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
@@ -57,16 +64,18 @@ def test_every_dataset_is_measured_by_its_own_promise(widgets: list[dict[str, An
 
 
 def test_it_shows_every_alarm(platform: Resources, widgets: list[dict[str, Any]]) -> None:
-    (listed,) = (widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm")
+    lists = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
+    listed = [alarm for of_page in lists for alarm in of_page]
     alarms = [v["alarm_name"] for v in platform.values() if v["resource_type"] == "aws_cloudwatch_metric_alarm"]
     assert sorted(listed) == sorted(f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}" for name in alarms)
 
 
-def test_no_widget_lies_on_another_or_beside_the_page(widgets: list[dict[str, Any]]) -> None:
-    cells = [
-        (x, y)
-        for w in widgets
-        for x, y in itertools.product(range(w["x"], w["x"] + w["width"]), range(w["y"], w["y"] + w["height"]))
-    ]
-    assert len(cells) == len(set(cells))
-    assert max(x for x, _ in cells) < 24
+def test_no_widget_lies_on_another_or_beside_the_page(dashboards: dict[str, list[dict[str, Any]]]) -> None:
+    for page in dashboards.values():
+        cells = [
+            (x, y)
+            for w in page
+            for x, y in itertools.product(range(w["x"], w["x"] + w["width"]), range(w["y"], w["y"] + w["height"]))
+        ]
+        assert len(cells) == len(set(cells))
+        assert max(x for x, _ in cells) < 24

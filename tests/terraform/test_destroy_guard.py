@@ -1,7 +1,7 @@
-"""Deleting data needs two switches in two places. The guard of envs/<env>/main.tf, with nothing behind it."""
+"""Deleting data needs two switches in two places. The guard of every root, with nothing behind it."""
 
 import os
-import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,15 +12,12 @@ from tests.terraform.conftest import REPOSITORY
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Path:
-    """A root module of the real guard and a platform that is one output."""
-    text = (REPOSITORY / "terraform/envs/dev/main.tf").read_text()
-    guard = re.search(r'^resource "terraform_data" "destroy_guard" \{.*?^\}', text, re.DOTALL | re.MULTILINE)
-    assert guard is not None
-    (tmp_path / "platform").mkdir()
-    (tmp_path / "platform/main.tf").write_text('resource "terraform_data" "data" {}\n')
+    """A root of the real guard and one resource."""
+    shutil.copytree(REPOSITORY / "terraform/modules/destroy_guard", tmp_path / "guard")
     (tmp_path / "main.tf").write_text(
-        'module "platform" {\n  source = "./platform"\n}\n'
-        'variable "allow_destroy" {\n  type = bool\n}\nvariable "environment" {\n  default = "dev"\n}\n' + guard.group()
+        'resource "terraform_data" "data" {}\nvariable "allow_destroy" {\n  type = bool\n}\n'
+        'module "destroy_guard" {\n  source = "./guard"\n  allow_destroy = var.allow_destroy\n  environment = "dev"\n'
+        "  depends_on = [terraform_data.data]\n}\n"
     )
     return tmp_path
 
@@ -41,7 +38,7 @@ def resources(folder: Path) -> set[str]:
     return set(terraform(folder, "state", "list").stdout.split())
 
 
-ALL = {"module.platform.terraform_data.data", "terraform_data.destroy_guard"}
+ALL = {"terraform_data.data", "module.destroy_guard.terraform_data.destroy_guard"}
 
 
 @pytest.mark.parametrize(

@@ -65,21 +65,35 @@ def test_a_failed_run_of_any_kind_is_an_event_for_the_topic(platform: Resources)
     assert target["arn"] == platform["aws_sns_topic.alerts"]["arn"]
 
 
-def test_what_watches_knows_every_promise_and_needs_the_key_of_the_lake_for_the_ledger_alone(
+def test_what_watches_finds_the_pipelines_and_needs_the_key_of_the_lake_for_the_ledger_alone(
     platform: Resources,
 ) -> None:
     (function,) = (f for f in of_type(platform, "aws_lambda_function") if f["function_name"] == "lake-watch-test")
     lake_key, alerts_key = (platform[f"aws_kms_key.{name}"]["arn"] for name in ("lake", "alerts"))
     assert lake_key != alerts_key == function["kms_key_arn"]
     assert json.loads(function["environment"][0]["variables"]["WATCHED"]) == {
-        "raw": {
-            "raw_weather": "s3://lake-test-datalake/raw/weather/",
-            "raw_iot_sensors": "s3://lake-test-datalake/raw/iot-sensors/",
-        },
-        "curated": ["curated_sensor_readings", "curated_weather"],
+        "pipelines": "/lake/lake/test/pipelines",
         "ledger": "lake-ledger-test",
         "keys": [lake_key, alerts_key],
     }
+
+
+def test_a_pipeline_registers_every_promise_and_which_job_makes_a_dataset(platform: Resources) -> None:
+    registered = json.loads(platform["weather_iot: aws_ssm_parameter.pipeline"]["value"])
+    assert registered["freshness"] == {
+        "raw_weather": 93600, "raw_iot_sensors": 900, "curated_weather": 7200, "curated_sensor_readings": 7200,
+    }  # fmt: skip
+    assert registered["datasets"]["raw_weather"] == "s3://lake-test-datalake/raw/weather/"
+    assert registered["datasets"].keys() == registered["freshness"].keys()
+    made = ("curated_sensor_readings", "curated_weather")
+    assert registered["producers"] == dict.fromkeys(made, "lake-transform-test")
+
+
+def test_what_is_registered_fits_into_a_parameter_of_the_standard_tier(platform: Resources) -> None:
+    parameters = of_type(platform, "aws_ssm_parameter")
+    assert len(parameters) > 1
+    # Names are longer on AWS than in this mocked apply, whose project is "lake": leave room.
+    assert [p["name"] for p in parameters if len(p["value"]) > 3000] == []
 
 
 def test_retention_follows_the_contracts(platform: Resources) -> None:

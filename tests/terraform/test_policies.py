@@ -13,19 +13,21 @@ FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 # Action => why it cannot be limited to a resource.
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
 
+DATASETS = ("curated_sensor_readings", "curated_weather", "raw_iot_sensors", "raw_weather")
+TWINS = ("quarantine_curated_sensor_readings", "quarantine_curated_weather")
 # Roles that people assume, not services.
 OF_PEOPLE = ("aws_iam_role.quarantine_repair",)
 
 
 def statements(platform: Resources, role: str) -> list[dict[str, Any]]:
-    """Statements of the policy of one role."""
-    (policy,) = (
+    """Statements of the policies of one role: its own and those that pipelines attach."""
+    policies = [
         values["policy"]
         for values in platform.values()
         if values["resource_type"] == "aws_iam_role_policy" and values["role"] == role
-    )
-    found: list[dict[str, Any]] = json.loads(policy)["Statement"]
-    return found
+    ]
+    assert policies, role
+    return [statement for policy in policies for statement in json.loads(policy)["Statement"]]
 
 
 def allowed(platform: Resources, role: str, action: str, resource: str) -> bool:
@@ -64,11 +66,13 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (TRANSFORM, "s3:PutObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", True),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/quarantine/sensor-readings/date=2026-11-20/h13.parquet", True),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/ops/runs/date=2026-11-20/run.json", True),
-        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/run/part.parquet", True),
+        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/weather_iot/run/part.parquet", True),
+        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/another/run/part.parquet", False),
+        (TRANSFORM, "s3:PutObject", f"{LAKE}/staging/another/run/part.parquet", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (TRANSFORM, "s3:DeleteObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (TRANSFORM, "s3:DeleteObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", False),
-        (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/staging/run/part.parquet", False),
+        (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/staging/weather_iot/run/part.parquet", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
         (TRANSFORM, "s3:GetObject", "arn:aws:s3:::lake-test-athena-results/query-results/a.csv", False),
         (TRANSFORM, "secretsmanager:PutSecretValue", SECRET, False),
@@ -150,7 +154,7 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
 
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
     roles = documents(platform, "aws_iam_role_policy")
-    assert len(roles) == 12
+    assert len(roles) == 13
     for address, granted in roles.items():
         for statement in granted:
             assert not [action for action in statement["Action"] if "*" in action], address
@@ -192,7 +196,17 @@ def test_a_role_of_people_is_assumed_by_who_the_account_lets(platform: Resources
 
 def test_who_repairs_writes_nothing_but_audits_into_the_ledger(platform: Resources) -> None:
     (audit,) = (granted for granted in statements(platform, REPAIR) if "dynamodb:PutItem" in granted["Action"])
-    assert audit["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["audit#*"]}}
+    keys = [f"audit#{name}" for name in DATASETS]
+    assert audit["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
+
+
+def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(platform: Resources) -> None:
+    own = {f"{kind}#{name}" for kind in ("dataset", "audit") for name in (*DATASETS, *TWINS, "pipeline_runs")}
+    for role in (TRANSFORM, ERASE, REPAIR):
+        for granted in statements(platform, role):
+            if any(action.startswith("dynamodb:") for action in granted["Action"]):
+                (keys,) = (of["dynamodb:LeadingKeys"] for of in granted["Condition"].values())
+                assert set(keys) <= own | {"stream#lake-iot-firehose-test"}, (role, granted)
 
 
 def test_every_bucket_denies_what_is_not_tls(platform: Resources) -> None:

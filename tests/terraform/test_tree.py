@@ -1,25 +1,25 @@
 """What Terraform and a reader expect of the files."""
 
-import filecmp
 import re
 from pathlib import Path
 
 import pytest
 
+from scripts import roots
 from tests.terraform.conftest import REPOSITORY, Run
 
 TERRAFORM = REPOSITORY / "terraform"
 MODULES = sorted(path for path in (TERRAFORM / "modules").iterdir() if path.is_dir())
-SAME_EVERYWHERE = ("main.tf", "variables.tf", "versions.tf", ".terraform.lock.hcl")
+ROOTS = [roots.PLATFORM, *roots.pipelines()]
 
 
 def test_everything_is_formatted(terraform: Run) -> None:
     assert terraform(TERRAFORM, "fmt", "-check", "-recursive").stdout == ""
 
 
-@pytest.mark.parametrize("name", ["dev", "prod"])
-def test_an_environment_is_valid_and_init_leaves_the_lock_file_alone(name: str, tree: Path, terraform: Run) -> None:
-    folder = tree / "terraform/envs" / name
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_root_is_valid_and_init_leaves_the_lock_file_alone(root: str, tree: Path, terraform: Run) -> None:
+    folder = tree / roots.folder(root).relative_to(REPOSITORY)
     locked = (folder / ".terraform.lock.hcl").read_text()
     initialised = terraform(folder, "init", "-backend=false", "-input=false", "-no-color", "-lockfile=readonly")
     assert initialised.returncode == 0, initialised.stderr
@@ -28,27 +28,36 @@ def test_an_environment_is_valid_and_init_leaves_the_lock_file_alone(name: str, 
     assert (folder / ".terraform.lock.hcl").read_text() == locked
 
 
-def test_dev_and_prod_differ_in_values_and_state_only() -> None:
-    dev, prod = (TERRAFORM / "envs" / name for name in ("dev", "prod"))
-    same, different, missing = filecmp.cmpfiles(dev, prod, SAME_EVERYWHERE, shallow=False)
-    assert (sorted(same), different, missing) == (sorted(SAME_EVERYWHERE), [], [])
-    for folder in (dev, prod):
-        files = {path.name for path in folder.iterdir() if path.is_file()}
-        assert files == {*SAME_EVERYWHERE, "backend.tf", "terraform.tfvars"}
-
-
-def test_the_lock_file_serves_three_platforms_and_every_archive() -> None:
-    locked = (TERRAFORM / "envs/dev/.terraform.lock.hcl").read_text()
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_root_has_the_values_of_each_environment_and_the_one_lock_file(root: str) -> None:
+    folder = roots.folder(root)
+    assert {file.stem for file in folder.glob("*.tfvars")} == {"dev", "prod"}
+    assert all(
+        f'environment   = "{e}"' in text or f'environment = "{e}"' in text
+        for e in ("dev", "prod")
+        for text in [(folder / f"{e}.tfvars").read_text()]
+    )
+    locked = (folder / ".terraform.lock.hcl").read_text()
     assert (len(re.findall('"h1:', locked)), len(re.findall('"zh:', locked))) == (3, 15)
     assert re.findall(r'provider "(.*)"', locked) == ["registry.terraform.io/hashicorp/aws"]
 
 
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_destroy_guard_of_a_root_hangs_on_everything_in_it(root: str) -> None:
+    text = "\n".join(file.read_text() for file in sorted(roots.folder(root).glob("*.tf")))
+    there = {f"{kind}.{name}" for kind, name in re.findall(r'^resource "([^"]+)" "([^"]+)"', text, re.MULTILINE)}
+    there |= {f"module.{name}" for name in re.findall(r'^module "([^"]+)"', text, re.MULTILINE)}
+    (guard,) = re.findall(r'^module "destroy_guard" \{.*?depends_on = \[(.*?)\]', text, re.DOTALL | re.MULTILINE)
+    # The context makes nothing.
+    assert {entry.strip() for entry in guard.split(",")} - {""} == there - {"module.destroy_guard", "module.context"}
+
+
 def test_each_state_has_its_own_key_and_both_locks() -> None:
-    for name in ("dev", "prod"):
-        backend = (TERRAFORM / "envs" / name / "backend.tf").read_text()
-        assert re.search(rf'key\s*= "{name}/terraform\.tfstate"', backend)
-        assert re.search(r"use_lockfile\s*= true", backend)
-        assert re.search(r'dynamodb_table\s*= "aws-datalake-platform-tf-locks"', backend)
+    keys = [roots.state_key(name, root) for name in ("dev", "prod") for root in ROOTS]
+    assert len(set(keys)) == len(keys)
+    assert {"dev/terraform.tfstate", "dev/weather_iot.tfstate", "prod/terraform.tfstate"} <= set(keys)
+    assert re.search(r"use_lockfile\s*= true", roots.BACKEND.read_text())
+    assert roots.backend()["dynamodb_table"] == "aws-datalake-platform-tf-locks"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.name))

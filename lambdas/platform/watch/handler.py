@@ -22,12 +22,11 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """The function's environment. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names those with a lock."""
+    """The function's environment; below the path ``pipelines`` of SSM every pipeline registers its datasets."""
 
     environment: str
     namespace: str
-    raw: Mapping[str, str]
-    curated: tuple[str, ...]
+    pipelines: str
     ledger: str
     keys: tuple[str, ...]
 
@@ -38,11 +37,18 @@ class Settings:
         return Settings(
             environment["ENVIRONMENT"],
             environment["METRICS_NAMESPACE"],
-            watched["raw"],
-            tuple(watched["curated"]),
+            watched["pipelines"],
             watched["ledger"],
             tuple(watched["keys"]),
         )
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """What has a freshness. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names those with a lock."""
+
+    raw: Mapping[str, str]
+    curated: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,33 @@ Measurement = Callable[[], Metric]
 def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """One look. Raises NotMeasured after all that could be measured was put."""
     settings = Settings.load(os.environ)
-    metrics, failed = measured(measurements(settings, client, datetime.now(UTC)))
+    metrics, failed = look(settings, client, datetime.now(UTC))
     data = [datum(settings, metric) for metric in metrics if metric.value is not None]
     client("cloudwatch").put_metric_data(Namespace=settings.namespace, MetricData=data)
     if failed:
         raise NotMeasured(", ".join(failed))
     return {"metrics": len(data), "environment": settings.environment}
+
+
+def look(settings: Settings, client: Any, now: datetime) -> tuple[list[Metric], list[str]]:
+    """All metrics, and the names of what could not be measured; ``client`` makes a boto3 client."""
+    missing = []
+    try:
+        datasets = registered(client("ssm"), settings.pipelines)
+    except Exception:  # keys and heartbeat are measured all the same; the handler raises it again
+        logger.exception("not measured", extra={"measurement": "pipelines"})
+        datasets, missing = Datasets({}, ()), ["pipelines"]
+    metrics, failed = measured(measurements(settings, datasets, client, now))
+    return metrics, missing + failed
+
+
+def registered(client: Any, path: str) -> Datasets:
+    """The datasets with a freshness that the pipelines have registered; raw ones are those below raw/."""
+    pages = client.get_paginator("get_parameters_by_path").paginate(Path=path)
+    pipelines = [json.loads(entry["Value"]) for page in pages for entry in page["Parameters"]]
+    uris = {name: pipeline["datasets"][name] for pipeline in pipelines for name in pipeline["freshness"]}
+    raw = {name: uri for name, uri in uris.items() if uri.split("/")[3] == "raw"}
+    return Datasets(raw, tuple(sorted(uris.keys() - raw.keys())))
 
 
 @cache
@@ -88,14 +115,14 @@ def measured(measurements: Mapping[str, Measurement]) -> tuple[list[Metric], lis
     return metrics, failed
 
 
-def measurements(settings: Settings, client: Any, now: datetime) -> dict[str, Measurement]:
+def measurements(settings: Settings, datasets: Datasets, client: Any, now: datetime) -> dict[str, Measurement]:
     """What is measured, by the name under which its failure is reported; ``client`` makes a boto3 client."""
     locks = Locks(client("dynamodb"), settings.ledger)
     storage, keys = client("s3"), client("kms")
     return {
-        **{name: partial(raw_freshness, storage, name, uri, now) for name, uri in settings.raw.items()},
-        **{name: partial(curated_freshness, locks, name, now) for name in settings.curated},
-        "locks": partial(lock_age, locks, settings.curated, now),
+        **{name: partial(raw_freshness, storage, name, uri, now) for name, uri in datasets.raw.items()},
+        **{name: partial(curated_freshness, locks, name, now) for name in datasets.curated},
+        "locks": partial(lock_age, locks, datasets.curated, now),
         "keys": partial(keys_unusable, keys, settings.keys),
     }
 

@@ -1,25 +1,25 @@
 # An alarm that tells the topic when it fires and when it is over.
 
 locals {
-  name = format(var.lake.naming, var.name)
+  name = format(var.platform.naming, var.name)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_name        = local.name
-  alarm_description = "${var.meaning} What to do: RUNBOOK.md#${var.name}"
+  alarm_description = "${var.description} What to do: RUNBOOK.md#${var.name}"
 
   namespace   = var.metric.namespace
   metric_name = var.metric.name
   dimensions  = var.metric.dimensions
   statistic   = var.metric.statistic
-  period      = var.breach.period_seconds
+  period      = var.evaluation.period_seconds
 
-  comparison_operator = var.breach.comparison
-  threshold           = var.breach.threshold
-  evaluation_periods  = var.breach.periods
-  datapoints_to_alarm = var.breach.periods
-  treat_missing_data  = var.breach.missing
+  comparison_operator = var.evaluation.comparison
+  threshold           = var.evaluation.threshold
+  evaluation_periods  = var.evaluation.periods
+  datapoints_to_alarm = var.evaluation.periods
+  treat_missing_data  = var.evaluation.missing
 
-  alarm_actions = [var.lake.topic_arn]
-  ok_actions    = [var.lake.topic_arn]
+  alarm_actions = [var.platform.topic_arn]
+  ok_actions    = [var.platform.topic_arn]
 }

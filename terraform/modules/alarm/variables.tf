@@ -3,7 +3,7 @@ variable "name" {
   type        = string
 }
 
-variable "meaning" {
+variable "description" {
   description = "One sentence that says what has happened when it fires."
   type        = string
 }
@@ -13,7 +13,7 @@ variable "metric" {
   type        = object({ namespace = string, name = string, dimensions = map(string), statistic = string })
 }
 
-variable "breach" {
+variable "evaluation" {
   description = "When it fires: all of the last periods compare so with the threshold; `missing` is what a period without data is."
   type = object({
     comparison     = optional(string, "GreaterThanThreshold")
@@ -24,7 +24,7 @@ variable "breach" {
   })
 }
 
-variable "lake" {
+variable "platform" {
   description = "What the platform gives."
   type        = object({ naming = string, topic_arn = string })
 }

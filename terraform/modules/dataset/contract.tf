@@ -27,7 +27,7 @@ locals {
     description = table.schema.description
     format      = local._formats[table.schema.physicalType]
     kind        = table.schema.physicalType
-    location    = "s3://${var.lake.bucket}/${table.prefix}"
+    location    = "s3://${var.platform.bucket}/${table.prefix}"
     columns = [for property in table.schema.properties : {
       # A column that is stored encrypted is stored as text, under its encrypted name.
       name    = try(property.encryptedName, property.name)

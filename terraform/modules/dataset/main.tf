@@ -21,8 +21,8 @@ locals {
 
 resource "aws_glue_catalog_table" "this" {
   for_each      = local.tables
-  catalog_id    = var.lake.account_id
-  database_name = var.lake.database
+  catalog_id    = var.platform.account_id
+  database_name = var.platform.database
   name          = each.key
   description   = each.value.description
   table_type    = "EXTERNAL_TABLE"

@@ -2,10 +2,10 @@ locals {
   _places = { for name, prefix in { (local.name) = local.prefix, (local.quarantine_name) = local.quarantine_prefix } :
     name => {
       name     = name
-      database = var.lake.database
-      bucket   = var.lake.bucket
+      database = var.platform.database
+      bucket   = var.platform.bucket
       prefix   = prefix
-      uri      = "s3://${var.lake.bucket}/${prefix}"
+      uri      = "s3://${var.platform.bucket}/${prefix}"
     }
   }
 }
@@ -15,6 +15,8 @@ output "dataset" {
   value = merge(local._places[local.name], {
     quarantine        = local._has_twin ? local._places[local.quarantine_name] : null
     freshness_seconds = local.freshness_seconds
+    # Rejected records are sealed with the pseudonym key too, whether or not a column is.
+    sealed = local._has_twin || anytrue([for property in local._schema.properties : can(property.encryptedName)])
   })
   depends_on = [aws_glue_catalog_table.this]
 }

@@ -8,7 +8,7 @@ variable "quarantine_contract" {
   type        = string
 }
 
-variable "lake" {
+variable "platform" {
   description = "Where the dataset lives."
   type        = object({ account_id = string, bucket = string, database = string })
 }

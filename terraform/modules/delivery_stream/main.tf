@@ -2,8 +2,8 @@
 # function judges each record; what it refuses is kept under firehose-errors/.
 
 locals {
-  name      = format(var.lake.naming, var.name)
-  arn       = "arn:aws:firehose:${var.lake.region}:${var.lake.account_id}:deliverystream/${local.name}"
+  name      = format(var.platform.naming, var.name)
+  arn       = "arn:aws:firehose:${var.platform.region}:${var.platform.account_id}:deliverystream/${local.name}"
   log_group = "/aws/kinesisfirehose/${local.name}"
 
   _day    = "year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
@@ -17,13 +17,13 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
   server_side_encryption {
     enabled  = true
     key_type = "CUSTOMER_MANAGED_CMK"
-    key_arn  = var.lake.key_arn
+    key_arn  = var.platform.key_arn
   }
 
   extended_s3_configuration {
     role_arn            = module.role.role.arn
-    bucket_arn          = var.lake.bucket_arn
-    kms_key_arn         = var.lake.key_arn
+    bucket_arn          = var.platform.bucket_arn
+    kms_key_arn         = var.platform.key_arn
     compression_format  = "GZIP"
     buffering_interval  = 60
     buffering_size      = 5
@@ -57,7 +57,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = local.log_group
   retention_in_days = 14
-  kms_key_id        = var.lake.key_arn
+  kms_key_id        = var.platform.key_arn
 }
 
 resource "aws_cloudwatch_log_stream" "this" {
@@ -69,25 +69,25 @@ module "role" {
   source     = "../role"
   name       = local.name
   service    = "firehose.amazonaws.com"
-  account_id = var.lake.account_id
+  account_id = var.platform.account_id
   statements = {
     WriteObjects = {
       Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-      Resource = [for prefix in [var.dataset.prefix, local._errors] : "${var.lake.bucket_arn}/${prefix}*"]
+      Resource = [for prefix in [var.dataset.prefix, local._errors] : "${var.platform.bucket_arn}/${prefix}*"]
     }
     # Firehose asks the bucket as a whole before it delivers; a prefix condition would stop it.
     UseBucket = {
       Action   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
-      Resource = [var.lake.bucket_arn]
+      Resource = [var.platform.bucket_arn]
     }
     Validate = {
       Action   = ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
       Resource = ["${var.validator.arn}:$LATEST"]
     }
-    UseKey = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.lake.key_arn] }
+    UseKey = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
     Log = {
       Action   = ["logs:PutLogEvents"]
-      Resource = ["arn:aws:logs:${var.lake.region}:${var.lake.account_id}:log-group:${local.log_group}:*"]
+      Resource = ["arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:${local.log_group}:*"]
     }
   }
 }

@@ -13,7 +13,7 @@ variable "validator" {
   type        = object({ arn = string })
 }
 
-variable "lake" {
+variable "platform" {
   description = "What the platform gives."
   type = object({
     naming     = string

@@ -2,21 +2,21 @@ locals {
   _always = {
     Log = {
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = ["arn:aws:logs:${var.lake.region}:${var.lake.account_id}:log-group:/aws/lambda/${local.name}:*"]
+      Resource = ["arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:/aws/lambda/${local.name}:*"]
     }
-    UseKey          = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.lake.key_arn] }
-    SendDeadLetters = { Action = ["sqs:SendMessage"], Resource = [var.lake.dead_letters_arn] }
+    UseKey          = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
+    SendDeadLetters = { Action = ["sqs:SendMessage"], Resource = [var.platform.dead_letters_arn] }
   }
   _with_writes = {
     # Reading back tells an object that is there already from a new one.
     WriteObjects = {
       Action   = ["s3:GetObject", "s3:PutObject"]
-      Resource = [for dataset in var.writes : "${var.lake.bucket_arn}/${dataset.prefix}*"]
+      Resource = [for dataset in var.writes : "${var.platform.bucket_arn}/${dataset.prefix}*"]
     }
     # Without the right to list, S3 answers 403 instead of 404 for an object that is not there.
     ListObjects = {
       Action    = ["s3:ListBucket"]
-      Resource  = [var.lake.bucket_arn]
+      Resource  = [var.platform.bucket_arn]
       Condition = { StringLike = { "s3:prefix" = [for dataset in var.writes : "${dataset.prefix}*"] } }
     }
   }
@@ -29,7 +29,7 @@ module "role" {
   source     = "../role"
   name       = local.name
   service    = "lambda.amazonaws.com"
-  account_id = var.lake.account_id
+  account_id = var.platform.account_id
   statements = merge(
     local._always,
     { for id, statement in local._with_writes : id => statement if length(var.writes) > 0 },

@@ -1,15 +1,15 @@
 # A Lambda function. What it may touch follows from `writes` and `streams`, and from `statements` where those do not say it.
 
 locals {
-  name    = format(var.lake.naming, var.name)
-  arn     = "arn:aws:lambda:${var.lake.region}:${var.lake.account_id}:function:${local.name}"
-  package = "${var.lake.artifacts}/${replace(var.name, "-", "_")}.zip"
+  name    = format(var.platform.naming, var.name)
+  arn     = "arn:aws:lambda:${var.platform.region}:${var.platform.account_id}:function:${local.name}"
+  package = "${var.platform.artifacts}/${replace(var.name, "-", "_")}.zip"
 }
 
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${local.name}"
   retention_in_days = 14
-  kms_key_id        = var.lake.key_arn
+  kms_key_id        = var.platform.key_arn
 }
 
 resource "aws_lambda_function" "this" {
@@ -19,7 +19,7 @@ resource "aws_lambda_function" "this" {
   handler       = "handler.handler"
   timeout       = var.limits.timeout_seconds
   memory_size   = var.limits.memory_mb
-  kms_key_arn   = var.lake.key_arn
+  kms_key_arn   = var.platform.key_arn
 
   filename         = local.package
   source_code_hash = filebase64sha256(local.package)
@@ -29,7 +29,7 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = merge(
-      { ENVIRONMENT = var.lake.environment },
+      { ENVIRONMENT = var.platform.environment },
       { for key, value in { WRITES = jsonencode({ for name, dataset in var.writes : name => dataset.uri }) } :
       key => value if length(var.writes) > 0 },
       var.variables,
@@ -49,7 +49,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
 
   destination_config {
     on_failure {
-      destination = var.lake.dead_letters_arn
+      destination = var.platform.dead_letters_arn
     }
   }
 }

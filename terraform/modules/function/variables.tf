@@ -1,9 +1,9 @@
 variable "name" {
-  description = "Short name, for example batch-ingest; its package is the artefact batch_ingest.zip."
+  description = "Short name, for example batch-ingest; its package is the artefact <pipeline>/batch_ingest.zip."
   type        = string
 }
 
-variable "lake" {
+variable "platform" {
   description = "What the platform gives."
   type = object({
     naming           = string

@@ -1,15 +1,16 @@
 locals {
-  _objects = "${var.lake.bucket_arn}/"
-  _catalog = "arn:aws:glue:${var.lake.region}:${var.lake.account_id}"
-  _logs    = "arn:aws:logs:${var.lake.region}:${var.lake.account_id}:log-group:/aws-glue"
+  _objects = "${var.platform.bucket_arn}/"
+  _catalog = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}"
+  _logs    = "arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:/aws-glue"
 
   _read    = [for dataset in var.reads : dataset.prefix]
   _written = [for dataset in var.writes : dataset.prefix]
-  _scratch = ["staging/", "glue-temp/"]
+  _scratch = ["staging/${var.platform.pipeline}/", "glue-temp/${var.platform.pipeline}/"]
+  _parents = ["staging", "staging/", "glue-temp", "glue-temp/"]
   _code    = ["glue-scripts/"]
   _records = ["ops/manifests/"]
   _tables = [for dataset in merge(var.reads, var.writes) :
-  "${local._catalog}:table/${var.lake.database}/${dataset.name}"]
+  "${local._catalog}:table/${var.platform.database}/${dataset.name}"]
 
   _on_objects = {
     ReadObjects = {
@@ -27,10 +28,11 @@ locals {
     }
     ListObjects = {
       Action   = ["s3:ListBucket"]
-      Resource = [var.lake.bucket_arn]
+      Resource = [var.platform.bucket_arn]
       # With and without the slash: Spark asks for the folder both ways.
       Condition = { StringLike = { "s3:prefix" = flatten([
-        for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : [trimsuffix(prefix, "/"), "${prefix}*"]
+        local._parents,
+        [for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : [trimsuffix(prefix, "/"), "${prefix}*"]],
       ]) } }
     }
     # What was rejected or replaced is found by the version that it was: to judge it again, to put it back.
@@ -40,12 +42,12 @@ locals {
     }
     ListVersions = {
       Action   = ["s3:ListBucketVersions"]
-      Resource = [var.lake.bucket_arn]
+      Resource = [var.platform.bucket_arn]
       Condition = { StringLike = { "s3:prefix" = [
         for prefix in concat(local._read, local._written, local._records) : "${prefix}*"
       ] } }
     }
-    LocateBucket = { Action = ["s3:GetBucketLocation"], Resource = [var.lake.bucket_arn] }
+    LocateBucket = { Action = ["s3:GetBucketLocation"], Resource = [var.platform.bucket_arn] }
   }
 
   _on_services = {
@@ -54,17 +56,20 @@ locals {
         "glue:BatchCreatePartition", "glue:BatchGetPartition", "glue:CreatePartition", "glue:GetDatabase",
         "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:UpdatePartition",
       ]
-      Resource = concat(["${local._catalog}:catalog", "${local._catalog}:database/${var.lake.database}"], local._tables)
+      Resource = concat(["${local._catalog}:catalog", "${local._catalog}:database/${var.platform.database}"], local._tables)
     }
     Ledger = {
       Action = [
         "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem",
         "dynamodb:Query", "dynamodb:UpdateItem",
       ]
-      Resource = ["arn:aws:dynamodb:${var.lake.region}:${var.lake.account_id}:table/${var.lake.ledger}"]
+      Resource = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = flatten([
+        for name in distinct(concat(keys(var.reads), keys(var.writes))) : ["dataset#${name}", "audit#${name}"]
+      ]) } }
     }
-    PseudonymKey = { Action = ["secretsmanager:GetSecretValue"], Resource = [var.lake.pseudonym_key_arn] }
-    UseKey       = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.lake.key_arn] }
+    PseudonymKey = { Action = ["secretsmanager:GetSecretValue"], Resource = [var.platform.pseudonym_key_arn] }
+    UseKey       = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
     Log = {
       Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = ["${local._logs}/*"]
@@ -73,7 +78,7 @@ locals {
     Metrics = {
       Action    = ["cloudwatch:PutMetricData"]
       Resource  = ["*"]
-      Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", var.lake.project] } }
+      Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", var.platform.project] } }
     }
   }
 }
@@ -82,6 +87,10 @@ module "role" {
   source     = "../role"
   name       = local.name
   service    = "glue.amazonaws.com"
-  account_id = var.lake.account_id
-  statements = merge(local._on_objects, local._on_services, var.statements)
+  account_id = var.platform.account_id
+  statements = merge(
+    local._on_objects,
+    { for id, statement in local._on_services : id => statement if id != "PseudonymKey" || local.seals },
+    var.statements,
+  )
 }

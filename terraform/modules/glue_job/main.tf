@@ -1,17 +1,20 @@
 # A Spark job. Its arguments and what it may touch follow from `reads` and `writes`.
 
 locals {
-  name   = format(var.lake.naming, var.name)
-  arn    = "arn:aws:glue:${var.lake.region}:${var.lake.account_id}:job/${local.name}"
-  source = "${var.lake.jobs}/${var.script}"
+  name   = format(var.platform.naming, var.name)
+  arn    = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}:job/${local.name}"
+  source = "${var.platform.jobs}/${var.script}"
+
+  # Only who writes sealed data gets the key.
+  seals = anytrue([for dataset in var.writes : dataset.sealed])
 
   # Two runs with equal code say so, wherever they were deployed from.
-  code_version = substr(sha256("${filesha256(local.source)} ${var.lake.wheel.sha256}"), 0, 12)
+  code_version = substr(sha256("${filesha256(local.source)} ${var.platform.wheel.sha256}"), 0, 12)
 }
 
 resource "aws_s3_object" "script" {
-  bucket      = var.lake.bucket
-  key         = "glue-scripts/${var.script}"
+  bucket      = var.platform.bucket
+  key         = "glue-scripts/${var.platform.pipeline}/${var.script}"
   source      = local.source
   source_hash = filesha256(local.source)
 }
@@ -29,31 +32,30 @@ resource "aws_glue_job" "this" {
   command {
     name            = "glueetl"
     python_version  = "3"
-    script_location = "s3://${var.lake.bucket}/${aws_s3_object.script.key}"
+    script_location = "s3://${var.platform.bucket}/${aws_s3_object.script.key}"
   }
 
   execution_property {
     max_concurrent_runs = 1
   }
 
-  default_arguments = {
-    "--reads"         = jsonencode({ for name, dataset in var.reads : name => dataset.uri })
-    "--writes"        = jsonencode({ for name, dataset in var.writes : name => dataset.uri })
-    "--staging"       = "s3://${var.lake.bucket}/staging/"
-    "--manifests"     = "s3://${var.lake.bucket}/ops/manifests/"
-    "--database"      = var.lake.database
-    "--ledger"        = var.lake.ledger
-    "--pseudonym_key" = var.lake.pseudonym_key_arn
-    "--code_version"  = local.code_version
+  default_arguments = merge(local.seals ? { "--pseudonym_key" = var.platform.pseudonym_key_arn } : {}, {
+    "--reads"        = jsonencode({ for name, dataset in var.reads : name => dataset.uri })
+    "--writes"       = jsonencode({ for name, dataset in var.writes : name => dataset.uri })
+    "--staging"      = "s3://${var.platform.bucket}/staging/${var.platform.pipeline}/"
+    "--manifests"    = "s3://${var.platform.bucket}/ops/manifests/"
+    "--database"     = var.platform.database
+    "--ledger"       = var.platform.ledger
+    "--code_version" = local.code_version
 
-    "--environment"       = var.lake.environment
-    "--metrics_namespace" = var.lake.project
+    "--environment"       = var.platform.environment
+    "--metrics_namespace" = var.platform.project
 
-    "--TempDir"                          = "s3://${var.lake.bucket}/glue-temp/"
-    "--additional-python-modules"        = var.lake.wheel.uri
+    "--TempDir"                          = "s3://${var.platform.bucket}/glue-temp/${var.platform.pipeline}/"
+    "--additional-python-modules"        = var.platform.wheel.uri
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--enable-observability-metrics"     = "true"
     "--job-bookmark-option"              = "job-bookmark-disable"
-  }
+  })
 }

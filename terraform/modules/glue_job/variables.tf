@@ -4,15 +4,16 @@ variable "name" {
 }
 
 variable "script" {
-  description = "Path of the script below glue_jobs/, for example weather_iot/transform.py."
+  description = "Name of the script below glue_jobs/<pipeline>/, for example transform.py."
   type        = string
 }
 
-variable "lake" {
+variable "platform" {
   description = "What the platform gives."
   type = object({
     project           = string
     environment       = string
+    pipeline          = string
     naming            = string
     region            = string
     account_id        = string
@@ -34,7 +35,7 @@ variable "reads" {
 
 variable "writes" {
   description = "Name => dataset that the job writes, and reads to merge with."
-  type        = map(object({ name = string, prefix = string, uri = string }))
+  type        = map(object({ name = string, prefix = string, uri = string, sealed = optional(bool, false) }))
 }
 
 variable "timeout_minutes" {

@@ -3,7 +3,7 @@
 # Glue has no metric for a failed job. It sends an event; a rule that matches it is a metric.
 
 resource "aws_cloudwatch_event_rule" "this" {
-  name        = format(var.lake.naming, var.name)
+  name        = format(var.platform.naming, var.name)
   description = "Runs of ${var.job.name} that did not succeed"
   event_pattern = jsonencode({
     source      = ["aws.glue"]
@@ -15,7 +15,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 resource "aws_cloudwatch_event_target" "this" {
   rule      = aws_cloudwatch_event_rule.this.name
   target_id = "alerts"
-  arn       = var.lake.topic_arn
+  arn       = var.platform.topic_arn
 
   input_transformer {
     input_paths = {
@@ -43,6 +43,6 @@ resource "aws_cloudwatch_event_target" "this" {
   }
 
   dead_letter_config {
-    arn = var.lake.dead_letters_arn
+    arn = var.platform.dead_letters_arn
   }
 }

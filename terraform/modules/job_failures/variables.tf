@@ -8,7 +8,7 @@ variable "job" {
   type        = object({ name = string })
 }
 
-variable "lake" {
+variable "platform" {
   description = "What the platform gives."
   type        = object({ naming = string, topic_arn = string, dead_letters_arn = string })
 }

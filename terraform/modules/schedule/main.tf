@@ -1,7 +1,7 @@
 # A schedule that starts one thing, tries again when that fails, and keeps what could not be started.
 
 locals {
-  name = format(var.lake.naming, var.name)
+  name = format(var.platform.naming, var.name)
 }
 
 resource "aws_scheduler_schedule" "this" {
@@ -25,7 +25,7 @@ resource "aws_scheduler_schedule" "this" {
     }
 
     dead_letter_config {
-      arn = var.lake.dead_letters_arn
+      arn = var.platform.dead_letters_arn
     }
   }
 }
@@ -34,9 +34,9 @@ module "role" {
   source     = "../role"
   name       = "${local.name}-schedule"
   service    = "scheduler.amazonaws.com"
-  account_id = var.lake.account_id
+  account_id = var.platform.account_id
   statements = {
     Start           = { Action = [var.target.action], Resource = [var.target.resource] }
-    SendDeadLetters = { Action = ["sqs:SendMessage"], Resource = [var.lake.dead_letters_arn] }
+    SendDeadLetters = { Action = ["sqs:SendMessage"], Resource = [var.platform.dead_letters_arn] }
   }
 }

@@ -13,7 +13,7 @@ variable "target" {
   type        = object({ arn = string, input = map(string), action = string, resource = string })
 }
 
-variable "lake" {
+variable "platform" {
   description = "What the platform gives."
   type        = object({ naming = string, account_id = string, dead_letters_arn = string })
 }

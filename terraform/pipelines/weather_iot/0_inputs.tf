@@ -1,37 +1,87 @@
-variable "lake" {
-  description = "What the platform gives."
-  type = object({
-    project             = string
-    environment         = string
-    region              = string
-    account_id          = string
-    naming              = string
-    bucket              = string
-    bucket_arn          = string
-    key_arn             = string
-    database            = string
-    ledger              = string
-    pseudonym_key_arn   = string
-    topic_arn           = string
-    dead_letters_arn    = string
-    runs                = object({ name = string, prefix = string, uri = string })
-    wheel               = object({ uri = string, sha256 = string })
-    contracts           = string
-    quarantine_contract = string
-    artifacts           = string
-    jobs                = string
-  })
+# What the pipeline gets: from the platform by its parameter, from people by <environment>.tfvars.
+
+locals {
+  pipeline = basename(abspath(path.module))
+  platform = module.context.platform
 }
 
-variable "settings" {
-  description = "Schedules in UTC, the cities that both sources cover, days of forecast, sensors for each city, and minutes for a run."
-  type = object({
-    batch_schedule            = string
-    stream_schedule           = string
-    transform_schedule        = string
-    cities                    = list(object({ name = string, latitude = number, longitude = number }))
-    forecast_days             = number
-    sensors_per_city          = number
-    transform_timeout_minutes = number
-  })
+provider "aws" {
+  region = var.region
+  default_tags {
+    tags = { project = var.project, environment = var.environment, pipeline = local.pipeline, managed-by = "terraform" }
+  }
+}
+
+module "context" {
+  source      = "../../modules/pipeline_context"
+  project     = var.project
+  environment = var.environment
+  pipeline    = local.pipeline
+
+  # The first pipeline is older than the rule that names carry the pipeline.
+  named_without_pipeline = true
+}
+
+variable "project" {
+  description = "First part of all names; the same as the platform's."
+  type        = string
+  default     = "aws-datalake-platform"
+}
+
+variable "environment" {
+  description = "dev or prod."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of all resources; the same as the platform's."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "allow_destroy" {
+  description = "First of the two switches that destroying needs; it must be applied before destroy. The second is CONFIRM."
+  type        = bool
+  default     = false
+}
+
+variable "batch_schedule" {
+  description = "When weather is ingested, UTC. A rate starts at once, so that a new lake has weather."
+  type        = string
+  default     = "rate(1 day)"
+}
+
+variable "stream_schedule" {
+  description = "When sensor messages are generated, UTC."
+  type        = string
+  default     = "rate(5 minutes)"
+}
+
+variable "transform_schedule" {
+  description = "When raw data is transformed, UTC. Not a rate, which starts at once: right after the first apply there is no raw data."
+  type        = string
+  default     = "cron(10 * * * ? *)"
+}
+
+variable "cities" {
+  description = "Cities of both sources, degrees north and east."
+  type        = list(object({ name = string, latitude = number, longitude = number }))
+}
+
+variable "forecast_days" {
+  description = "Days of weather in one answer, today first."
+  type        = number
+  default     = 1
+}
+
+variable "sensors_per_city" {
+  description = "Simulated sensors in each city."
+  type        = number
+  default     = 3
+}
+
+variable "transform_timeout_minutes" {
+  description = "Minutes after which a run of the transform job is stopped."
+  type        = number
+  default     = 30
 }

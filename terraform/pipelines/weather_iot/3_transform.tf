@@ -3,9 +3,9 @@
 module "transform" {
   source          = "../../modules/glue_job"
   name            = "transform"
-  script          = "weather_iot/transform.py"
-  lake            = var.lake
-  timeout_minutes = var.settings.transform_timeout_minutes
+  script          = "transform.py"
+  platform        = local.platform
+  timeout_minutes = var.transform_timeout_minutes
 
   reads = {
     raw_weather     = module.dataset["raw_weather"].dataset
@@ -16,6 +16,6 @@ module "transform" {
     quarantine_curated_weather         = module.dataset["curated_weather"].dataset.quarantine
     curated_sensor_readings            = module.dataset["curated_sensor_readings"].dataset
     quarantine_curated_sensor_readings = module.dataset["curated_sensor_readings"].dataset.quarantine
-    pipeline_runs                      = var.lake.runs
+    pipeline_runs                      = local.platform.runs
   }
 }

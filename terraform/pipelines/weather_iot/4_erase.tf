@@ -7,46 +7,54 @@ locals {
     quarantine = module.dataset["curated_sensor_readings"].dataset.quarantine
   }
   _with_lines = [local._of_subjects.raw.prefix, module.iot_firehose.stream.errors]
-  _besides    = [module.iot_firehose.stream.errors, "staging/"]
+  _besides    = [module.iot_firehose.stream.errors, "staging/${local.pipeline}/"]
+  _ledger     = ["arn:aws:dynamodb:${local.platform.region}:${local.platform.account_id}:table/${local.platform.ledger}"]
   _anywhere   = concat([for dataset in local._of_subjects : dataset.prefix], local._besides)
 }
 
 module "erase" {
   source          = "../../modules/glue_job"
   name            = "erase"
-  script          = "weather_iot/erase.py"
-  lake            = var.lake
-  timeout_minutes = var.settings.transform_timeout_minutes
+  script          = "erase.py"
+  platform        = local.platform
+  timeout_minutes = var.transform_timeout_minutes
 
   reads = { raw_iot_sensors = local._of_subjects.raw }
   writes = {
     curated_sensor_readings            = local._of_subjects.curated
     quarantine_curated_sensor_readings = local._of_subjects.quarantine
-    pipeline_runs                      = var.lake.runs
+    pipeline_runs                      = local.platform.runs
   }
 
   statements = {
     ReadBesides = {
       Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-      Resource = [for prefix in local._besides : "${var.lake.bucket_arn}/${prefix}*"]
+      Resource = [for prefix in local._besides : "${local.platform.bucket_arn}/${prefix}*"]
     }
     ListBesides = {
       Action    = ["s3:ListBucket", "s3:ListBucketVersions"]
-      Resource  = [var.lake.bucket_arn]
+      Resource  = [local.platform.bucket_arn]
       Condition = { StringLike = { "s3:prefix" = [for prefix in local._besides : "${prefix}*"] } }
     }
     EmptyLines = {
       Action   = ["s3:PutObject"]
-      Resource = [for prefix in local._with_lines : "${var.lake.bucket_arn}/${prefix}*"]
+      Resource = [for prefix in local._with_lines : "${local.platform.bucket_arn}/${prefix}*"]
     }
     DeleteVersions = {
       Action   = ["s3:DeleteObjectVersion"]
-      Resource = [for prefix in local._anywhere : "${var.lake.bucket_arn}/${prefix}*"]
+      Resource = [for prefix in local._anywhere : "${local.platform.bucket_arn}/${prefix}*"]
     }
     # An object that has got its new content is none any more that is getting it.
     SettleLedger = {
-      Action   = ["dynamodb:DeleteItem"]
-      Resource = ["arn:aws:dynamodb:${var.lake.region}:${var.lake.account_id}:table/${var.lake.ledger}"]
+      Action    = ["dynamodb:DeleteItem"]
+      Resource  = local._ledger
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["dataset#curated_sensor_readings"] } }
+    }
+    # A refused message that was sent again stays one when its object gets other content.
+    CarryOnSentAgain = {
+      Action    = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Resource  = local._ledger
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["stream#${module.iot_firehose.stream.name}"] } }
     }
   }
 }

@@ -1,6 +1,7 @@
-output "pipeline" {
-  description = "Names of the pipeline's parts, and how many seconds old its datasets may get."
-  value = {
+# What others need to know of the pipeline: monitor, report, cost and the commands of `lake` read it from the parameter.
+
+locals {
+  registered = {
     functions = {
       batch_ingest    = module.batch_ingest.function.name
       stream_generate = module.stream_generate.function.name
@@ -10,9 +11,53 @@ output "pipeline" {
     jobs    = { transform = module.transform.job.name }
     # Jobs that do one operation, started by hand.
     operations = { erase = module.erase.job.name }
-    datasets   = { for name, dataset in module.dataset : name => dataset.dataset.uri }
-    promises = { for name, dataset in module.dataset : name => dataset.dataset.freshness_seconds
+    # Dataset => the job that makes and repairs it.
+    producers = { for name in module.transform.job.writes : name => module.transform.job.name if contains(keys(module.dataset), name) }
+    datasets  = { for name, dataset in module.dataset : name => dataset.dataset.uri }
+    freshness = { for name, dataset in module.dataset : name => dataset.dataset.freshness_seconds
     if dataset.dataset.freshness_seconds != null }
-    alarms = [for alarm in module.alarm : alarm.alarm.name]
+    alarms    = [for alarm in module.alarm : alarm.alarm.name]
+    dashboard = local.dashboard
   }
+}
+
+resource "aws_ssm_parameter" "pipeline" {
+  name        = local.platform.registration
+  description = "Names of the pipeline's parts, as JSON."
+  type        = "String"
+  value       = jsonencode(local.registered)
+}
+
+# Everything hangs on it: a test compares the list with what there is.
+module "destroy_guard" {
+  source        = "../../modules/destroy_guard"
+  allow_destroy = var.allow_destroy
+  environment   = var.environment
+  depends_on = [
+    aws_s3_object.contract,
+    aws_ssm_parameter.pipeline,
+    module.alarm,
+    module.batch_ingest,
+    module.dashboard,
+    module.dataset,
+    module.erase,
+    module.function_schedule,
+    module.iot_firehose,
+    module.repair_access,
+    module.stream_generate,
+    module.stream_validate,
+    module.transform,
+    module.transform_failures,
+    module.transform_schedule,
+  ]
+}
+
+output "pipeline" {
+  description = "Names of the pipeline's parts, and how many seconds old its datasets may get."
+  value       = local.registered
+}
+
+output "allow_destroy" {
+  description = "Whether the first switch was applied."
+  value       = module.destroy_guard.allow_destroy
 }

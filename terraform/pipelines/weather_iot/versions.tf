@@ -3,7 +3,10 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100"
+      version = "5.100.0"
     }
   }
+
+  # Where: terraform/backend.hcl. Which state: scripts/state.py.
+  backend "s3" {}
 }

@@ -14,6 +14,7 @@ import time_machine
 from tests.metric_catalogue import catalogue
 
 BUCKET = "lake"
+PIPELINES = "/lake/test/pipelines"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -52,6 +53,13 @@ def lock(dataset: str, **moments: datetime) -> None:
     item = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}, "epoch": {"N": "1"}}
     said = {name: {"S": moment.isoformat()} for name, moment in moments.items()}
     boto3.client("dynamodb").put_item(TableName="ledger", Item={**item, **said})
+
+
+def register(pipeline: str, **datasets: str) -> None:
+    """What a pipeline's Terraform leaves for others: URI and freshness of each dataset, here with one that has none."""
+    value = {"datasets": {**datasets, "timeless": "s3://lake/raw/t/"}, "freshness": dict.fromkeys(datasets, 900)}
+    name = f"{PIPELINES}/{pipeline}"
+    boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(value), Type="String", Overwrite=True)
 
 
 def ago(**age: int) -> datetime:
@@ -157,8 +165,9 @@ def environment(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
     lock("readings", completed_at=datetime.now(UTC))
     put("raw/iot/year=2026/month=11/day=21/0.gz")
-    raw = {"iot": f"s3://{BUCKET}/raw/iot/", "empty": f"s3://{BUCKET}/raw/empty/"}
-    return {"raw": raw, "curated": ["readings"], "ledger": "ledger", "keys": [key]}
+    register("one", iot=f"s3://{BUCKET}/raw/iot/", readings=f"s3://{BUCKET}/curated/readings/")
+    register("two", empty=f"s3://{BUCKET}/raw/empty/")
+    return {"pipelines": PIPELINES, "ledger": "ledger", "keys": [key]}
 
 
 def test_one_look_puts_everything_that_there_is(
@@ -179,7 +188,7 @@ def test_one_look_puts_everything_that_there_is(
 def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
     watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment["raw"]["iot"] = "s3://not-there/raw/iot/"
+    register("one", iot="s3://not-there/raw/iot/", readings=f"s3://{BUCKET}/curated/readings/")
     environment["keys"] = ["arn:aws:kms:us-east-1:123456789012:key/not-there"]
     monkeypatch.setenv("WATCHED", json.dumps(environment))
     with pytest.raises(watch.NotMeasured, match=r"^iot, keys$"):
@@ -187,3 +196,14 @@ def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
     assert {(name, dataset) for name, dataset, _ in put_metrics("lake")} == {
         ("Heartbeat", ""), ("LockAge", ""), ("Freshness", "readings"),
     }  # fmt: skip
+
+
+def test_keys_are_measured_although_nobody_says_which_pipelines_there_are(
+    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHED", json.dumps(environment))
+    register("broken")
+    boto3.client("ssm").put_parameter(Name=f"{PIPELINES}/broken", Value="no JSON", Type="String", Overwrite=True)
+    with pytest.raises(watch.NotMeasured, match=r"^pipelines$"):
+        watch.handler({}, None)
+    assert {name for name, _, _ in put_metrics("lake")} == {"Heartbeat", "KeysUnusable", "LockAge"}

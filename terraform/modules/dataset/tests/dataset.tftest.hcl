@@ -1,7 +1,7 @@
 mock_provider "aws" {}
 
 variables {
-  lake                = { account_id = "123456789012", bucket = "lake-bucket", database = "lake_test" }
+  platform            = { account_id = "123456789012", bucket = "lake-bucket", database = "lake_test" }
   quarantine_contract = "../../../contracts/platform/quarantine.yaml"
 }
 

@@ -12,7 +12,7 @@ import pytest
 from drills import catalogue, quiet, report, runbook, sets
 from drills.drill import Drill
 from drills.run import Result, Runner
-from scripts.bootstrap_state import BACKEND, backend_settings
+from scripts import roots
 from tests.local_aws import REPOSITORY
 from tests.pipelines.weather_iot.deployment import Deployed
 
@@ -81,7 +81,7 @@ def test_a_description_leads_to_the_section_of_the_alarm(deployed: Deployed) -> 
 
 
 def test_every_name_in_a_command_is_something_that_terraform_made(deployed: Deployed) -> None:
-    backend = backend_settings(BACKEND.read_text(encoding="utf-8"))
+    backend = roots.state("dev", roots.PLATFORM)
     state = deployed.read(backend["key"], backend["bucket"]).decode()
     known = {
         *(text.removeprefix("alias/") for text in _texts(json.loads(state))),

@@ -19,7 +19,7 @@ def second_plan(deployed: Deployed, canary: str) -> subprocess.CompletedProcess[
 @pytest.mark.smoke
 def test_a_second_plan_finds_nothing_to_do(second_plan: subprocess.CompletedProcess[str]) -> None:
     assert second_plan.returncode == 0, second_plan.stdout + second_plan.stderr
-    assert "No changes. Your infrastructure matches the configuration." in second_plan.stdout
+    assert second_plan.stdout.count("No changes. Your infrastructure matches the configuration.") == 2
 
 
 def test_the_apply_made_what_the_environment_says(deployed: Deployed) -> None:

@@ -21,7 +21,7 @@ def test_destroy_is_refused_without_both_switches_and_nothing_is_touched(deploye
     for switches in ({}, {"CONFIRM": "dev"}, {"CONFIRM": "dev", **SWITCH}):
         refused = deployed.terraform("destroy", **switches)
         assert refused.returncode == 1
-        assert "set allow_destroy = true in its terraform.tfvars and apply that first" in refused.stderr
+        assert "set allow_destroy = true in its dev.tfvars and apply that first" in refused.stderr
     assert (buckets(deployed), deployed.etags("")) == before
 
 

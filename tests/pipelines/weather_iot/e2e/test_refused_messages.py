@@ -26,7 +26,7 @@ def refusal(deployed: Deployed) -> Refusal:
     deployed.wait_until_alarms_are_over()
     deployed.flush()
     raw, mails = set(deployed.objects("raw/iot-sensors/")), len(deployed.mail())
-    stream = deployed.names["weather_iot"]["streams"]["iot_firehose"]
+    stream = deployed.pipelines["weather_iot"]["streams"]["iot_firehose"]
     deployed.client("firehose").put_record(DeliveryStreamName=stream, Record={"Data": BROKEN})
     deployed.flush()
     kept = [record for key in deployed.objects("firehose-errors/") for record in deployed.records(key)]
@@ -49,7 +49,7 @@ def test_somebody_is_told_within_a_minute(refusal: Refusal) -> None:
 
 
 def test_the_log_of_the_function_says_how_many_and_not_which(deployed: Deployed, refusal: Refusal) -> None:
-    name = deployed.names["weather_iot"]["functions"]["stream_validate"]
+    name = deployed.pipelines["weather_iot"]["functions"]["stream_validate"]
     pages = deployed.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
     messages = [event["message"] for page in pages for event in page["events"]]
     said = [json.loads(message) for message in messages if '"refused"' in message]

@@ -15,9 +15,9 @@ def test_the_page_is_whole_and_names_every_alarm_and_dataset(
     done = deployed.command(".venv/bin/lake", "report", "--output", str(page))
     assert done.returncode == 0, done.stdout + done.stderr
     text = page.read_text(encoding="utf-8")
-    alarms = [alarm.removeprefix("aws-datalake-platform-") for alarm in deployed.names["weather_iot"]["alarms"]]
+    alarms = [alarm.removeprefix("aws-datalake-platform-") for alarm in deployed.pipelines["weather_iot"]["alarms"]]
     assert [name for name in alarms if name.removesuffix("-dev") not in text] == []
-    assert [name for name in deployed.names["weather_iot"]["datasets"] if name not in text] == []
+    assert [name for name in deployed.pipelines["weather_iot"]["datasets"] if name not in text] == []
     assert re.findall(r'(?:src|href)="https?://(?!github|console)[^"]*"', text) == []
 
 

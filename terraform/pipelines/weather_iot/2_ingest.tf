@@ -1,42 +1,42 @@
 # Open-Meteo -> raw_weather, sensors -> raw_iot_sensors.
 
 module "batch_ingest" {
-  source = "../../modules/function"
-  name   = "batch-ingest"
-  lake   = var.lake
-  writes = { raw_weather = module.dataset["raw_weather"].dataset }
+  source   = "../../modules/function"
+  name     = "batch-ingest"
+  platform = local.platform
+  writes   = { raw_weather = module.dataset["raw_weather"].dataset }
   variables = {
-    CITIES        = jsonencode(var.settings.cities)
-    FORECAST_DAYS = var.settings.forecast_days
+    CITIES        = jsonencode(var.cities)
+    FORECAST_DAYS = var.forecast_days
   }
 }
 
 module "stream_generate" {
-  source = "../../modules/function"
-  name   = "stream-generate"
-  lake   = var.lake
+  source   = "../../modules/function"
+  name     = "stream-generate"
+  platform = local.platform
   # A message larger than the stream takes goes to where the stream would have put it.
   writes  = { raw_iot_sensors = module.dataset["raw_iot_sensors"].dataset }
   streams = { iot_firehose = module.iot_firehose.stream }
   variables = {
-    CITIES           = jsonencode(var.settings.cities)
+    CITIES           = jsonencode(var.cities)
     FIREHOSE_NAME    = module.iot_firehose.stream.name
-    SENSORS_PER_CITY = var.settings.sensors_per_city
+    SENSORS_PER_CITY = var.sensors_per_city
   }
 }
 
 module "stream_validate" {
   source    = "../../modules/function"
   name      = "stream-validate"
-  lake      = var.lake
+  platform  = local.platform
   limits    = { timeout_seconds = 60, concurrency = 5 }
-  variables = { METRICS_NAMESPACE = var.lake.project }
+  variables = { METRICS_NAMESPACE = local.platform.project }
   statements = {
     # Metrics have no ARN, so the namespace is the only fence there is.
     PutMetrics = {
       Action    = ["cloudwatch:PutMetricData"]
       Resource  = ["*"]
-      Condition = { StringEquals = { "cloudwatch:namespace" = [var.lake.project] } }
+      Condition = { StringEquals = { "cloudwatch:namespace" = [local.platform.project] } }
     }
   }
 }
@@ -44,7 +44,7 @@ module "stream_validate" {
 module "iot_firehose" {
   source    = "../../modules/delivery_stream"
   name      = "iot-firehose"
-  lake      = var.lake
+  platform  = local.platform
   dataset   = module.dataset["raw_iot_sensors"].dataset
   validator = module.stream_validate.function
 }

@@ -5,8 +5,8 @@ locals {
   _planned_time = { time = "<aws.scheduler.scheduled-time>" }
 
   _functions = {
-    batch-ingest    = { expression = var.settings.batch_schedule, arn = module.batch_ingest.function.arn }
-    stream-generate = { expression = var.settings.stream_schedule, arn = module.stream_generate.function.arn }
+    batch-ingest    = { expression = var.batch_schedule, arn = module.batch_ingest.function.arn }
+    stream-generate = { expression = var.stream_schedule, arn = module.stream_generate.function.arn }
   }
 }
 
@@ -14,7 +14,7 @@ module "function_schedule" {
   source     = "../../modules/schedule"
   for_each   = local._functions
   name       = each.key
-  lake       = var.lake
+  platform   = local.platform
   expression = each.value.expression
   target = {
     arn      = each.value.arn
@@ -27,8 +27,8 @@ module "function_schedule" {
 module "transform_schedule" {
   source     = "../../modules/schedule"
   name       = "transform"
-  lake       = var.lake
-  expression = var.settings.transform_schedule
+  platform   = local.platform
+  expression = var.transform_schedule
   target = {
     arn      = "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
     input    = { JobName = module.transform.job.name }

@@ -1,5 +1,4 @@
 environment   = "dev"
-alert_email   = "data-platform@example.com"
 forecast_days = 7
 
 cities = [

@@ -1,0 +1,16 @@
+output "platform" {
+  description = "What the modules of a pipeline take as `platform`."
+  value = merge(local._platform, {
+    pipeline   = var.pipeline
+    naming     = "${var.project}-${local._infix}%s-${var.environment}"
+    bucket     = local._platform.lake_bucket
+    bucket_arn = "arn:aws:s3:::${local._platform.lake_bucket}"
+    topic_arn  = local._platform.alerts
+
+    contracts           = { for file in fileset("${local._contracts}/${var.pipeline}", "*.yaml") : trimsuffix(file, ".yaml") => "${local._contracts}/${var.pipeline}/${file}" }
+    quarantine_contract = "${local._contracts}/platform/quarantine.yaml"
+    artifacts           = "${local._repository}/build/artifacts/${var.pipeline}"
+    jobs                = "${local._repository}/glue_jobs/${var.pipeline}"
+    registration        = "/lake/${var.project}/${var.environment}/pipelines/${var.pipeline}"
+  })
+}

@@ -1,0 +1,49 @@
+# What the platform's repair role may do to the quarantined records of one pipeline.
+
+locals {
+  _twins    = [for dataset in var.datasets : dataset.quarantine.prefix if dataset.quarantine != null]
+  _raw      = [for dataset in var.datasets : dataset.prefix if dataset.quarantine == null]
+  _ledger   = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
+  _datasets = keys(var.datasets)
+
+  _statements = {
+    ReadQuarantine = {
+      Action   = ["s3:GetObject"]
+      Resource = [for prefix in concat(local._twins, ["staging/${var.platform.pipeline}/answers/"]) : "${var.platform.bucket_arn}/${prefix}*"]
+    }
+    ListQuarantine = {
+      Action    = ["s3:ListBucket"]
+      Resource  = [var.platform.bucket_arn]
+      Condition = { StringLike = { "s3:prefix" = [for prefix in local._twins : "${prefix}*"] } }
+    }
+    # A correction is an object of its own beside the rejected one; nothing that arrived can be replaced.
+    PutCorrection = {
+      Action   = ["s3:PutObject"]
+      Resource = [for prefix in local._raw : "${var.platform.bucket_arn}/${prefix}*/fixed-*.json"]
+    }
+    StartJob = {
+      Action   = ["glue:StartJobRun", "glue:GetJobRun"]
+      Resource = [for job in var.jobs : job.arn]
+    }
+    ReadLedger = {
+      Action    = ["dynamodb:Query", "dynamodb:GetItem"]
+      Resource  = local._ledger
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in local._datasets : "dataset#${name}"] } }
+    }
+    # Who opens a record says so first, and can say nothing else.
+    WriteAudit = {
+      Action    = ["dynamodb:PutItem"]
+      Resource  = local._ledger
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in local._datasets : "audit#${name}"] } }
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = var.platform.pipeline
+  role = element(split("/", var.platform.repair_role), 1)
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for id, statement in local._statements : merge({ Sid = id, Effect = "Allow" }, statement) if length(statement.Resource) > 0]
+  })
+}

@@ -1,0 +1,8 @@
+# What the platform's repair role may do to this pipeline.
+
+module "repair_access" {
+  source   = "../../modules/repair_access"
+  datasets = { for name, dataset in module.dataset : name => dataset.dataset }
+  jobs     = { transform = module.transform.job }
+  platform = local.platform
+}

@@ -1,0 +1,41 @@
+# Everything hangs on it: a test compares the list with what there is.
+
+module "destroy_guard" {
+  source        = "../modules/destroy_guard"
+  allow_destroy = var.allow_destroy
+  environment   = var.environment
+  depends_on = [
+    aws_athena_workgroup.analytics,
+    aws_dynamodb_table.ledger,
+    aws_glue_catalog_database.lake,
+    aws_iam_role.quarantine_repair,
+    aws_iam_role_policy.quarantine_repair,
+    aws_kms_alias.alerts,
+    aws_kms_alias.lake,
+    aws_kms_key.alerts,
+    aws_kms_key.lake,
+    aws_s3_object.contract,
+    aws_s3_object.wheel,
+    aws_secretsmanager_secret.pseudonym_key,
+    aws_secretsmanager_secret_version.pseudonym_key,
+    aws_sns_topic.alerts,
+    aws_sns_topic_policy.alerts,
+    aws_sns_topic_subscription.alerts,
+    aws_sqs_queue.dead_letters,
+    aws_sqs_queue_policy.dead_letters,
+    aws_ssm_parameter.platform,
+    module.alarm,
+    module.dashboard,
+    module.lake_bucket,
+    module.logs_bucket,
+    module.pipeline_runs,
+    module.results_bucket,
+    module.watch,
+    module.watch_schedule,
+  ]
+}
+
+output "allow_destroy" {
+  description = "Whether the first switch was applied."
+  value       = module.destroy_guard.allow_destroy
+}

@@ -1,0 +1,2 @@
+environment = "dev"
+alert_email = "data-platform@example.com"

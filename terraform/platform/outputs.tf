@@ -1,4 +1,0 @@
-output "platform" {
-  description = "What people and scripts need to know."
-  value       = local.platform
-}
