@@ -15,7 +15,7 @@ from tests.end_to_end.deployment import FORGOTTEN_SECONDS, Deployed, Invocation,
 pytestmark = pytest.mark.usefixtures("transformed")
 CURATED = "curated/"
 RECORD = weather_record("Nuuk", "2024-12-24T18:00", -12.5)
-ADDRESS = "module.platform.module.weather_iot.module.transform."
+ADDRESS = "module.transform."
 
 
 @dataclass(frozen=True)
