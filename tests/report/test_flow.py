@@ -11,10 +11,8 @@ from lake.environment.partial_results import Part
 from lake.report import flow, layout
 from lake.report.flow import Hop, Hops
 
-NAMES = {
-    "lake_bucket": "bucket",
-    "weather_iot": {"streams": {"iot_firehose": "aws-datalake-platform-iot-firehose-dev"}},
-}
+NAMES = {"lake_bucket": "bucket"}
+PIPELINES = {"weather_iot": {"streams": {"iot_firehose": "aws-datalake-platform-iot-firehose-dev"}}}
 RECORDS = {
     f"{prefix}{name}": Part("Athena", 1)
     for name in ("raw_weather", "raw_iot_sensors", "curated_weather", "curated_sensor_readings")
@@ -25,7 +23,7 @@ RECORDS = {
 def answering(**operations: Any) -> Platform:
     """A platform whose every client gives these answers."""
     client = SimpleNamespace(**{name: lambda answer=answer, **_: answer for name, answer in operations.items()})
-    return Platform("dev", NAMES, SimpleNamespace(client=lambda _service: client))
+    return Platform("dev", NAMES, SimpleNamespace(client=lambda _service: client), PIPELINES)
 
 
 @pytest.mark.parametrize(

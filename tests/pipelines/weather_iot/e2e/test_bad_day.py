@@ -15,7 +15,7 @@ from tests.pipelines.weather_iot.deployment import FORGOTTEN_SECONDS, Deployed, 
 pytestmark = pytest.mark.usefixtures("transformed")
 CURATED = "curated/"
 RECORD = weather_record("Nuuk", "2024-12-24T18:00", -12.5)
-ADDRESS = "module.platform.module.weather_iot.module.transform."
+ADDRESS = "module.transform."
 
 
 @dataclass(frozen=True)
