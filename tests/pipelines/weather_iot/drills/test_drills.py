@@ -82,9 +82,10 @@ def test_a_description_leads_to_the_section_of_the_alarm(deployed: Deployed) -> 
 
 def test_every_name_in_a_command_is_something_that_terraform_made(deployed: Deployed) -> None:
     backend = roots.state("dev", roots.PLATFORM)
-    state = deployed.read(backend["key"], backend["bucket"]).decode()
+    keys = [roots.state("dev", root)["key"] for root in (roots.PLATFORM, *roots.pipelines())]
+    states = [json.loads(deployed.read(key, backend["bucket"])) for key in keys]
     known = {
-        *(text.removeprefix("alias/") for text in _texts(json.loads(state))),
+        *(text.removeprefix("alias/") for text in _texts(states)),
         backend["bucket"],
         backend["dynamodb_table"],
         "aws-datalake-platform-dev-datalake",
