@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo report test test-all durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -21,6 +21,9 @@ setup: ## install what the others need, in this folder only
 
 demo: setup ## the whole lake on this machine, on real input
 	@$(PYTHON) -m scripts.demo
+
+job: setup ## run JOB=transform from the working tree against the local lake, in this process (PIPELINE=p, ARGUMENTS="…")
+	@$(PYTHON) -m scripts.job $(or $(JOB),transform) --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) --arguments '$(ARGUMENTS)'
 
 report: setup ## one page about ENV, in build/report.html
 	@.venv/bin/lake report --env $(ENV)

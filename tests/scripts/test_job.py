@@ -1,0 +1,45 @@
+"""`make job`: the script of the working tree with the arguments of the deployed job."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lake.environment.deployment import Platform
+from scripts import job
+
+DEPLOYED = {"jobs": {"transform": "project-transform-dev"}, "operations": {"erase": "project-erase-dev"}}
+
+
+def platform() -> Platform:
+    """A platform whose Glue knows every job by its name."""
+
+    def get_job(JobName: str) -> dict[str, object]:  # noqa: N803 - boto3 spells it so
+        return {"Job": {"DefaultArguments": {"--ledger": JobName, "--environment": "dev"}}}
+
+    session = SimpleNamespace(client=lambda _service: SimpleNamespace(get_job=get_job))
+    return Platform("dev", {}, session, {"weather_iot": DEPLOYED})
+
+
+def test_a_job_is_found_by_the_name_of_its_script() -> None:
+    assert job.script("transform", None) == job.JOBS / "weather_iot/transform.py"
+
+
+def test_a_job_that_is_not_there_is_an_error_that_names_those_that_are() -> None:
+    with pytest.raises(job.JobError, match=r"no job is called tranform.*transform of weather_iot"):
+        job.script("tranform", None)
+    with pytest.raises(job.JobError, match="no job is called transform"):
+        job.script("transform", "another_pipeline")
+
+
+@pytest.mark.parametrize(("short", "name"), [("transform", "project-transform-dev"), ("erase", "project-erase-dev")])
+def test_it_gets_the_arguments_of_the_deployed_job(short: str, name: str) -> None:
+    assert job.deployed_arguments(platform(), "weather_iot", short) == ["--ledger", name, "--environment", "dev"]
+
+
+def test_a_job_that_is_not_deployed_is_an_error_that_says_what_to_type() -> None:
+    with pytest.raises(job.JobError, match="make apply PIPELINE=weather_iot"):
+        job.deployed_arguments(platform(), "weather_iot", "another")
+
+
+def test_the_script_is_loaded_without_being_run() -> None:
+    assert callable(job.loaded(job.script("transform", "weather_iot")).main)
