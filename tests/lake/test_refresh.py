@@ -221,7 +221,7 @@ def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch:
     def loses_everything(_folder: Location) -> Any:
         return lambda batches: iter([batch for batch in batches if False])
 
-    monkeypatch.setattr("lake.tables.parquet_units.staging.parquet.writer", loses_everything)
+    monkeypatch.setattr("lake.tables.parquet_units.staging.writer.writer", loses_everything)
     with pytest.raises(CountsDoNotAdd, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"):
         place.run()
     assert place.rows(TARGET) == []
