@@ -15,6 +15,7 @@ from lake.core.s3 import StoredObject
 from lake.operations import dataset_checks, key_overrides
 from lake.operations.context import SparkRunContext
 from lake.records import typed, validation
+from lake.records.drift import said
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome, run
@@ -91,10 +92,9 @@ def _staged(
 
 
 def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], received: int) -> None:
-    for change, records in drift.items():
-        logger.warning(
-            "%s: schema drift in %s: %s in %d of %d records", target.name, source.name, change, records, received
-        )
+    if drift:
+        changes = said(drift, f"{{}} in {{}} of {received} records")
+        logger.warning("%s: schema drift in %s: %s", target.name, source.name, changes)
 
 
 def _with_merged(counts: Counts, key: str, good: Staged, bad: Staged) -> Counts:
