@@ -69,15 +69,14 @@ def _staged(
     area = staging.Area(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
     raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
-    judged = validation.judged(raw, source, target, transformation).persist()
+    keys = key_overrides.schedule(context, target)
+    judged = validation.judged(raw, source, target, transformation, keys).persist()
     try:
         by_object, drift = validation.counted(raw, judged)
         by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
         _say_drift(target, source, drift, total(by_object.values()).received)
         _check_tolerance(target, by_object, drift)
-        good = staging.staged(
-            area, target, validation.accepted(judged, target, key_overrides.schedule(context, target), run_id)
-        )
+        good = staging.staged(area, target, validation.accepted(judged, target, keys, run_id))
         bad = staging.staged(area, twin, validation.rejected(judged, target, context.keys, run_id))
         suspected = dataset_checks.found(area, target, good.changes)
     except CountsDoNotAdd as error:
