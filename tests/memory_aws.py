@@ -225,7 +225,7 @@ class Attributes:
 
 
 def _python(condition: str) -> str:
-    text = re.sub(r"attribute_not_exists\((\w+)\)", r"not item.has('\1')", condition)
+    text = re.sub(r"attribute_not_exists\(#?(\w+)\)", r"not item.has('\1')", condition)
     text = re.sub(r"(#?\w+) (<=|<|=) :(\w+)", _comparison, text)
     return text.replace(" OR ", " or ").replace(" AND ", " and ")
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str = "") -> None:
@@ -29,9 +30,12 @@ def _table(rows: Sequence[dict[str, Any]], title: str) -> Table:
     for name, value in rows[0].items():
         table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+        # A plain string would be read as markup.
+        table.add_row(*(Text(_text(value)) for value in row.values()))
     return table
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    """A value in one line; what no reader sees but a terminal obeys is escaped."""
+    text = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -11,6 +11,7 @@ from lake.environment.cost import Estimate, Line
 from lake.environment.deployment import PROJECT
 from lake.environment.health import Problem, State, text
 from lake.environment.inventory import Dataset, Run
+from lake.records import drift
 
 _COUNTS = ("received", "new", "replaced", "duplicate", "quarantined")
 
@@ -95,7 +96,7 @@ def run_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return [
         {
             **{column: getattr(run, column) for column in columns},
-            "drift": ", ".join(f"{change} {records}" for change, records in run.drift.items()),
+            "drift": drift.said(run.drift, "{} {}"),
         }
         for run in runs
     ]

@@ -237,3 +237,7 @@ def _check_meaning(contract: Contract, file: str) -> None:
     for encrypted in contract.encrypted:
         if encrypted.physical_type != "string":
             raise ContractError(f"{file}: {encrypted.name}: only a string can have an encryptedName")
+        if encrypted.key_position is not None and not encrypted.required:
+            raise ContractError(
+                f"{file}: {encrypted.name}: a key column with an encryptedName is required, or rows of nobody are one"
+            )

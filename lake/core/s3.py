@@ -1,10 +1,11 @@
 """The S3 calls of the data path. Every replacement of a unit is conditional on what was there before."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 logger = logging.getLogger(__name__)
 RUN_METADATA = "run-id"
 _ATTEMPTS_AT_A_CONFLICT = 5
+Written = TypeVar("Written")
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,20 @@ class Storage:
         """Store an object whose key and content belong together, so that a repetition changes nothing."""
         self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
+    def create(self, bucket: str, key: str, body: bytes) -> bool:
+        """Store an object where there is none; False: there is one already, and it stays."""
+        try:
+            with _condition(key):
+                _tried(lambda: self._client.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*"))
+        except PreconditionFailed:
+            return False
+        return True
+
     def rewrite(self, bucket: str, key: str, body: bytes, before: str | None, run_id: str) -> str:
         """Store other content where the ETag is ``before`` (None: no object), else PreconditionFailed; its ETag."""
-        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
-        try:
-            answer = self._client.put_object(
-                Bucket=bucket, Key=key, Body=body, Metadata={RUN_METADATA: run_id}, **condition
-            )
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 409, 412):
-                raise PreconditionFailed(key) from error
-            raise
+        named = {"Bucket": bucket, "Key": key, "Body": body, "Metadata": {RUN_METADATA: run_id}}
+        with _condition(key):
+            answer = _tried(lambda: self._client.put_object(**named, **_unchanged(before)))
         return str(answer["ETag"]).strip('"')
 
     def remove(self, bucket: str, stored: StoredObject) -> None:
@@ -131,27 +136,17 @@ class Storage:
 
         In parts, because only CompleteMultipartUpload honours the condition of a server-side copy in every place.
         """
-        for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
-            try:
-                self._copy(bucket, source, key, before, run_id)
-                return
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status == 412 or error.response["Error"]["Code"] == "NoSuchUpload":
-                    raise PreconditionFailed(key) from error
-                # A concurrent conditional write won: the same write again meets its outcome.
-                if status != 409 or attempt == _ATTEMPTS_AT_A_CONFLICT:
-                    raise
+        _tried(lambda: self._copy(bucket, source, key, before, run_id))
 
     def _copy(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         upload = self._client.create_multipart_upload(Bucket=bucket, Key=key, Metadata={RUN_METADATA: run_id})
         named = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
         copied = self._client.upload_part_copy(**named, PartNumber=1, CopySource={"Bucket": bucket, "Key": source})
-        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
         parts = [{"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}]
         try:
-            self._client.complete_multipart_upload(**named, **condition, MultipartUpload={"Parts": parts})
-        except ClientError:
+            with _condition(key):
+                self._client.complete_multipart_upload(**named, **_unchanged(before), MultipartUpload={"Parts": parts})
+        except (ClientError, PreconditionFailed):
             self._abort(named)
             raise
 
@@ -170,6 +165,44 @@ class Storage:
                 return None
             raise
         return head
+
+
+def _unchanged(before: str | None) -> dict[str, str]:
+    """The condition that the object has that ETag; None: that there is no object."""
+    return {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
+
+
+@contextmanager
+def _condition(key: str) -> Iterator[None]:
+    """Say PreconditionFailed where S3 refuses the conditional write inside because of what is under ``key``.
+
+    ``If-Match`` on a key that has been deleted answers NoSuchKey; a repeated completion of an upload, NoSuchUpload.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if _status(error) == 412 or (_status(error) == 404 and _code(error) in ("NoSuchKey", "NoSuchUpload")):
+            raise PreconditionFailed(key) from error
+        raise
+
+
+def _tried(write: Callable[[], Written]) -> Written:
+    """Do a conditional write; while a concurrent one is under way (409), the same again meets its outcome."""
+    for _ in range(_ATTEMPTS_AT_A_CONFLICT - 1):
+        try:
+            return write()
+        except ClientError as error:
+            if _status(error) != 409:
+                raise
+    return write()
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
 
 
 def _stored(entry: dict[str, Any]) -> StoredObject:

@@ -10,6 +10,7 @@ from lake.environment.alarms import Alarm
 from lake.environment.deployment import Platform
 from lake.environment.inventory import Dataset
 from lake.environment.partial_results import Part
+from lake.records import drift
 
 
 @dataclass(frozen=True)
@@ -89,5 +90,5 @@ def _of_datasets(state: State) -> Iterator[Problem]:
             lost = dataset.last_run.unaccounted
             yield Problem(f"Records unaccounted for in the last run of {dataset.name}: {lost}.", "conservation")
         if dataset.last_run and dataset.last_run.drift:
-            changes = ", ".join(f"{change} ({records})" for change, records in dataset.last_run.drift.items())
+            changes = drift.said(dataset.last_run.drift, "{} ({})")
             yield Problem(f"Schema drift in the last run of {dataset.name}: {changes}.", "schema-drift")

@@ -124,9 +124,9 @@ def curated() -> list[str]:
 
 
 def datasets(platform: Platform) -> list[Dataset]:
-    """Each curated dataset after the raw one that it is made from."""
+    """Each curated dataset after the raw one that it is made from; a raw one that several share comes once."""
     names = [name for curated_name in curated() for name in (model.load(curated_name).source or "", curated_name)]
-    return [_dataset(platform, model.load(name)) for name in names]
+    return [_dataset(platform, model.load(name)) for name in dict.fromkeys(names)]
 
 
 def stored(platform: Platform, dataset: Contract) -> list[StoredObject]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pyarrow import parquet
 
 from lake.contract import model
@@ -100,10 +99,4 @@ def fixed_key(record: Rejected, payload: bytes) -> str:
 
 def put(platform: Platform, key: str, payload: bytes) -> None:
     """Store the correction; one that is there already is this one."""
-    try:
-        platform.client("s3").put_object(
-            Bucket=platform.names["lake_bucket"], Key=key, Body=payload + b"\n", IfNoneMatch="*"
-        )
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
-            raise
+    Storage(platform.client("s3")).create(platform.names["lake_bucket"], key, payload + b"\n")

@@ -99,8 +99,9 @@ class Backfill:
         raw = typed.read_raw(
             context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)
         )
-        judged = validation.judged(raw, self.source, self.target, self.transformation).persist()
-        accepted = validation.accepted(judged, self.target, self.keys(context), manifest.run_id)
+        keys = self.keys(context)
+        judged = validation.judged(raw, self.source, self.target, self.transformation, keys).persist()
+        accepted = validation.accepted(judged, self.target, keys, manifest.run_id)
         accepted = accepted.filter(self.window.condition()).persist()
         etags = _etags(area, self.target, self.window, accepted)
         compared = _compared(rewriting.existing(area, self.target, etags), accepted, self.target, self.matched_by())

@@ -15,6 +15,7 @@ from lake.core.s3 import StoredObject
 from lake.operations import dataset_checks, key_overrides
 from lake.operations.context import SparkRunContext
 from lake.records import typed, validation
+from lake.records.drift import said
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome, run
@@ -68,15 +69,14 @@ def _staged(
     area = staging.Area(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
     raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
-    judged = validation.judged(raw, source, target, transformation).persist()
+    keys = key_overrides.schedule(context, target)
+    judged = validation.judged(raw, source, target, transformation, keys).persist()
     try:
         by_object, drift = validation.counted(raw, judged)
         by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
         _say_drift(target, source, drift, total(by_object.values()).received)
         _check_tolerance(target, by_object, drift)
-        good = staging.staged(
-            area, target, validation.accepted(judged, target, key_overrides.schedule(context, target), run_id)
-        )
+        good = staging.staged(area, target, validation.accepted(judged, target, keys, run_id))
         bad = staging.staged(area, twin, validation.rejected(judged, target, context.keys, run_id))
         suspected = dataset_checks.found(area, target, good.changes)
     except CountsDoNotAdd as error:
@@ -91,10 +91,9 @@ def _staged(
 
 
 def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], received: int) -> None:
-    for change, records in drift.items():
-        logger.warning(
-            "%s: schema drift in %s: %s in %d of %d records", target.name, source.name, change, records, received
-        )
+    if drift:
+        changes = said(drift, f"{{}} in {{}} of {received} records")
+        logger.warning("%s: schema drift in %s: %s", target.name, source.name, changes)
 
 
 def _with_merged(counts: Counts, key: str, good: Staged, bad: Staged) -> Counts:

@@ -8,6 +8,7 @@ from typing import Any
 from lake.contract.model import Contract
 from lake.core.errors import LakeError
 from lake.core.s3 import Location, StoredObject
+from lake.operations import key_overrides
 from lake.operations.arguments import DAYS_IN_A_RUN
 from lake.operations.backfill import Backfill, Window
 from lake.operations.context import SparkRunContext
@@ -62,8 +63,9 @@ def judged(context: SparkRunContext, subject: Subject, arguments: Arguments) -> 
     payload = spark.opened(context.spark, subject.target, context.keys, version, sealed)
     arriving = StoredObject(".json", "", len(payload), context.now())
     raw = typed.of_records(context.spark, subject.source, [arriving], lambda _: payload)
+    keys = key_overrides.schedule(context, subject.target)
     verdicts = (
-        validation.judged(raw, subject.source, subject.target, subject.transformation).select("reasons").collect()
+        validation.judged(raw, subject.source, subject.target, subject.transformation, keys).select("reasons").collect()
     )
     return {"records": len(verdicts), "reasons": sorted({reason for row in verdicts for reason in row["reasons"]})}
 

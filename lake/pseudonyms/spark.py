@@ -4,6 +4,8 @@ The version is chosen by the record's event time, so that late data and replays 
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,6 +24,13 @@ def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion
     for column in contract.encrypted:
         keyed = keyed.withColumn(column.encrypted_name or column.name, _token(column.name))
     return keyed.drop(*(column.name for column in contract.encrypted))
+
+
+def in_force(versions: Sequence[KeyVersion], event_time: str) -> Column:
+    """Whether some version of the key is in force at the event time; false where that is null."""
+    at = F.col(event_time)
+    periods = [(at >= F.lit(key.valid_from)) & (at < F.lit(key.valid_until)) for key in versions]
+    return F.coalesce(reduce(or_, periods, F.lit(False)), F.lit(False))
 
 
 def with_sealed_payload(
@@ -63,8 +72,8 @@ def opened(
 
 
 def _with_keys(frame: DataFrame, keys: DataFrame, event_time: str) -> DataFrame:
-    in_force = (F.col(event_time) >= F.col("valid_from")) & (F.col(event_time) < F.col("valid_until"))
-    return frame.join(F.broadcast(keys), on=in_force, how="left")
+    valid = (F.col(event_time) >= F.col("valid_from")) & (F.col(event_time) < F.col("valid_until"))
+    return frame.join(F.broadcast(keys), on=valid, how="left")
 
 
 def _pads(spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...]) -> DataFrame:

@@ -14,13 +14,18 @@ from difflib import get_close_matches
 _LIKENESS = 0.6
 # So many records do not all lack an optional field by chance; one that somebody has written by hand may.
 _MANY = 10
+# An item of DynamoDB holds 400 kB, and whoever sends values as names sends a new name with each record.
+MOST_NAMED = 100
+OTHER = "other"
+_MOST_SAID = 10
 
 
 def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
     """Count records by drift, e.g. ``{"added:pm10": 12, "renamed:aqi->AQI": 5}``.
 
     ``shapes`` counts records by what the raw door said of their fields: ``added:``, ``missing:`` and ``retyped:``.
-    A field that only some records lack is no drift: it may be null.
+    A field that only some records lack is no drift: it may be null. The ``MOST_NAMED`` most frequent changes have a
+    name; the counts of all others are added up as ``OTHER``.
     """
     missing = Counter[str]()
     drift = Counter[str]()
@@ -33,7 +38,24 @@ def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
     everything = sum(shapes.values())
     if everything >= _MANY:
         drift.update({f"removed:{name}": records for name, records in missing.items() if records == everything})
-    return dict(sorted(drift.items()))
+    return _bounded(drift)
+
+
+def said(drift: Mapping[str, int], form: str) -> str:
+    """The most frequent changes, each as ``form`` has change and records, and how many more there are."""
+    ranked = _ranked(drift)
+    listed = ", ".join(form.format(change, records) for change, records in ranked[:_MOST_SAID])
+    return listed if len(ranked) <= _MOST_SAID else f"{listed} and {len(ranked) - _MOST_SAID} more"
+
+
+def _bounded(drift: Mapping[str, int]) -> dict[str, int]:
+    ranked = _ranked(drift)
+    others = sum(records for _, records in ranked[MOST_NAMED:])
+    return dict(sorted(ranked[:MOST_NAMED])) | ({OTHER: others} if others else {})
+
+
+def _ranked(drift: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(drift.items(), key=lambda counted: (-counted[1], counted[0]))
 
 
 def _changes(shape: tuple[str, ...], renamed: Mapping[str, str]) -> list[str]:

@@ -23,6 +23,12 @@ MAXIMUM_DEPTH = 64
 # A record may have any fields, with any names; what is said of them has to stay small.
 MAXIMUM_FIELD_NAME = 64
 MAXIMUM_FIELDS_NAMED = 20
+# A sender may choose a name as he chooses a value: an identifier, markup, a letter that a terminal obeys. Only a name
+# such as fields have leaves raw; one with more digits is more likely a number of somebody or something.
+WITHHELD = "(withheld)"
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_MOST_DIGITS = 3
+_LEAST_REPEATED = 3
 _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -34,7 +40,8 @@ class RawRecord(NamedTuple):
     """One line of a raw object. ``values`` follows the contract's columns; None when ``reasons`` is not empty.
 
     ``line`` counts from 1; 0 is the object as a whole, whose ``payload`` is empty: the raw object is there.
-    ``drift`` is how its fields differ from the contract's columns: ``added:``, ``missing:`` or ``retyped:`` and a name.
+    ``drift`` is how its fields differ from the contract's columns: ``added:``, ``missing:`` or ``retyped:`` and a name,
+    which is WITHHELD where the sender's name may be anything.
     """
 
     line: int
@@ -107,8 +114,19 @@ def _other_fields(record: Mapping[str, Any], columns: tuple[Column, ...]) -> lis
     expected = {column.name for column in columns}
     if record.keys() == expected:
         return []
-    added = [f"added:{name[:MAXIMUM_FIELD_NAME]}" for name in sorted(record.keys() - expected)]
+    values = [value.casefold() for value in record.values() if isinstance(value, str)]
+    names = {_harmless(name, values) for name in record.keys() - expected}
+    # In the order of ASCII the bracket would come first, and a name that says something last.
+    said = sorted(names, key=lambda name: (name == WITHHELD, name))
+    added = [f"added:{name}" for name in said]
     return [*added[:MAXIMUM_FIELDS_NAMED], *(f"missing:{name}" for name in sorted(expected - record.keys()))]
+
+
+def _harmless(name: str, values: list[str]) -> str:
+    """A field's name, cut, or WITHHELD where it may tell more than what the field is; ``values`` are of its record."""
+    is_name = _FIELD_NAME.fullmatch(name) and sum(map(str.isdigit, name)) <= _MOST_DIGITS
+    repeats = any(len(value) >= _LEAST_REPEATED and value in name.casefold() for value in values)
+    return name[:MAXIMUM_FIELD_NAME] if is_name and not repeats else WITHHELD
 
 
 def _retyped(reasons: list[str]) -> list[str]:

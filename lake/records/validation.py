@@ -1,7 +1,7 @@
 """Every record with the reasons why it is not good enough; the good ones and the bad ones as they will be stored."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -13,12 +13,31 @@ from lake.pseudonyms.keys import KeyVersion
 from lake.records import drift, rules, typed
 from lake.tables.parquet_units import merge
 
+NO_KEY = "key:none"
+
 
 def judged(
-    raw: DataFrame, source: Contract, target: Contract, transformation: Callable[[DataFrame], DataFrame]
+    raw: DataFrame,
+    source: Contract,
+    target: Contract,
+    transformation: Callable[[DataFrame], DataFrame],
+    keys: Sequence[KeyVersion],
 ) -> DataFrame:
-    """Every record with the target's columns and the ``reasons`` why it is not good enough."""
-    return rules.with_reasons(typed.with_types(raw, source, target).transform(transformation), target)
+    """Every record with the target's columns and the ``reasons`` why it is not good enough.
+
+    ``keys`` are the versions that its tokens are made with.
+    """
+    rows = rules.with_reasons(typed.with_types(raw, source, target).transform(transformation), target)
+    return _with_key(rows, target, keys)
+
+
+def _with_key(rows: DataFrame, target: Contract, keys: Sequence[KeyVersion]) -> DataFrame:
+    """A good row whose identifier no key makes a token of is none: all such would be one row, of nobody."""
+    if not target.encrypted:
+        return rows
+    identifies = F.coalesce(*(F.col(column.name) for column in target.encrypted)).isNotNull()
+    lacking = (F.size("reasons") == 0) & identifies & ~spark.in_force(keys, target.unit["date"])
+    return rows.withColumn("reasons", F.when(lacking, F.array(F.lit(NO_KEY))).otherwise(F.col("reasons")))
 
 
 def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:

@@ -1,10 +1,11 @@
 """The flow, as the deployment itself tells it: what functions write, where streams deliver, what jobs read."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lake.contract import model
+from lake.contract.model import Contract
 from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.environment.inventory import Dataset
@@ -53,8 +54,8 @@ def stream_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], str]:
     client = platform.client("firehose")
     description = client.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
     destination = description["Destinations"][0]["ExtendedS3DestinationDescription"]
-    loaded = (model.load(curated).source or "" for curated in inventory.curated())
-    feeds = tuple(raw for raw in loaded if destination["Prefix"].startswith(f"{model.load(raw).path}/"))
+    sources = dict.fromkeys(model.load(curated).source or "" for curated in inventory.curated())
+    feeds = tuple(raw for raw in sources if destination["Prefix"].startswith(f"{model.load(raw).path}/"))
     processing = destination.get("ProcessingConfiguration", {}).get("Processors", [])
     arguments = {entry["ParameterName"]: entry["ParameterValue"] for step in processing for entry in step["Parameters"]}
     # The ARN of a function goes on with its version.
@@ -74,14 +75,29 @@ def flow(
 
     ``records`` are of every table, quarantine twins included; ``states`` are the datasets' freshness.
     """
-    lanes: dict[str, tuple[int, ...]] = {name: (lane,) for lane, name in enumerate(inventory.curated())}
-    for name in inventory.curated():
-        lanes[model.load(name).source or ""] = lanes[name]
-        lanes[model.load(name).quarantine().name] = lanes[name]
-    nodes = [*_hop_nodes(hops, lanes), *_dataset_nodes(datasets, records, states, lanes)]
-    every = tuple(range(len(inventory.curated())))
+    drawn = _by_source()
+    lanes = _lanes(drawn)
+    nodes = [*_hop_nodes(hops, lanes), *_dataset_nodes(drawn, datasets, records, states, lanes)]
+    every = tuple(range(max(len(drawn), 1)))
     nodes.append(Node(QUERY, "query", every, ("tables for analysts",)))
     return Flow(tuple(nodes), tuple(_edges(hops, {node.name for node in nodes})))
+
+
+def _by_source() -> list[Contract]:
+    """The curated datasets; those of one raw dataset stand beside each other."""
+    drawn = [model.load(name) for name in inventory.curated()]
+    sources = [loaded.source for loaded in drawn]
+    return sorted(drawn, key=lambda loaded: sources.index(loaded.source))
+
+
+def _lanes(drawn: Sequence[Contract]) -> dict[str, tuple[int, ...]]:
+    """A lane for each curated dataset and its quarantine; a raw one spans the lanes of all that are made from it."""
+    lanes: dict[str, tuple[int, ...]] = {}
+    for lane, loaded in enumerate(drawn):
+        lanes[loaded.name] = lanes[loaded.quarantine().name] = (lane,)
+        source = loaded.source or ""
+        lanes[source] = (*lanes.get(source, ()), lane)
+    return lanes
 
 
 def _hop_nodes(hops: Hops, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
@@ -95,19 +111,22 @@ def _hop_nodes(hops: Hops, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
 
 
 def _dataset_nodes(
+    drawn: Sequence[Contract],
     datasets: Mapping[str, Dataset],
     records: Mapping[str, Part[int]],
     states: Mapping[str, str],
     lanes: Mapping[str, tuple[int, ...]],
 ) -> Iterator[Node]:
-    for name in inventory.curated():
-        loaded = model.load(name)
-        for kind, part in (("raw", loaded.source or ""), ("curated", name), ("quarantine", loaded.quarantine().name)):
-            stale = states.get(part) == "stale"
-            lines = (_counted(records[part]), *_stored(datasets.get(part)))
-            failure = records[part].failure
-            shown = (*lines[:1], "stale") if stale else lines
-            yield Node(part, kind, lanes[part], shown, _tone(stale or bool(failure)), failure=failure)
+    # A raw dataset may feed several curated ones, and is drawn once.
+    kinds = {loaded.source or "": "raw" for loaded in drawn}
+    for loaded in drawn:
+        kinds |= {loaded.name: "curated", loaded.quarantine().name: "quarantine"}
+    for part, kind in kinds.items():
+        stale = states.get(part) == "stale"
+        lines = (_counted(records[part]), *_stored(datasets.get(part)))
+        failure = records[part].failure
+        shown = (*lines[:1], "stale") if stale else lines
+        yield Node(part, kind, lanes[part], shown, _tone(stale or bool(failure)), failure=failure)
 
 
 def _tone(bad: bool) -> str:

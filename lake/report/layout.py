@@ -1,6 +1,5 @@
 """Where the hops of the flow stand: from left to right for a wide screen, from top to bottom for a narrow one."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,10 +42,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Cell:
-    """How many hops share a column and a lane, and which of them one is."""
+    """How many hops of a column are in each other's way, and which of them one is.
+
+    Together they span the lanes from ``first`` to ``last``.
+    """
 
     number: int
     of: int
+    first: int
+    last: int
 
 
 def wide(flow: Flow) -> Picture:
@@ -57,7 +61,7 @@ def wide(flow: Flow) -> Picture:
     boxes = {}
     for node in flow.nodes:
         cell, column = cells[node.name], _column(node)
-        centre = (min(node.lanes) + max(node.lanes) + 1) / 2 * band
+        centre = (cell.first + cell.last + 1) / 2 * band
         top = centre - (cell.of * (tall + between) - between) / 2 + cell.number * (tall + between)
         first, last = cell.number == 0, cell.number == cell.of - 1
         boxes[node.name] = Box(node, 1 + column * (width + gap), top, width, tall, first, last)
@@ -91,15 +95,25 @@ def _height(nodes: Sequence[Node]) -> int:
 
 
 def _cells(flow: Flow) -> dict[str, _Cell]:
-    places = {node.name: (_column(node), node.lanes[0]) for node in flow.nodes}
-    shared = Counter(places.values())
-    seen: Counter[tuple[int, int]] = Counter()
     cells = {}
-    for node in flow.nodes:
-        place = places[node.name]
-        cells[node.name] = _Cell(seen[place], shared[place])
-        seen[place] += 1
+    for column in range(len(COLUMNS)):
+        for stack in _stacks([node for node in flow.nodes if _column(node) == column]):
+            first, last = min(min(node.lanes) for node in stack), max(max(node.lanes) for node in stack)
+            for number, node in enumerate(stack):
+                cells[node.name] = _Cell(number, len(stack), first, last)
     return cells
+
+
+def _stacks(nodes: Sequence[Node]) -> list[list[Node]]:
+    """The hops of one column, those together whose lanes overlap; in a stack as the flow has them."""
+    stacks: list[list[Node]] = []
+    end = -1
+    for node in sorted(nodes, key=lambda node: min(node.lanes)):
+        if min(node.lanes) > end:
+            stacks.append([])
+        stacks[-1].append(node)
+        end = max(end, *node.lanes)
+    return [sorted(stack, key=nodes.index) for stack in stacks]
 
 
 def _column(node: Node) -> int:

@@ -189,9 +189,9 @@ class Ledger:
 
     def commit(self, manifest: Manifest) -> None:
         """Close what the run has claimed, then the run. Safe to repeat, also by a run that wakes up late."""
-        closed = [self._put(_closed(manifest, stored)) for stored in manifest.objects if manifest.claimed]
+        closed = [self._closing(manifest, stored) for stored in manifest.objects if manifest.claimed]
         for start in range(0, len(closed), _TRANSACTION_ITEMS):
-            self._transact(closed[start : start + _TRANSACTION_ITEMS])
+            self._transact_where_possible(closed[start : start + _TRANSACTION_ITEMS])
         self._close(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
@@ -232,6 +232,17 @@ class Ledger:
         }
         return {"Put": {**put, **condition}}
 
+    def _closing(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+        """Close one object; not one that has been erased meanwhile, nor one that a later run reads or has read."""
+        condition = {
+            # Before objects were claimed, an item had no status.
+            "ConditionExpression": "attribute_not_exists(#status) OR (#status = :claimed AND epoch <= :epoch) "
+            "OR (#status = :closed AND epoch <= :epoch)",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":closed": "CLOSED", ":epoch": manifest.epoch}),
+        }
+        return {"Put": {**self._put(_closed(manifest, stored))["Put"], **condition}}
+
     def _settled(self, lock: Lock, key: str) -> dict[str, Any]:
         return {"Delete": {"TableName": self._table, "Key": _typed(_key(lock.dataset, _rewriting(key)))}}
 
@@ -247,6 +258,19 @@ class Ledger:
             except ClientError as error:
                 if "TransactionConflict" not in _reasons(error) or attempt == _ATTEMPTS_AT_A_CONFLICT:
                     raise
+
+    def _transact_where_possible(self, items: list[dict[str, Any]]) -> None:
+        """As ``_transact``, without the items whose own condition does not hold."""
+        while items:
+            try:
+                self._transact(items)
+                return
+            except ClientError as error:
+                refused = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+                if "ConditionalCheckFailed" not in refused:
+                    raise
+                pairs = zip(items, refused, strict=True)
+                items = [item for item, reason in pairs if reason != "ConditionalCheckFailed"]
 
     def _lease_end(self) -> str:
         return (self._now() + LEASE).isoformat()
@@ -359,8 +383,11 @@ def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
+    """Decimals as the whole numbers that they are, also inside maps and lists; raises ValueError for any other."""
     if isinstance(value, Decimal):
+        if value != int(value):
+            raise ValueError(f"{value} is no whole number; the ledger has no other")
         return int(value)
     if isinstance(value, dict):
         return {name: _number(inner) for name, inner in value.items()}
-    return value
+    return [_number(inner) for inner in value] if isinstance(value, list) else value

@@ -39,6 +39,17 @@ def test_a_pseudonymised_column_is_stored_under_its_encrypted_name() -> None:
     assert "`sensor_id_hash` string" in readings.ddl
 
 
+@pytest.mark.parametrize("key", [True, False])
+def test_a_pseudonymised_column_of_the_key_is_required(tmp_path: Path, key: bool) -> None:
+    position = {"primaryKeyPosition": 1} if key else {"primaryKeyPosition": None}
+    changes = {"encryptedName": "city_hash", "required": False, "primaryKey": key, **position}
+    if not key:
+        assert model.read(with_first_column(tmp_path, **changes)).encrypted
+        return
+    with pytest.raises(ContractError, match=r"changed\.yaml: city: a key column with an encryptedName is required"):
+        model.read(with_first_column(tmp_path, **changes))
+
+
 def test_key_partition_and_unit_are_read() -> None:
     readings = model.load("curated_sensor_readings")
     assert [column.name for column in readings.key] == ["sensor_id", "timestamp"]

@@ -1,6 +1,7 @@
 """Schema drift: what is said of a field that is not the contract's."""
 
 import json
+from string import ascii_lowercase
 
 import pytest
 
@@ -58,6 +59,60 @@ def test_two_new_fields_are_not_both_the_old_one() -> None:
 def test_what_is_said_of_fields_stays_small() -> None:
     said = shape(**{f"{number}{'x' * 100}": 1 for number in range(1000)})
     assert (len(said), max(map(len, said))) == (json_lines.MAXIMUM_FIELDS_NAMED, len("added:") + 64)
+
+
+@pytest.mark.parametrize("name", ["pm2_5", "temperature_2m", "air.quality", "wind-speed", "AQI", "x" * 64])
+def test_a_name_such_as_fields_have_is_said(name: str) -> None:
+    assert shape(**{name: 1}) == (f"added:{name}",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "subject-4711",
+        "measurement-of-0f8fad5b-d9cb-469f-a165-70867728950e-at",
+        "a\tb",
+        "a\nb",
+        "\x1b[31mred",
+        "<b>x</b>",
+        "[bold]x",
+        'a"b',
+        "ann@example.com",
+        "sans\u00a0espace",
+        "\u202egnp",
+    ],
+)
+def test_a_name_that_may_be_anything_else_does_not_leave_raw(name: str) -> None:
+    assert shape(**{name: 1}) == (f"added:{json_lines.WITHHELD}",)
+
+
+@pytest.mark.parametrize("name", ["ann", "readings_of_Ann"])
+def test_a_name_that_repeats_a_value_of_its_record_does_not_leave_raw(name: str) -> None:
+    assert shape(sensor_id="ann", **{name: 1}) == (f"added:{json_lines.WITHHELD}",)
+
+
+def test_many_such_names_in_a_record_are_said_once_and_hide_no_other() -> None:
+    names = {f"subject-{number}": 1 for number in range(1000, 1100)}
+    assert shape(**names, zz=1) == ("added:zz", f"added:{json_lines.WITHHELD}")
+
+
+def test_a_run_names_its_most_frequent_changes_and_counts_the_others() -> None:
+    names = [first + second for first in ascii_lowercase for second in ascii_lowercase]
+    found = drift.found({(f"added:{name}",): number for number, name in enumerate(names, start=1)})
+    assert (len(names), len(found)) == (676, drift.MOST_NAMED + 1)
+    assert found["added:zz"] == 676
+    assert found[drift.OTHER] == sum(range(1, 676 - drift.MOST_NAMED + 1))
+
+
+def test_a_long_list_of_changes_is_cut_where_people_read_it() -> None:
+    counts = {f"added:{letter}": number for number, letter in enumerate(ascii_lowercase)}
+    assert drift.said(counts, "{} {}") == (
+        "added:z 25, added:y 24, added:x 23, added:w 22, added:v 21, added:u 20, added:t 19, added:s 18, added:r 17, "
+        "added:q 16 and 16 more"
+    )
+    assert drift.said({"added:a": 1, "added:b": 1}, "{} ({})") == "added:a (1), added:b (1)"
+    assert drift.said({}, "{} {}") == ""
 
 
 def test_a_run_names_the_field_counts_it_and_measures_it(place: Place, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -392,6 +393,36 @@ def test_what_was_rewritten_is_closed_with_the_counts_and_the_arrival_that_it_ha
         assert known.news(stored), "what was erased is not taken for what is there"
 
 
+@pytest.mark.parametrize("others", [0, 120])
+def test_a_run_that_commits_late_does_not_take_back_an_erasure(ledger: Ledger, others: int) -> None:
+    objects = OBJECTS[: 1 + others]
+    lock = closed(ledger, *objects)
+    ledger.begin_rewriting(lock, objects[0])
+    ledger.rewritten(lock, objects[0], "n0")
+    erased = item_of("object#raw/0.json#e0")
+    ledger.commit(manifest("one", objects))
+    assert item_of("object#raw/0.json#e0") == erased
+    assert ledger.objects("readings").closed.keys() == {("raw/0.json", "n0"), *((o.key, o.etag) for o in objects[1:])}
+
+
+def test_a_run_that_commits_late_does_not_close_what_a_later_one_reads(ledger: Ledger) -> None:
+    lock = closed(ledger, OBJECTS[0])
+    ledger.begin_rewriting(lock, OBJECTS[0])
+    ledger.rewritten(lock, OBJECTS[0], "n0")
+    ledger.claim(lock, OBJECTS[:1])
+    ledger.commit(manifest("one", OBJECTS[:1]))
+    claimed = item_of("object#raw/0.json#e0")
+    assert (claimed["status"], claimed["run_id"]) == ("CLAIMED", "two")
+
+
+def test_a_commit_that_may_not_write_is_an_error(ledger: Ledger) -> None:
+    ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
+    large = replace(OBJECTS[0], key="k" * 2000)
+    with pytest.raises(ClientError, match=r"ValidationException|size"):
+        ledger.commit(manifest("one", (large,)))
+    assert [run["status"] for run in ledger.runs("readings")] == ["PREPARED"]
+
+
 def test_who_was_taken_over_does_not_begin_to_rewrite(ledger: Ledger, clock: Clock) -> None:
     lock = closed(ledger, OBJECTS[0])
     clock.moment += LEASE + timedelta(seconds=1)
@@ -417,3 +448,22 @@ def test_an_audit_says_what_was_done_when_and_by_which_run(ledger: Ledger) -> No
     sort = f"erased#{START.isoformat()}#one"
     expected = {"pk": "audit#readings", "sk": sort, "action": "erased", "at": START.isoformat()}
     assert item_of(sort, "audit#readings") == {**expected, "run_id": "one", "rows": "3"}
+
+
+def test_a_number_is_read_as_the_number_that_it_is_also_inside_lists(ledger: Ledger) -> None:
+    record = {"started_at": "x", "details": {"first": [1, {"rows": 2}], "count": 3}}
+    ledger.prepare(locked(ledger, "one"), "one", record)
+    details = ledger.run("readings", "one")["details"]
+    assert details == {"first": [1, {"rows": 2}], "count": 3}
+    assert [type(number) for number in (details["first"][0], details["first"][1]["rows"], details["count"])] == [
+        int,
+        int,
+        int,
+    ]
+
+
+@pytest.mark.parametrize("value", [Decimal("0.5"), [Decimal("0.5")]])
+def test_a_number_that_is_no_whole_one_is_refused(ledger: Ledger, value: Any) -> None:
+    ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x", "details": {"ratio": value}})
+    with pytest.raises(ValueError, match=r"0\.5 is no whole number"):
+        ledger.run("readings", "one")

@@ -40,7 +40,23 @@ def raw(spark: SparkSession, *objects: StoredObject) -> DataFrame:
 
 
 def judged(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return validation.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings)
+    return validation.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings, KEYS)
+
+
+def test_a_record_of_before_the_first_key_has_no_token_and_is_quarantined(spark: SparkSession) -> None:
+    late = tuple(replace(version, valid_from=datetime(2026, 11, 20, 9, 30, tzinfo=UTC)) for version in KEYS)
+    rows = validation.judged(raw(spark, SECOND), MESSAGES, READINGS, transform.sensor_readings, late).collect()
+    assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [["key:none"], []]
+
+
+def test_a_record_that_breaks_a_rule_is_quarantined_for_that_and_not_for_its_key(spark: SparkSession) -> None:
+    rows = validation.judged(raw(spark, FIRST), MESSAGES, READINGS, transform.sensor_readings, ()).collect()
+    assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [
+        ["key:none"],
+        ["range:temperature_c"],
+        ["malformed:line"],
+        ["key:none"],
+    ]
 
 
 def stored(spark: SparkSession, *objects: StoredObject) -> DataFrame:
@@ -169,7 +185,7 @@ def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkS
     bodies = {FIRST.key: "\n".join(lines).encode()}
     many = typed.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
     accepted = validation.accepted(
-        validation.judged(many, MESSAGES, READINGS, transform.sensor_readings), READINGS, KEYS, "r"
+        validation.judged(many, MESSAGES, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
     )
     (only,) = staging.staged(area, READINGS, accepted).changes
     rows = spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{only.staged}").coalesce(1).collect()

@@ -1,11 +1,17 @@
 """The flow as the deployment tells it, and what is drawn of a deployment that does not tell all."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lake.contract import model
+from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.environment.partial_results import Part
 from lake.report import flow, layout
@@ -98,3 +104,59 @@ def test_arrows_lead_only_to_what_is_drawn() -> None:
 )
 def test_sizes_are_said_as_people_read_them(number: int, said: str) -> None:
     assert flow.size(number) == said
+
+
+SHARED = {"curated_hours": "raw_weather", "curated_other": "raw_iot_sensors", "curated_days": "raw_weather"}
+
+
+@pytest.fixture
+def curated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """A lake with some of the curated datasets of ``SHARED``, each made from its raw one."""
+    names = list(SHARED)[: request.param]
+    shutil.copytree(model.folder(), tmp_path / "contracts", ignore=shutil.ignore_patterns("curated_*"))
+    for name in names:
+        text = (model.folder() / "weather_iot" / "curated_weather.yaml").read_text(encoding="utf-8")
+        text = text.replace("curated_weather", name).replace("raw_weather", SHARED[name])
+        (tmp_path / "contracts" / "weather_iot" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(model, "folder", lambda: tmp_path / "contracts")
+    model.load.cache_clear()
+    yield names
+    model.load.cache_clear()
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 3])
+@pytest.mark.parametrize("curated", [0, 1, 3], indirect=True)
+def test_any_number_of_datasets_and_jobs_is_drawn_and_none_hides_another(curated: list[str], jobs: int) -> None:
+    raw = {SHARED[name] for name in curated}
+    tables = {*raw, *curated, *(f"quarantine_{name}" for name in curated)}
+    hops = Hops(
+        (),
+        (),
+        tuple(Hop(f"job-{number}", tuple(curated[number:]), ()) for number in range(jobs)),
+        {f"job-{number}": tuple(raw) for number in range(jobs)},
+    )
+    drawn = flow.flow(hops, {}, {name: Part("Athena", 1) for name in tables}, {})
+    assert sorted(node.name for node in drawn.nodes) == sorted(
+        {*tables, *(f"job-{number}" for number in range(jobs)), flow.QUERY}
+    )
+    for picture in (layout.wide(drawn), layout.narrow(drawn)):
+        assert len(picture.paths) == len(drawn.edges)
+        assert [(one.node.name, two.node.name) for one, two in combinations(picture.boxes, 2) if _meet(one, two)] == []
+        assert all(box.x >= 0 and box.x + box.width <= picture.width for box in picture.boxes)
+        assert all(box.y >= 0 and box.y + box.height <= picture.height for box in picture.boxes)
+
+
+def _meet(one: layout.Box, two: layout.Box) -> bool:
+    return (
+        one.x < two.x + two.width
+        and two.x < one.x + one.width
+        and one.y < two.y + two.height
+        and two.y < one.y + one.height
+    )
+
+
+@pytest.mark.parametrize("curated", [0, 3], indirect=True)
+def test_the_datasets_of_a_lake_are_listed_once_each(curated: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "_dataset", lambda _platform, loaded: loaded)
+    listed = [loaded.name for loaded in inventory.datasets(answering())]
+    assert sorted(listed) == sorted({*curated, *(SHARED[name] for name in curated)})

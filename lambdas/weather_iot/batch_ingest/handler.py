@@ -20,6 +20,7 @@ from open_meteo import City, Hour, UpstreamError, fetch
 # What is left of the function's time for storing and for saying what failed.
 RESERVE_SECONDS = 15.0
 HOURS_PER_DAY = 24
+_ATTEMPTS_AT_A_CONFLICT = 5
 logger = Logger(service="batch_ingest")
 
 
@@ -113,10 +114,17 @@ def _newest(client: Any, bucket: str, folder: str) -> str | None:
 
 
 def _create(client: Any, bucket: str, key: str, body: bytes) -> None:
-    try:
-        client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/x-ndjson", IfNoneMatch="*")
-    except ClientError as error:
-        # The same event twice at once: the other invocation stored this very content.
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
-            raise
+    """Store the object; one that is there is of the same event, delivered twice, and says the same."""
+    put = {"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/x-ndjson", "IfNoneMatch": "*"}
+    for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
+        try:
+            client.put_object(**put)
+            break
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 412:
+                break
+            # A concurrent put of this key is under way: the same put again meets its outcome.
+            if status != 409 or attempt == _ATTEMPTS_AT_A_CONFLICT:
+                raise
     logger.info("stored", extra={"object": key})

@@ -93,11 +93,18 @@ def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     digest = hashlib.sha256(record).hexdigest()[:16]
     key = f"{prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/large_{digest}.json"
-    try:
-        client.put_object(Bucket=bucket, Key=key, Body=record, ContentType="application/x-ndjson", IfNoneMatch="*")
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
-            raise
+    put = {"Bucket": bucket, "Key": key, "Body": record, "ContentType": "application/x-ndjson", "IfNoneMatch": "*"}
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            client.put_object(**put)
+            break
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 412:
+                break
+            # A concurrent put of this key is under way: the same put again meets its outcome.
+            if status != 409 or attempt == _ATTEMPTS:
+                raise
     logger.warning("too large for the stream", extra={"object": key, "bytes": len(record)})
 
 
