@@ -1,4 +1,4 @@
-"""What the page shows. It is data alone: ``gather`` fills it from a platform, ``page`` draws it."""
+"""The data of the report: ``gather`` fills it from a platform, ``page`` renders it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class Report:
 
     @property
     def now(self) -> datetime:
-        """As of when all of it is."""
+        """Return the timestamp of the snapshot (UTC)."""
         return self.state.now
 
     @property

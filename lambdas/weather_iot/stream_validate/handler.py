@@ -56,7 +56,7 @@ def _refuse(word: str) -> NoReturn:
 
 
 def put_refused(client: Any, stream: str, refused: int) -> None:
-    """Count what was refused, nothing too. Not being heard must not keep good records from raw."""
+    """Put the number of refused records, zero included. Best effort: a failure of CloudWatch never stops delivery."""
     named = {"Environment": os.environ["ENVIRONMENT"], "DeliveryStreamName": stream}
     dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
     datum = {"MetricName": "RecordsRefused", "Value": refused, "Unit": "Count", "Dimensions": dimensions}
