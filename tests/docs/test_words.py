@@ -75,7 +75,7 @@ def test_every_entry_is_used_somewhere() -> None:
 
 def test_words_that_our_own_tables_contracts_runs_and_tests_consist_of_have_an_entry() -> None:
     counts = {name for name, field in Counts.__dataclass_fields__.items() if field.type == "int" or field.type is int}
-    properties = (schema._CUSTOM_NAMES | schema._SLA_NAMES) - KNOWN_PROPERTIES
+    properties = (schema.CUSTOM_NAMES | schema.SLA_NAMES) - KNOWN_PROPERTIES
     words = {*get_args(Kind), *counts, *properties, *TIERS}
     assert len(words) > 20
     assert sorted(words - ENTRIES.keys()) == []
