@@ -97,7 +97,7 @@ def _columns(document: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _check_type(file: str, place: str, column: Any) -> None:
-    """Only types that Glue and Spark spell alike: no type table exists, so none can be wrong."""
+    """Check the column's type. Only types that Glue and Spark spell alike are allowed, so no table translates types."""
     spelled = str(column.get("physicalType"))
     if spelled not in SIMPLE_TYPES and not spelled.startswith(NESTED_TYPES):
         raise ContractError(
