@@ -55,7 +55,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything, each part with where it is from. Series and quarantine are by dataset, changes newest first.
+    """All data of the report, each part with its origin. Series and quarantine are by dataset, changes newest first.
 
     ``since`` is when the history begins that is shown.
     """
@@ -79,7 +79,7 @@ class Report:
 
     @property
     def failures(self) -> dict[str, str]:
-        """The parts that could not be read, by what they are, each with the reason."""
+        """Return the parts that could not be read, by name, each with the reason."""
         named: dict[str, Part[Any]] = {
             "the datasets": self.state.datasets,
             "the alarms": self.state.alarms,
@@ -101,6 +101,6 @@ class Report:
 
     @property
     def problems(self) -> list[Problem]:
-        """What needs attention, parts that could not be read included."""
+        """Return the problems, parts that could not be read included."""
         unread = [Problem(f"Could not be read: {', '.join(self.failures)}. Below stands why.")] if self.failures else []
         return [*unread, *health.seen(self.state)]
