@@ -92,6 +92,7 @@ locks: ## resolve requirements/*.in anew into the locks
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done
 
-docs: setup ## write the pages of the datasets from their contracts, and the table of faults from its catalogue
+docs: setup ## write the pages of the datasets, contracts/schema.json, and the table of faults from its catalogue
 	@$(PYTHON) -m lake.contract.pages
+	@$(PYTHON) -m lake.contract.json_schema
 	@$(PYTHON) -m tests.faults.document

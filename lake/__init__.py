@@ -1,1 +1,1 @@
-"""The shared Python of the lake: contracts, rules, pseudonyms, units, ledger, publishing and the ``lake`` command."""
+"""The shared Python of the lake: contracts, validation, pseudonyms, tables, runs, the ``lake`` command."""

@@ -10,7 +10,7 @@ from lake.operations.job import Job
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read what is new, judge it by contract, pseudonymise, merge, publish, count; raises JobFailed."""
+    """Load new raw records: validate by contract, pseudonymise, merge, publish, count. Raises JobFailed."""
     job = Job.from_arguments(arguments)
     job.run("curated_weather", weather)
     job.run("curated_sensor_readings", sensor_readings)

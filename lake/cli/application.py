@@ -1,6 +1,6 @@
-"""The ``lake`` command: look at a deployed platform, and repair its data.
+"""The ``lake`` command: inspect a deployed platform and repair its data.
 
-Talks to where the AWS credentials and AWS_ENDPOINT_URL point.
+It uses the AWS credentials and AWS_ENDPOINT_URL of the environment.
 """
 
 import sys
@@ -43,9 +43,9 @@ def status(
     as_json: Json = False,
     all_alarms: Annotated[bool, typer.Option("--all", help="On a terminal, the alarms in state OK too.")] = False,
 ) -> None:
-    """Datasets with freshness and last run, alarms, and what needs attention, with its section of RUNBOOK.md.
+    """Show datasets with freshness and last run, alarms, and problems with their section of RUNBOOK.md.
 
-    Ends with 1 when something does: an alarm in ALARM, data older than promised, a last run that failed, or a part
+    Ends with 1 when there is a problem: an alarm in ALARM, data older than promised, a last run that failed, or a part
     that could not be read.
     """
     platform = load(env)
@@ -66,7 +66,7 @@ def runs(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """What the last runs did, from the ledger: received = new + replaced + duplicate + quarantined."""
+    """Show the last runs from the ledger: received = new + replaced + duplicate + quarantined."""
     names = [dataset] if dataset else inventory.curated()
     for name in names:
         model.load(name)
@@ -90,9 +90,9 @@ def query(
 
 @application.command("cost")
 def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
-    """What the platform costs a month, estimated from what it has used since its deployment, 30 days at most.
+    """Estimate the monthly cost from the usage since the deployment, at most the last 30 days.
 
-    What the estimate rests on and leaves out goes to standard error. Ends with 1 when a service could not be asked.
+    Assumptions and omissions of the estimate go to standard error. Ends with 1 when a service could not be asked.
     """
     platform = load(env)
     window = usage.window(platform)
@@ -126,7 +126,7 @@ def write_report(
 
 
 def main() -> None:
-    """Run the command with what other packages add to it; 1 with one sentence when it cannot do what was asked."""
+    """Run the command, with the subcommands of other packages; returns 1 and prints one sentence on an error."""
     for point in entry_points(group="lake.commands"):
         addition: Any = point.load()
         application.add_typer(addition, name=point.name)

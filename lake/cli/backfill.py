@@ -1,4 +1,4 @@
-"""``lake backfill``: days built again from raw: what it takes, what it would change, done, and taken back."""
+"""``lake backfill``: plan, preview, run and undo a rebuild of days from raw."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ def plan(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """What building these days again would read and cost, estimated from how past runs went. Nothing is started.
+    """Estimate what rebuilding these days would read and cost, from past runs. Starts nothing.
 
     Example: lake backfill plan curated_weather --from 2026-11-01 --to 2026-11-30
     """
@@ -60,9 +60,9 @@ def run(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Build these days again and compare: rows equal, changed, missing, added. With --yes, put in place what differs.
+    """Rebuild these days and compare: rows equal, changed, missing, added. With --yes, replace what differs.
 
-    A run that dies is finished by the next one; give the same command again. Ends with 1 when rows would be lost.
+    The next run finishes one that died: give the same command again. Ends with 1 when rows would be lost.
     """
     _check(first, last)
     window = {"first": first.date().isoformat(), "last": last.date().isoformat(), "days": days}
@@ -77,7 +77,7 @@ def undo(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Put back what was there before a run, unit by unit, as a run of its own.
+    """Restore the table as it was before a run, unit by unit, as a run of its own.
 
     Refused when a later run has changed one of the units: undo that first. Old versions are kept for 30 days. What a
     refresh had read stays read: 'lake backfill run' brings its records again.

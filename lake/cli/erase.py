@@ -1,4 +1,4 @@
-"""``lake erase``: all that is stored of one subject."""
+"""``lake erase``: erase all stored records of one subject."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ def erase(
 
 
 def _sealed(platform: Platform, dataset: str, subject: str) -> dict[str, str | int]:
-    """The subject as an argument of the job: arguments are logged, so it is sealed."""
+    """Return the subject encrypted for the job's arguments, which are logged."""
     versions = quarantined_record.versions(platform)
     newest = max(key.version for key in versions)
     return {"key_version": newest, "sealed_payload": encryption.sealed(dataset, versions, newest, subject.encode())}

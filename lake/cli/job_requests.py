@@ -1,4 +1,4 @@
-"""How a command has something done: the pipeline's Glue job does it, the command waits and shows what came of it."""
+"""Run an operation in the pipeline's Glue job and wait for its result."""
 
 import json
 import sys
@@ -26,11 +26,11 @@ _COUNTS = ("received", "new", "replaced", "duplicate", "quarantined")
 
 
 class JobDidNot(LakeError):
-    """The job did not do what it was started for; the message is its reason."""
+    """The Glue job has failed; the message is its reason."""
 
 
 def caller(platform: Platform) -> str:
-    """Who asks: the IAM ARN of a user, or of the role without the name of the session, which is a person's."""
+    """Return the caller's IAM ARN; of a role without the session's name, which may be a person's."""
     arn: str = platform.client("sts").get_caller_identity()["Arn"]
     if ":assumed-role/" not in arn:
         return arn
@@ -39,7 +39,7 @@ def caller(platform: Platform) -> str:
 
 
 def answer(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """Have an operation previewed or judged; the rows of its answer."""
+    """Run a preview or a validation in the job; returns its result rows."""
     name = uuid.uuid4().hex
     _run(platform, dataset, operation, {**arguments, "answer": name, "preview": True})
     body = Storage(platform.client("s3")).read(
@@ -50,9 +50,9 @@ def answer(platform: Platform, dataset: str, operation: str, arguments: dict[str
 
 
 def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> list[inventory.Run]:
-    """Have an operation done; its runs as the ledger has them, oldest first. None: there was nothing to do.
+    """Run an operation in the job; returns its runs from the ledger, oldest first, none if nothing was to do.
 
-    Raises JobDidNot when the dataset is still locked by a run that died, for then nobody has even looked.
+    Raises JobDidNot when the dataset is still locked by a run that died, because then the job did nothing.
     """
     started = _run(platform, dataset, operation, arguments)
     found = [run for run in inventory.runs(platform, [dataset]) if run.started_at >= started and run.kind == operation]
@@ -64,7 +64,7 @@ def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, 
 def order(
     platform: Platform, dataset: str, operation: str, arguments: dict[str, Any], yes: bool, as_json: bool
 ) -> None:
-    """Have it done, or without ``yes`` only previewed, and print a row for each run."""
+    """Run an operation, or without ``yes`` its preview, and print a row for each run."""
     model.load(dataset)
     if yes:
         rows = [row_of_run(run) for run in done(platform, dataset, operation, arguments)]
@@ -76,21 +76,21 @@ def order(
 
 
 def row_of(row: dict[str, Any]) -> dict[str, Any]:
-    """What a preview found, as a row of the shape that runs have."""
+    """Return a preview's result as a row of the same shape as runs."""
     details = {name.replace("_", " "): value for name, value in row["details"].items() if isinstance(value, int)}
     counts = {name: row[name] for name in _COUNTS}
     return {"run": "preview", "kind": row["kind"], **counts, "units": row["units"], **details}
 
 
 def row_of_run(run: inventory.Run) -> dict[str, Any]:
-    """A run that has been done."""
+    """Return a committed run as a row."""
     details = {name.replace("_", " "): value for name, value in run.details.items() if isinstance(value, int)}
     counts = {name: getattr(run, name) for name in _COUNTS}
     return {"run": run.run_id, "kind": run.kind, **counts, "units": run.units, **details}
 
 
 def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
-    """Start the job and wait for its end; when it began to work. Raises JobDidNot with the job's reason."""
+    """Start the job and wait for its end; returns its start time. Raises JobDidNot with the job's reason."""
     client, job = platform.client("glue"), _job(platform, dataset, operation)
     said = {"dataset": dataset, "by": caller(platform), **arguments}
     given = {"--operation": operation, "--operation_arguments": json.dumps(said)}
@@ -107,7 +107,7 @@ def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, 
 
 
 def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
-    """Start the job as soon as no other run of it works."""
+    """Start the job, waiting while another run of it is active; returns the run id."""
     while True:
         try:
             return str(client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"])

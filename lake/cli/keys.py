@@ -1,4 +1,4 @@
-"""``lake keys``: the versions of the key behind all pseudonyms."""
+"""``lake keys``: list and rotate the versions of the pseudonym key."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ group = typer.Typer(
 
 @group.command("list")
 def list_versions(env: Environment = "dev", as_json: Json = False) -> None:
-    """The versions and the event times that they count for."""
+    """List the key versions and the event times that they are for."""
     show(key_rotation.schedule(load(env)), as_json, "Versions of the pseudonym key")
 
 

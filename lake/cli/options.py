@@ -1,4 +1,4 @@
-"""Options that many commands have, and the question that some of them put to Athena."""
+"""Options that several commands share, and their query of Athena."""
 
 from typing import Annotated
 
@@ -13,6 +13,6 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without this, only show
 
 
 def ask(platform: Platform, sql: str) -> athena.Answer:
-    """The answer of the platform's Athena workgroup."""
+    """Run a statement in the platform's Athena workgroup and return its result."""
     names = platform.names
     return athena.query(platform.client("athena"), names["workgroup"], names["database"], sql)

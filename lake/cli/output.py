@@ -1,4 +1,4 @@
-"""What commands print: a table on a terminal, plain lines elsewhere, JSON on request."""
+"""Print rows: as a table on a terminal, as plain lines elsewhere, as JSON on request."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""``lake quarantine``: records that broke a rule, from a look at them to their way into curated or out of sight."""
+"""``lake quarantine``: list, show, fix, replay and discard rejected records."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def list_records(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """The records that a dataset has rejected: why, by which version of its contract, and where they stand in raw."""
+    """List the records that a dataset has rejected: reasons, contract version, place in raw."""
     twin = model.load(dataset).quarantine()
     columns = (
         "arrived_at, array_join(reasons, ' ') AS reasons, "
@@ -48,10 +48,11 @@ def list_records(
 
 @group.command("show")
 def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_json: Json = False) -> None:
-    """Open one record and print what it says, in clear.
+    """Decrypt one record and print it in clear.
 
-    It may hold personal data. Only who may read the pseudonym key can do this, as the role …-quarantine-repair-<env>
-    may; the ledger keeps who has opened what and when. Ends with 1 when there is no such record.
+    It may hold personal data. The caller needs the right to read the pseudonym key, as the role
+    …-quarantine-repair-<env> has; the ledger keeps who has opened which record, and when.
+    Ends with 1 when there is no such record.
     """
     # Parquet and ciphers take longer to import than the other commands to run.
     from lake.maintenance import quarantined_record
@@ -121,10 +122,10 @@ def replay(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Judge records again under today's contract, from the raw lines they came from.
+    """Validate records again under the current contract, from the raw lines they came from.
 
-    What passes goes to curated, once, and leaves the quarantine in the same run; what fails stays. Repeat it as often
-    as you like. Example: lake quarantine replay curated_weather --reason range:temperature_c --yes
+    Valid records move from quarantine to curated in one run; the others stay. The command can be repeated at will.
+    Example: lake quarantine replay curated_weather --reason range:temperature_c --yes
     """
     chosen = _selection(record, reason, source_object, run, everything)
     job_requests.order(load(env), dataset, "replay", chosen, yes, as_json)
@@ -143,7 +144,7 @@ def discard(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Take records out of the quarantine. Raw keeps them; the ledger keeps who did it, when and why.
+    """Remove records from the quarantine. Raw keeps them; the ledger keeps who did it, when and why.
 
     Example: lake quarantine discard curated_weather --record raw/weather/date=2026-11-20/a.json:2 --why "test data"
     """

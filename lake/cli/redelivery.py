@@ -1,4 +1,4 @@
-"""``lake refused``: messages that the delivery stream did not put into raw."""
+"""``lake refused``: list and redeliver messages that the delivery stream did not put into raw."""
 
 from collections import Counter
 from typing import Annotated
@@ -24,7 +24,7 @@ def list_refused(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """The messages that wait: why each was refused, and where it stands. What they say is not shown."""
+    """List the waiting messages: reason and place of each. Their content is not shown."""
     platform = load(env)
     found = redelivery.waiting(platform, redelivery.stream(platform))
     newest = sorted(found, key=lambda message: (message.arrived_at, message.line), reverse=True)[:last]
@@ -44,9 +44,9 @@ def replay(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Send messages to the stream again, each once: those that came while the stream's check itself failed.
+    """Redeliver messages to the stream, each once: those that came while the stream's check itself failed.
 
-    Ends with 1 when the stream does not take all of them; repeat it then.
+    Ends with 1 when the stream does not accept all of them; repeat the command then.
     """
     platform = load(env)
     source = redelivery.stream(platform)

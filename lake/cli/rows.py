@@ -1,4 +1,4 @@
-"""The rows that commands print, made from what the lake is."""
+"""Convert the lake's objects to the rows that commands print."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -42,7 +42,7 @@ def _only(rows: Sequence[dict[str, Any]], *columns: str) -> list[dict[str, Any]]
 
 
 def state_summary(state: State, problems: Sequence[Problem]) -> dict[str, Any]:
-    """What was seen, as JSON; null for a part that could not be read."""
+    """Return the snapshot for JSON output; None for a part that could not be read."""
     datasets, alarms = state.datasets.value, state.alarms.value
     return {
         "environment": state.environment,
@@ -70,7 +70,7 @@ def dataset_row(dataset: Dataset, now: datetime) -> dict[str, Any]:
 
 
 def alarm_row(alarm: Alarm) -> dict[str, Any]:
-    """One alarm; what to do only while it rings."""
+    """Return one alarm as a row; with its remedy only in ALARM."""
     return {
         "alarm": alarm.name,
         "state": alarm.state,

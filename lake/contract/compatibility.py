@@ -1,7 +1,7 @@
-"""What a changed contract breaks, and for whom: asked before it is deployed.
+"""Find breaking changes of contracts before they are deployed.
 
-A dataset that others are made from has producers: they break when more is asked of them. Any other dataset has readers:
-they break when something that they read goes, changes its meaning, or may be null.
+A dataset that others are made from has producers: stricter requirements break them. Any other dataset has readers: a
+removed column, another meaning or a new null breaks them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _WIDER = {
 
 @dataclass(frozen=True)
 class Breach:
-    """One contract that breaks what relies on it; ``changes`` are sentences, ``consumers`` names."""
+    """A breaking change of one contract; ``changes`` are sentences, ``consumers`` names."""
 
     dataset: str
     before: str
@@ -27,7 +27,7 @@ class Breach:
     consumers: tuple[str, ...]
 
     def sentence(self) -> str:
-        """What is broken, for whom, and what to do."""
+        """Return the change, its consumers and the remedy as text."""
         major = int(self.before.split(".")[0]) + 1
         changes, consumers = "; ".join(self.changes), ", ".join(self.consumers) or "nobody that a contract names"
         return (
@@ -37,7 +37,7 @@ class Breach:
 
 
 def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> list[Breach]:
-    """The contracts that break others without a new major version; both map names to contracts."""
+    """Return the breaking changes without a new major version; both arguments map names to contracts."""
     found = []
     produced = {contract.source for contract in (*before.values(), *after.values())}
     for name, old in sorted(before.items()):
@@ -50,7 +50,7 @@ def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> l
 
 
 def consumers(contract: Contract, all_contracts: Mapping[str, Contract]) -> tuple[str, ...]:
-    """Who relies on a dataset: what is made from it, and who the contract says."""
+    """Return the consumers of a dataset: the datasets made from it, and those that its contract names."""
     derived = sorted(other.name for other in all_contracts.values() if other.source == contract.name)
     return (*derived, *contract.consumers)
 

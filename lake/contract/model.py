@@ -1,4 +1,4 @@
-"""A dataset is one contract: the only place where its columns, key, rules, unit and tolerance are written."""
+"""The contract of a dataset: the only place where its columns, key, rules, unit and tolerance are written."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -42,9 +42,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A sentence over whole rows: ``condition`` is Spark SQL that holds for a good row.
+    """A rule on whole rows: ``condition`` is Spark SQL that is true for a valid row.
 
-    Of a suspicion it is a query over ``{rows}``, all rows of some days, whose first column names what is suspected.
+    For a dataset-level check, ``condition`` is a query over ``{rows}``, all rows of some days; the first column of its
+    result names the findings.
     """
 
     id: str
@@ -54,13 +55,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """One dataset; ``example`` is a query that answers something about it, ``consumers`` who relies on it.
+    """One dataset; ``example`` is a query on it, ``consumers`` are those who rely on it.
 
     ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
 
     A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
 
-    ``freshness_seconds`` is how old the newest data may be before somebody is told; None when nobody is.
+    ``freshness_seconds`` is the age of the newest data at which an alarm rings, None without an alarm.
     """
 
     name: str
@@ -112,32 +113,32 @@ class Contract:
         return ", ".join(f"`{column.stored_name}` {column.stored_type}" for column in self.stored)
 
     def tolerates(self, quarantined: int, received: int) -> bool:
-        """Whether a run with these counts may publish."""
+        """Return True if a run with these counts may publish."""
         return quarantined <= max(self.tolerated_records, self.tolerance * received)
 
     def column(self, name: str) -> Column:
-        """The column of that name; raises ContractError when there is none."""
+        """Return the column of that name; raises ContractError when there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
         raise ContractError(f"{self.name} has no column '{name}'")
 
     def quarantine(self) -> "Contract":
-        """The twin that keeps what this dataset rejected."""
+        """Return the contract of the quarantine table, which keeps the dataset's rejected records."""
         folder = f"quarantine/{self.path.rsplit('/', 1)[-1]}"
         template = load(QUARANTINE_TEMPLATE)
         return replace(template, name=f"quarantine_{self.name}", path=folder, source=self.source)
 
 
 def folder() -> Path:
-    """Where the contracts are: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the contracts: inside the installed package, or beside it in a checkout."""
     inside = Path(__file__).parents[1] / "contracts"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "contracts"
 
 
 @cache
 def load(name: str) -> Contract:
-    """The contract of the dataset ``name``; raises ContractError with file, place and likely word."""
+    """Return the contract of the dataset ``name``; raises ContractError with file, place and likely word."""
     found = [path for path in files() if path.stem == name]
     if len(found) != 1:
         raise ContractError(f"{len(found)} contracts are named '{name}'; there are {[path.stem for path in files()]}")
@@ -145,17 +146,17 @@ def load(name: str) -> Contract:
 
 
 def files() -> list[Path]:
-    """All contract files, sorted."""
+    """Return all contract files, sorted."""
     return sorted(folder().glob("*/*.yaml"))
 
 
 def read(path: Path) -> Contract:
-    """The contract in one YAML file; raises ContractError."""
+    """Return the contract in one YAML file; raises ContractError."""
     return parse(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
 
 
 def parse(document: Any, file: str) -> Contract:
-    """The contract in a parsed YAML document; ``file`` names it in a ContractError."""
+    """Return the contract in a parsed YAML document; ``file`` names it in a ContractError."""
     if not isinstance(document, dict):
         raise ContractError(f"{file}: a contract is a mapping")
     schema.check(document, file)
@@ -225,7 +226,7 @@ def _rules(dataset: Mapping[str, Any], engine: str) -> Iterator[Rule]:
 
 
 def _check_meaning(contract: Contract, file: str) -> None:
-    """What the grammar cannot say; a unit must follow from the key, or a corrected record would show twice."""
+    """Check what a schema cannot. A unit must follow from the key, or a corrected record would show twice."""
     names = [column.stored_name for column in contract.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:

@@ -19,13 +19,13 @@ _COMPARISONS = {
 
 
 def pages() -> dict[str, str]:
-    """File name to text of every dataset's page."""
+    """Return the pages of all datasets, by file name."""
     loaded = [model.read(path) for path in model.files()]
     return {f"{dataset.name}.md": page(dataset) for dataset in loaded}
 
 
 def page(dataset: Contract) -> str:
-    """The page of one dataset, in Markdown."""
+    """Return the page of one dataset in Markdown."""
     return "\n".join(
         [
             *_introduction(dataset),
@@ -102,7 +102,7 @@ def _example(dataset: Contract) -> Iterator[str]:
 
 
 def main() -> int:
-    """Write the pages, or with --check say which differ; 1 when some do."""
+    """Write the pages; with --check only list those that are not current, and return 1 if there are any."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; end with 1 when a page is not current")
     check = parser.parse_args().check

@@ -1,4 +1,7 @@
-"""The closed grammar of a contract: the words of ODCS 3.1 that this project understands, and nothing else."""
+"""The closed schema of a contract: the words of ODCS 3.1 and 3.2 that this project understands, and nothing else.
+
+contracts/schema.json says the same to editors, see lake/contract/json_schema.py.
+"""
 
 import difflib
 from collections.abc import Iterator
@@ -11,25 +14,32 @@ SIMPLE_TYPES = (
 )  # fmt: skip
 NESTED_TYPES = ("decimal(", "array<", "map<", "struct<")
 
-_QUALITY = {"id", "type", "metric", "mustBe", "arguments", "engine", "implementation", "description"}
+API_VERSIONS = {"v3.1.0", "v3.2.0"}
+KINDS = {"DataContract"}
+QUALITY = {"id", "type", "metric", "mustBe", "arguments", "engine", "implementation", "description"}
 # A condition of each row, or a query over all rows of some days.
-_ENGINES = {"spark", "spark-sql"}
-_OPTIONS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern"}
-_COLUMN = {
+ENGINES = {"spark", "spark-sql"}
+RULE_TYPES = {"library", "custom"}
+ARGUMENTS = {"validValues"}
+OPTIONS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern"}
+COLUMN = {
     "name", "logicalType", "physicalType", "description", "required", "primaryKey", "primaryKeyPosition", "partitioned",
     "partitionKeyPosition", "encryptedName", "classification", "logicalTypeOptions", "quality", "items", "tags",
 }  # fmt: skip
-_DATASET = {"name", "physicalName", "physicalType", "logicalType", "description", "properties", "quality"}
-_CONTRACT = {
+DATASET = {"name", "physicalName", "physicalType", "logicalType", "description", "properties", "quality"}
+CONTRACT = {
     "apiVersion", "kind", "id", "name", "version", "status", "domain", "description", "team", "schema",
     "slaProperties", "customProperties",
 }  # fmt: skip
-_SLA = {"property", "value", "unit"}
-_SLA_NAMES = {"retention", "freshness", "tolerance", "toleratedRecords"}
+DESCRIPTION = {"purpose", "usage", "limitations"}
+TEAM = {"name"}
+SLA = {"property", "value", "unit"}
+SLA_NAMES = {"retention", "freshness", "tolerance", "toleratedRecords"}
 # Units of an age, in seconds.
 SECONDS = {"m": 60, "h": 3600}
-_CUSTOM_NAMES = {"source", "unit", "example", "consumers"}
-_UNIT_PARTS = {"date", "hour"}
+CUSTOM = {"property", "value"}
+CUSTOM_NAMES = {"source", "unit", "example", "consumers"}
+UNIT_PARTS = {"date", "hour"}
 
 
 def check(document: Any, file: str) -> None:
@@ -44,38 +54,40 @@ def check(document: Any, file: str) -> None:
 
 def _words(document: Any) -> Iterator[tuple[str, Any, set[str]]]:
     """Yield (place, words found there, words known there) for the whole document."""
-    yield "contract", document, _CONTRACT
-    yield "description", document.get("description", {}), {"purpose", "usage", "limitations"}
-    yield "team", document.get("team", {}), {"name"}
+    yield "contract", document, CONTRACT
+    yield "apiVersion", [document.get("apiVersion")], API_VERSIONS
+    yield "kind", [document.get("kind")], KINDS
+    yield "description", document.get("description", {}), DESCRIPTION
+    yield "team", document.get("team", {}), TEAM
     for number, dataset in enumerate(document.get("schema", [])):
-        yield f"schema[{number}]", dataset, _DATASET
+        yield f"schema[{number}]", dataset, DATASET
         yield from _quality_words(f"schema[{number}]", dataset)
     for place, column in _columns(document):
-        yield place, column, _COLUMN
-        yield f"{place}.logicalTypeOptions", column.get("logicalTypeOptions", {}), _OPTIONS
+        yield place, column, COLUMN
+        yield f"{place}.logicalTypeOptions", column.get("logicalTypeOptions", {}), OPTIONS
         yield from _quality_words(place, column)
     yield from _property_words(document)
 
 
 def _property_words(document: Any) -> Iterator[tuple[str, Any, set[str]]]:
     for number, entry in enumerate(document.get("slaProperties", [])):
-        yield f"slaProperties[{number}]", entry, _SLA
-        yield f"slaProperties[{number}].property", [entry.get("property")], _SLA_NAMES
+        yield f"slaProperties[{number}]", entry, SLA
+        yield f"slaProperties[{number}].property", [entry.get("property")], SLA_NAMES
         if entry.get("property") == "freshness":
             yield f"slaProperties[{number}].unit", [entry.get("unit")], set(SECONDS)
     for number, entry in enumerate(document.get("customProperties", [])):
-        yield f"customProperties[{number}]", entry, {"property", "value"}
-        yield f"customProperties[{number}].property", [entry.get("property")], _CUSTOM_NAMES
+        yield f"customProperties[{number}]", entry, CUSTOM
+        yield f"customProperties[{number}].property", [entry.get("property")], CUSTOM_NAMES
         if entry.get("property") == "unit":
-            yield f"customProperties[{number}].value", entry.get("value", {}), _UNIT_PARTS
+            yield f"customProperties[{number}].value", entry.get("value", {}), UNIT_PARTS
 
 
 def _quality_words(place: str, owner: Any) -> Iterator[tuple[str, Any, set[str]]]:
     for number, rule in enumerate(owner.get("quality", [])):
-        yield f"{place}.quality[{number}]", rule, _QUALITY
-        yield f"{place}.quality[{number}].type", [rule.get("type")], {"library", "custom"}
-        yield f"{place}.quality[{number}].engine", [rule["engine"]] if "engine" in rule else [], _ENGINES
-        yield f"{place}.quality[{number}].arguments", rule.get("arguments", {}), {"validValues"}
+        yield f"{place}.quality[{number}]", rule, QUALITY
+        yield f"{place}.quality[{number}].type", [rule.get("type")], RULE_TYPES
+        yield f"{place}.quality[{number}].engine", [rule["engine"]] if "engine" in rule else [], ENGINES
+        yield f"{place}.quality[{number}].arguments", rule.get("arguments", {}), ARGUMENTS
 
 
 def _columns(document: Any) -> Iterator[tuple[str, Any]]:
@@ -85,7 +97,7 @@ def _columns(document: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _check_type(file: str, place: str, column: Any) -> None:
-    """Only types that Glue and Spark spell alike: no type table exists, so none can be wrong."""
+    """Check the column's type. Only types that Glue and Spark spell alike are allowed, so no table translates types."""
     spelled = str(column.get("physicalType"))
     if spelled not in SIMPLE_TYPES and not spelled.startswith(NESTED_TYPES):
         raise ContractError(

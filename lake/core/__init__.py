@@ -1,1 +1,1 @@
-"""What every other room stands on: objects in S3, counts of records, errors. Needs boto3 and nothing else."""
+"""The base of all other rooms: S3 objects, record counts, errors. Needs boto3 and nothing else."""

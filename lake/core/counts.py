@@ -1,4 +1,4 @@
-"""What became of the records of a run or of an object, as numbers that must add up."""
+"""Record counts of a run or of one object, and the check that they balance."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 
 @dataclass(frozen=True)
 class Counts:
-    """received = new + replaced + duplicate + quarantined; ``reasons`` counts broken rules, several to a record.
+    """Record counts, balanced when received = new + replaced + duplicate + quarantined.
 
-    ``drift`` counts the records whose fields are not those of the contract, by what is different; it is known of runs
-    only, not of each object, and no part of the equation.
+    ``reasons`` counts broken rules; a record may break several. ``drift`` counts records whose fields differ from the
+    contract, by kind of difference; runs have it, single objects do not, and it is no part of the equation.
     """
 
     received: int
@@ -23,12 +23,12 @@ class Counts:
 
     @property
     def add_up(self) -> bool:
-        """Whether every received record is accounted for."""
+        """Return True if every received record is accounted for."""
         return self.unaccounted == 0
 
     @property
     def unaccounted(self) -> int:
-        """How many records are missing or too many."""
+        """Return the number of records that are missing or surplus, without sign."""
         return abs(self.received - self.new - self.replaced - self.duplicate - self.quarantined)
 
 
@@ -36,7 +36,7 @@ NOTHING = Counts(0, 0, 0, 0, 0, {})
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """The sum of counts."""
+    """Return the sum of the counts, including ``reasons`` and ``drift``."""
     sums, reasons, drift = Counter[str](), Counter[str](), Counter[str]()
     for part in parts:
         numbers = asdict(part)

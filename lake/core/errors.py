@@ -1,4 +1,4 @@
-"""The errors of the lake: each says what is wrong, where, and what to do."""
+"""Errors of the lake. Each message names the fault, its place and the remedy."""
 
 import re
 
@@ -6,7 +6,7 @@ from lake.core.counts import NOTHING, Counts
 
 
 class LakeError(Exception):
-    """Base of all errors that a user of the lake can act on; ``counts`` is what the run had counted by then."""
+    """Base class of errors that a user can act on; ``counts`` holds the run's counts at the time of the error."""
 
     def __init__(self, message: str, counts: Counts = NOTHING) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class SchemaMismatch(LakeError):
 
 
 class ToleranceExceeded(LakeError):
-    """More records of a run broke a rule than the contract tolerates; nothing was published."""
+    """A run has rejected more records than the contract tolerates; nothing was published."""
 
 
 class CountsDoNotAdd(LakeError):
@@ -34,7 +34,7 @@ class CountsDoNotAdd(LakeError):
 
 
 class OutsideWriter(LakeError):
-    """A unit holds something that no run of the ledger has written; nothing more is published."""
+    """A partition file has content that no run in the ledger wrote; the run stops publishing."""
 
 
 class RawObjectUnreadable(LakeError):
@@ -42,11 +42,11 @@ class RawObjectUnreadable(LakeError):
 
 
 class DatasetHeld(LakeError):
-    """Another run holds the dataset, and what was asked for cannot be left to that."""
+    """Another run holds the dataset's lock, and the requested operation cannot be left to that run."""
 
 
 class LeaseLost(LakeError):
-    """Another run has taken the dataset over; this one may not publish."""
+    """Another run has taken over the dataset's lock; this run may not publish."""
 
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -55,7 +55,7 @@ _OURS = re.compile(r"(?:(?:lake|botocore)\.[\w.]*?|(?=(?:OS|Permission|Connectio
 
 
 def sentence(error: BaseException) -> str:
-    """One line that says what went wrong. A task of Spark says it below its traceback, far from the first line."""
+    """Return the line of ``error`` that names the cause. Spark puts a task's cause below its traceback, not first."""
     text = str(error).strip()
     if _TRACEBACK in text:
         lines = text.rpartition(_TRACEBACK)[2].splitlines()[1:]

@@ -1,4 +1,4 @@
-"""The S3 calls of the data path. Every replacement of a unit is conditional on what was there before."""
+"""S3 calls of the data path. Each replacement of a partition file is conditional on the ETag that was read."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +18,9 @@ Written = TypeVar("Written")
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object as a listing shows it; ``etag`` without its quotes, ``size`` in bytes.
+    """One object of a listing; ``etag`` without quotes, ``size`` in bytes.
 
-    ``version`` is None where the object as it stands is meant.
+    ``version`` is the version id, or None for the current version.
     """
 
     key: str
@@ -39,7 +39,7 @@ class Location:
 
     @staticmethod
     def parse(uri: str) -> "Location":
-        """``s3://bucket/prefix/``; raises ValueError for anything else."""
+        """Return the location of ``s3://bucket/prefix/``; raises ValueError for any other form."""
         parts = urlsplit(uri)
         if parts.scheme != "s3" or not parts.netloc or not uri.endswith("/"):
             raise ValueError(f"'{uri}' is not a location: expected s3://bucket/prefix/")
@@ -47,12 +47,12 @@ class Location:
 
     @property
     def uri(self) -> str:
-        """The location as ``s3://bucket/prefix/``."""
+        """Return the location as ``s3://bucket/prefix/``."""
         return f"s3://{self.bucket}/{self.prefix}"
 
 
 class PreconditionFailed(Exception):
-    """The object is not what the condition of the write said."""
+    """The object does not have the state that the conditional write expected."""
 
 
 class Storage:
@@ -62,7 +62,7 @@ class Storage:
         self._client = client
 
     def list(self, location: Location) -> Iterator[StoredObject]:
-        """All objects below the location, by key; folder markers (empty keys that end with a slash) are none."""
+        """Yield all objects below the location, ordered by key. Skips folder markers (keys that end with a slash)."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.prefix)
         for page in pages:
             for entry in page.get("Contents", []):
@@ -70,7 +70,7 @@ class Storage:
                     yield _stored(entry)
 
     def versions(self, location: Location) -> Iterator[StoredObject]:
-        """All versions of all objects below the location, those of one key newest first; delete markers are none."""
+        """Yield all object versions below the location, newest first for each key. Skips delete markers."""
         pages = self._client.get_paginator("list_object_versions").paginate(
             Bucket=location.bucket, Prefix=location.prefix
         )
@@ -80,7 +80,7 @@ class Storage:
                     yield replace(_stored(entry), version=entry["VersionId"])
 
     def old_versions(self, location: Location) -> Iterator[StoredObject]:
-        """All versions below the location that are not what their object is now; delete markers are none."""
+        """Yield all noncurrent object versions below the location. Skips delete markers."""
         pages = self._client.get_paginator("list_object_versions").paginate(
             Bucket=location.bucket, Prefix=location.prefix
         )
@@ -90,12 +90,12 @@ class Storage:
                     yield replace(_stored(entry), version=entry["VersionId"])
 
     def read(self, bucket: str, key: str, version: str | None = None) -> bytes:
-        """The object's bytes."""
+        """Return the object's bytes, of ``version`` if one is given."""
         body: bytes = self._client.get_object(**_named(bucket, key, version))["Body"].read()
         return body
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
-        """Store an object whose key and content belong together, so that a repetition changes nothing."""
+        """Store an object whose key determines its content, so that a retry changes nothing."""
         self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
     def create(self, bucket: str, key: str, body: bytes) -> bool:
@@ -115,26 +115,27 @@ class Storage:
         return str(answer["ETag"]).strip('"')
 
     def remove(self, bucket: str, stored: StoredObject) -> None:
-        """Delete this version for good.
+        """Delete one object version permanently.
 
-        One by one: a request for many needs s3:DeleteObject too, which may hide what is not a version.
+        A batch request would also need s3:DeleteObject, which lets its holder hide any object.
         """
         self._client.delete_object(Bucket=bucket, Key=stored.key, VersionId=stored.version)
 
     def etag(self, bucket: str, key: str) -> str | None:
-        """The object's ETag; None when there is no object."""
+        """Return the object's ETag, or None when the object does not exist."""
         head = self._head(bucket, key)
         return None if head is None else str(head["ETag"]).strip('"')
 
     def written_by(self, bucket: str, key: str, version: str | None = None) -> str | None:
-        """The run that wrote the object, from its metadata."""
+        """Return the id of the run that wrote the object, from its metadata; None when unknown."""
         head = self._head(bucket, key, version)
         return None if head is None else head["Metadata"].get(RUN_METADATA)
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
-        """Copy ``source`` over ``key`` if that has the ETag ``before`` (None: no object); else PreconditionFailed.
+        """Copy ``source`` over ``key`` if that has the ETag ``before`` (None: no object).
 
-        In parts, because only CompleteMultipartUpload honours the condition of a server-side copy in every place.
+        Raises PreconditionFailed when it has another one. The copy is a multipart upload, because only
+        CompleteMultipartUpload honours the condition of a server-side copy in every place.
         """
         _tried(lambda: self._copy(bucket, source, key, before, run_id))
 
@@ -151,7 +152,7 @@ class Storage:
             raise
 
     def _abort(self, upload: Mapping[str, str]) -> None:
-        """Forget the parts of an upload that was refused; what stays is swept by the bucket's lifecycle rule."""
+        """Abort a refused multipart upload; the bucket's lifecycle rule removes parts that remain."""
         try:
             self._client.abort_multipart_upload(**upload)
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""The alarms of an environment, as CloudWatch has them, and how they have changed."""
+"""Read the CloudWatch alarms of an environment and their state changes."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from lake.environment.deployment import Platform
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm; ``section`` is the runbook's section about it, ``threshold`` the value that it compares with."""
+    """One alarm; ``section`` is its section of the runbook, ``threshold`` the value that it compares with."""
 
     name: str
     section: str
@@ -24,13 +24,13 @@ class Alarm:
 
     @property
     def meaning(self) -> str:
-        """The description without the way to the runbook."""
+        """Return the description without the link to the runbook."""
         return self.description.partition(" What to do:")[0]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change of an alarm's state."""
+    """One state change of an alarm, at the moment ``at`` (UTC)."""
 
     alarm: str
     at: datetime
@@ -40,7 +40,7 @@ class Change:
 
 
 def current(platform: Platform) -> list[Alarm]:
-    """The alarms of the environment, those that ring first."""
+    """Return the alarms of the environment, those in ALARM first."""
     pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate()
     found = [
         _alarm(alarm)
@@ -53,7 +53,7 @@ def current(platform: Platform) -> list[Alarm]:
 
 
 def changes(platform: Platform, since: datetime) -> list[Change]:
-    """When alarms of the environment changed their state since then, newest first."""
+    """Return the state changes of the environment's alarms after ``since`` (UTC), newest first."""
     pages = platform.client("cloudwatch").get_paginator("describe_alarm_history")
     items = pages.paginate(HistoryItemType="StateUpdate", StartDate=since)
     found = [

@@ -1,4 +1,4 @@
-"""Ask Athena: one statement in the platform's workgroup, and wait for its result."""
+"""Run one Athena statement in the platform's workgroup and wait for its result."""
 
 import time
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ _POLL_SECONDS = 0.2
 
 
 class QueryFailed(LakeError):
-    """Athena did not answer; the message is its reason."""
+    """The query has failed or was cancelled; the message is Athena's reason."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of one statement: column names, rows as text (None for null), bytes that Athena scanned."""
+    """The result of one statement: column names, rows as text (None for null), scanned bytes, milliseconds taken."""
 
     query_id: str
     columns: tuple[str, ...]
@@ -26,7 +26,7 @@ class Answer:
 
 
 def query(client: Any, workgroup: str, database: str, sql: str) -> Answer:
-    """Run ``sql`` and return its rows; raises QueryFailed with Athena's reason."""
+    """Run ``sql`` and return its result; raises QueryFailed with Athena's reason."""
     context = {"Catalog": "AwsDataCatalog", "Database": database}
     started = client.start_query_execution(QueryString=sql, WorkGroup=workgroup, QueryExecutionContext=context)
     execution = _finished(client, started["QueryExecutionId"])

@@ -1,4 +1,4 @@
-"""What the platform costs a month, estimated: measured usage, in AWS's billing steps, at the prices of prices.yaml."""
+"""Estimate the platform's monthly cost from measured usage, AWS's billing increments and prices.yaml."""
 
 import math
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ _ATHENA_MINIMUM_BYTES = 10 * _MEGABYTE
 
 
 class NoPrice(LakeError):
-    """Something is used that prices.yaml has no price for."""
+    """prices.yaml has no price for a measured usage."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """``usd`` for ``per`` units; ``as_of`` is when ``source`` said so."""
+    """A price of ``usd`` for ``per`` units, found in ``source`` on the day ``as_of``."""
 
     usd: float
     per: int
@@ -39,35 +39,35 @@ class Price:
 
     @property
     def text(self) -> str:
-        """The price as people write it, e.g. ``$0.20 per 1,000,000 requests``."""
+        """Return the price as text, e.g. ``$0.20 per 1,000,000 requests``."""
         amount = f"{self.usd:.2f}" if round(self.usd, 2) == self.usd else f"{self.usd:.10f}".rstrip("0")
         return f"${amount} per {f'{self.per:,} ' if self.per > 1 else ''}{self.unit}"
 
 
 @dataclass(frozen=True)
 class Window:
-    """What usage was measured over: since the deployment, 30 days at most."""
+    """The time over which usage was measured: since the deployment, at most 30 days."""
 
     start: datetime
     end: datetime
 
     @property
     def hours(self) -> float:
-        """Its length; a day at least, or minutes after a deployment would be continued to a month."""
+        """Return the length in hours, at least 24, so that minutes of usage are not extrapolated to a month."""
         return max((self.end - self.start).total_seconds() / 3600, _SHORTEST_HOURS)
 
     @property
     def young(self) -> bool:
-        """Whether that is longer than it has really been."""
+        """Return True if the window is shorter than a day, so that ``hours`` is longer than measured."""
         return (self.end - self.start).total_seconds() / 3600 < _SHORTEST_HOURS
 
 
 @dataclass(frozen=True)
 class Usage:
-    """One thing that is paid for. ``amount`` is in units of its price, None when it is not known: ``note`` says why.
+    """One billed item. ``amount`` is in units of its price, or None when unknown; ``note`` then has the reason.
 
-    ``standing`` things are paid for by the month that they exist, the others each time. ``failed``: the service did not
-    answer.
+    ``standing`` items are billed for each month that they exist, the others for each use. ``failed`` is True if the
+    service did not answer.
     """
 
     service: str
@@ -81,7 +81,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Line:
-    """Usage with its price; ``usd_a_month`` is None when the usage is not known."""
+    """Usage with its price; ``usd_a_month`` is None when the usage is unknown."""
 
     usage: Usage
     price: Price
@@ -90,7 +90,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The lines, most expensive first, and what is in none of them."""
+    """The lines of an estimate, most expensive first, and a list of the costs that are left out."""
 
     window: Window
     region: str
@@ -99,19 +99,19 @@ class Estimate:
 
     @property
     def usd_a_month(self) -> float:
-        """The sum of the lines that are known."""
+        """Return the sum of all lines with a known amount."""
         return sum(line.usd_a_month or 0.0 for line in self.lines)
 
 
 def estimate(usages: Iterable[Usage], window: Window) -> Estimate:
-    """Put the prices to the usages. Raises NoPrice for one that has none."""
+    """Return the priced usages; raises NoPrice for a usage without a price."""
     lines = [_line(usage, window) for usage in usages]
     known = sorted(lines, key=lambda line: -(line.usd_a_month or 0.0))
     return Estimate(window, book()["region"], tuple(known), tuple(book()["left_out"]))
 
 
 def price(name: str) -> Price:
-    """The price of that name in prices.yaml; raises NoPrice when there is none."""
+    """Return the price ``name`` of prices.yaml; raises NoPrice when there is none."""
     entries = book()["prices"]
     if name not in entries:
         raise NoPrice(f"prices.yaml has no price '{name}'; it has {', '.join(entries)}")
@@ -119,7 +119,7 @@ def price(name: str) -> Price:
 
 
 def caveat(estimate: Estimate) -> str:
-    """What everybody should know who reads the estimate."""
+    """Return the sentences that every reader of the estimate needs: window, region, omissions."""
     window = estimate.window
     young = " It is younger than a day, so what it used so far is taken for a whole day." if window.young else ""
     return (
@@ -130,22 +130,25 @@ def caveat(estimate: Estimate) -> str:
 
 
 def dpu_hours(worker: str, workers: int, seconds: float) -> float:
-    """What one run of a Glue job is billed: by the second, a minute at least. Raises NoPrice for an unknown worker."""
+    """Return the billed DPU hours of one Glue job run: by the second, at least a minute.
+
+    Raises NoPrice for an unknown worker type.
+    """
     if worker not in _DPU:
         raise NoPrice(f"how many DPU a Glue worker {worker} has is not known here; {', '.join(_DPU)} are")
     return _DPU[worker] * workers * max(seconds, _GLUE_MINIMUM_SECONDS) / 3600
 
 
 def firehose_bytes(records: float, size: float) -> float:
-    """What a stream is billed for ``records`` of together ``size`` bytes: each rounded up to 5 KB.
+    """Return the billed bytes of ``records`` records with ``size`` bytes in total, each rounded up to 5 KB.
 
-    Only the mean size is known, so the answer is exact for records that are alike, and the least otherwise.
+    Computed from the mean record size: exact for records of equal size, else a lower bound.
     """
     return records * math.ceil(size / records / _FIREHOSE_STEP_BYTES) * _FIREHOSE_STEP_BYTES if records else 0.0
 
 
 def athena_bytes(scanned: int) -> int:
-    """What one query is billed: rounded up to the megabyte, ten at least."""
+    """Return the billed bytes of one query: rounded up to a megabyte, at least ten megabytes."""
     return max(math.ceil(scanned / _MEGABYTE) * _MEGABYTE, _ATHENA_MINIMUM_BYTES)
 
 
@@ -159,7 +162,7 @@ def _line(usage: Usage, window: Window) -> Line:
 
 @cache
 def book() -> dict[str, Any]:
-    """prices.yaml: ``prices`` by name, their ``region``, and what is ``left_out``."""
+    """Return prices.yaml: ``prices`` by name, their ``region``, and the costs that are ``left_out``."""
     text = (Path(__file__).parent / "prices.yaml").read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text)
     return found

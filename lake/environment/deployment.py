@@ -1,4 +1,4 @@
-"""Where a deployed platform is: the names that Terraform gave, read from the parameter in which it leaves them."""
+"""Find a deployed platform: the resource names that Terraform writes to an SSM parameter."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ PROJECT = "aws-datalake-platform"
 
 
 class NotDeployed(LakeError):
-    """No platform of that name answers where the credentials point."""
+    """The account of the credentials has no platform of that environment."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Platform:
     pipelines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the caller."""
+        """Return a boto3 client with the caller's credentials."""
         return self.session.client(service)
 
 
 def load(environment: str, project: str = PROJECT) -> Platform:
-    """The platform of an environment, e.g. dev; raises NotDeployed with what to do."""
+    """Return the platform of an environment, e.g. ``dev``; raises NotDeployed with the command that deploys it."""
     session = boto3.Session()
     name = f"/lake/{project}/{environment}"
     try:

@@ -1,4 +1,4 @@
-"""Is the lake well? The datasets and alarms at one moment, and what in them needs attention."""
+"""Health of the lake: datasets and alarms at one moment, and the problems in them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lake.records import drift
 
 @dataclass(frozen=True)
 class State:
-    """What was seen at ``now``, the platform's own time."""
+    """A snapshot of datasets and alarms, taken at ``now`` (UTC, the platform's clock)."""
 
     environment: str
     now: datetime
@@ -25,14 +25,14 @@ class State:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that needs attention; ``section`` is the runbook's section about it, if there is one."""
+    """One problem; ``section`` is its section of the runbook, empty if there is none."""
 
     text: str
     section: str = ""
 
 
 def load(platform: Platform) -> State:
-    """Look once."""
+    """Take a snapshot of the platform."""
     return State(
         platform.environment,
         inventory.now(platform),
@@ -42,7 +42,7 @@ def load(platform: Platform) -> State:
 
 
 def problems(state: State) -> list[Problem]:
-    """What needs attention; empty when all is well."""
+    """Return all problems of the snapshot, parts that could not be read included; empty when healthy."""
     named: dict[str, Part[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
     failures = [
         Problem(f"The {name} could not be read: {part.failure}") for name, part in named.items() if part.failure
@@ -51,14 +51,14 @@ def problems(state: State) -> list[Problem]:
 
 
 def seen(state: State) -> list[Problem]:
-    """What needs attention in what could be read. What an alarm has said already is not said again."""
+    """Return the problems in the parts that could be read, without those that an alarm reports already."""
     said = list(_of_alarms(state))
     freshness = {problem.section for problem in said if problem.section.endswith("-freshness")}
     return [*said, *(problem for problem in _of_datasets(state) if problem.section not in freshness)]
 
 
 def text(duration: timedelta) -> str:
-    """A duration as people say it, e.g. ``1 h 05 min``."""
+    """Return a duration as text, e.g. ``1 h 05 min``."""
     minutes, seconds = divmod(int(duration.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -1,4 +1,4 @@
-"""What one looks at to know how the lake is: its clock, its names, datasets and runs."""
+"""Read-only inventory of an environment: clock, resource names, datasets, freshness and runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,11 +19,10 @@ LAST_FOLDERS = 3
 
 @dataclass(frozen=True)
 class Run:
-    """One run for one dataset, as the ledger has it; ``reasons`` counts broken rules, several to a record.
+    """One run of one dataset, from the ledger; ``reasons`` counts broken rules, possibly several for a record.
 
-    ``details`` are what a repair has left about itself: who asked for it and why, what it has found.
-    ``drift`` counts records whose fields are not the contract's; nothing for runs of before it was counted.
-    ``size`` are the bytes that it has read.
+    ``details`` are facts about a repair: requester, reason, findings. ``drift`` counts records whose fields differ from
+    the contract. ``size`` is the number of bytes read.
     """
 
     run_id: str
@@ -46,13 +45,13 @@ class Run:
 
     @property
     def unaccounted(self) -> int:
-        """Records that were received and became nothing."""
+        """Return received minus all other counts: the records that are missing (negative: surplus)."""
         return self.received - self.new - self.replaced - self.duplicate - self.quarantined
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset; ``current_to`` is what its freshness counts from, None when nothing has ever come."""
+    """One dataset; ``current_to`` is the moment from which its age counts, None before the first data."""
 
     contract: Contract
     objects: int
@@ -63,21 +62,21 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """The dataset's name."""
+        """Return the dataset's name."""
         return self.contract.name
 
     @property
     def limit(self) -> timedelta | None:
-        """How old its newest data may be."""
+        """Return the maximum age of the newest data, None without a limit."""
         seconds = self.contract.freshness_seconds
         return None if seconds is None else timedelta(seconds=seconds)
 
     def age(self, now: datetime) -> timedelta | None:
-        """How long nothing has come."""
+        """Return the time since ``current_to``, None before the first data."""
         return None if self.current_to is None else max(now - self.current_to, timedelta())
 
     def state(self, now: datetime) -> str:
-        """``fresh``, ``stale``, ``empty`` (nothing yet) or ``no limit``."""
+        """Return ``fresh``, ``stale``, ``empty`` (no data yet) or ``no limit``."""
         age = self.age(now)
         if age is None:
             return "empty"
@@ -87,18 +86,18 @@ class Dataset:
 
 
 def now(platform: Platform) -> datetime:
-    """What time it is where the platform runs, UTC: every other moment that is shown was taken from that clock."""
+    """Return the time of the platform (UTC), the clock of all other timestamps that are shown."""
     answer = platform.client("sts").get_caller_identity()
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
 
 def ours(platform: Platform, name: str) -> bool:
-    """Whether a name is one that Terraform gave in this environment."""
+    """Return True if the name belongs to this project and environment."""
     return name.startswith(f"{PROJECT}-") and name.endswith(f"-{platform.environment}")
 
 
 def short(platform: Platform, name: str) -> str:
-    """A name without what all names share."""
+    """Return the name without the project's prefix and the environment's suffix."""
     return name.removeprefix(f"{PROJECT}-").removesuffix(f"-{platform.environment}")
 
 
@@ -108,7 +107,7 @@ def parts(platform: Platform, kind: str) -> list[str]:
 
 
 def job_runs(client: Any, job: str, since: datetime) -> list[dict[str, Any]]:
-    """The runs of a Glue job that started since then, newest first."""
+    """Return the runs of a Glue job that started after ``since`` (UTC), newest first."""
     found: list[dict[str, Any]] = []
     for page in client.get_paginator("get_job_runs").paginate(JobName=job):
         for run in page["JobRuns"]:
@@ -119,7 +118,7 @@ def job_runs(client: Any, job: str, since: datetime) -> list[dict[str, Any]]:
 
 
 def curated() -> list[str]:
-    """The names of the datasets that runs write."""
+    """Return the names of the datasets that have a source."""
     return [loaded.name for loaded in map(model.read, model.files()) if loaded.source]
 
 
@@ -130,12 +129,12 @@ def datasets(platform: Platform) -> list[Dataset]:
 
 
 def stored(platform: Platform, dataset: Contract) -> list[StoredObject]:
-    """The dataset's objects."""
+    """Return the current objects of the dataset."""
     return list(Storage(platform.client("s3")).list(Location(platform.names["lake_bucket"], f"{dataset.path}/")))
 
 
 def runs(platform: Platform, names: list[str]) -> list[Run]:
-    """The runs of these datasets, newest first."""
+    """Return all runs of these datasets, newest first."""
     ledger = Ledger(platform.client("dynamodb"), platform.names["ledger"], lambda: datetime.now(UTC))
     found = [_run(record) for name in names for record in ledger.runs(name)]
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
@@ -155,9 +154,9 @@ def _dataset(platform: Platform, dataset: Contract) -> Dataset:
 
 
 def newest_of_last_folders(objects: list[StoredObject]) -> datetime | None:
-    """The newest object of the last days, found as the function ``watch`` finds it.
+    """Return when the newest object of the last three folders was stored, as the function ``watch`` does.
 
-    A correction of an old day does not make a dataset fresh, nor does an object under a day to come hide the others.
+    A correction of an old day does not make a dataset fresh, and an object of a future day does not hide the others.
     """
     folders: dict[tuple[str, ...], datetime] = {}
     for entry in objects:
@@ -167,7 +166,7 @@ def newest_of_last_folders(objects: list[StoredObject]) -> datetime | None:
 
 
 def held(platform: Platform, dataset: str) -> str:
-    """Which run holds the dataset and until when; empty when none does."""
+    """Return the lock's owner and lease end as text; empty when no run holds the dataset."""
     item = _lock(platform, dataset)
     return (
         f"{item['owner']} until {item['lease_until']}"
@@ -177,13 +176,13 @@ def held(platform: Platform, dataset: str) -> str:
 
 
 def _completed(platform: Platform, dataset: Contract) -> datetime | None:
-    """When a refresh last ended well, also one that found nothing new."""
+    """Return when a refresh last succeeded, also one without new data."""
     moment = _lock(platform, dataset.name).get("completed_at")
     return datetime.fromisoformat(moment) if moment else None
 
 
 def _lock(platform: Platform, dataset: str) -> dict[str, Any]:
-    """The dataset's lock item; empty before its first run."""
+    """Return the dataset's lock item; empty before its first run."""
     key = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}}
     answer = platform.client("dynamodb").get_item(TableName=platform.names["ledger"], Key=key, ConsistentRead=True)
     return {name: TypeDeserializer().deserialize(value) for name, value in answer.get("Item", {}).items()}

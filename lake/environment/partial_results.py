@@ -1,4 +1,4 @@
-"""A look at the lake in parts: one that cannot be read says why, and does not keep the others from being seen."""
+"""Partial results: sources are read independently; a failed one carries its error instead of failing the view."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Part(Generic[Value]):
-    """What was read, and from where; ``value`` is None when it could not be, ``failure`` then says why."""
+    """The value of one ``source``; ``value`` is None when reading failed, and ``failure`` then has the reason."""
 
     source: str
     value: Value | None
@@ -21,7 +21,7 @@ class Part(Generic[Value]):
 
 
 def read(source: str, reading: Callable[[], Value]) -> Part[Value]:
-    """Read one part; ``source`` says where its numbers come from."""
+    """Call ``reading`` and return its value, or its AWS or lake error as ``failure``; ``source`` names the origin."""
     try:
         return Part(source, reading())
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch has kept them: what a report draws and an estimate adds up."""
+"""Read CloudWatch time series (GetMetricData)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _QUERIES_PER_CALL = 500
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric, exactly as it was put, and the statistic that is asked of it, e.g. Sum or Maximum."""
+    """One metric with all dimensions that it was put with, and the statistic to read, e.g. Sum or Maximum."""
 
     namespace: str
     name: str
@@ -20,7 +20,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Point:
-    """The value of one period; ``at`` is its beginning, UTC."""
+    """The value of one period; ``at`` is its start (UTC)."""
 
     at: datetime
     value: float
@@ -29,7 +29,7 @@ class Point:
 def read(
     client: Any, metrics: Sequence[Metric], start: datetime, end: datetime, period: int
 ) -> list[tuple[Point, ...]]:
-    """The points of each metric, oldest first, in periods of ``period`` seconds; none where nothing was put."""
+    """Return the points of each metric, oldest first, in periods of ``period`` seconds; periods without data lack."""
     found: list[tuple[Point, ...]] = []
     for first in range(0, len(metrics), _QUERIES_PER_CALL):
         found += _read(client, metrics[first : first + _QUERIES_PER_CALL], start, end, period)
@@ -37,7 +37,7 @@ def read(
 
 
 def total(points: Sequence[Point]) -> float:
-    """The sum of the points."""
+    """Return the sum of the points' values."""
     return sum(point.value for point in points)
 
 

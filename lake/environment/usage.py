@@ -1,4 +1,4 @@
-"""What the platform has used, by asking the services. One that does not answer costs only its own lines."""
+"""Measure the platform's billed usage. A service that does not answer affects only its own lines."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,20 +16,20 @@ _QUERIES_PER_CALL = 50
 
 
 def deployed_at(platform: Platform) -> datetime:
-    """When the ledger's table was made, which a deployment makes once and never again."""
+    """Return the creation time of the ledger's table (UTC), which the first deployment creates."""
     table = platform.client("dynamodb").describe_table(TableName=platform.names["ledger"])["Table"]
     made: datetime = table["CreationDateTime"]
     return made.astimezone(UTC)
 
 
 def window(platform: Platform) -> Window:
-    """Since the deployment; 30 days at most."""
+    """Return the time since the deployment, at most the last 30 days."""
     now = inventory.now(platform)
     return Window(max(deployed_at(platform), now - _LONGEST), now)
 
 
 def measured(platform: Platform, during: Window) -> list[Usage]:
-    """Everything that is paid for and can be measured."""
+    """Return all billed usage that can be measured in the window."""
     found: list[Usage] = []
     for service, measure, prices in _MEASURES:
         part = partial_results.read(service, partial(_listed, measure, platform, during))

@@ -1,4 +1,4 @@
-"""What a backfill would read and cost, from listings and the ledger alone: nothing is started."""
+"""Estimate what a backfill reads and costs, from listings and the ledger; starts nothing."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _STARTING_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """A window and what building it again takes. ``rows`` are those of the last run that wrote each unit."""
+    """The estimate for a window. ``rows`` are those of the last run that wrote each unit."""
 
     first: date
     last: date
@@ -34,7 +34,7 @@ class Plan:
     usd: float
 
     def row(self) -> dict[str, Any]:
-        """The plan as a command prints it."""
+        """Return the plan as a row that a command prints."""
         return {
             "window": f"{self.first} to {self.last}",
             "runs": self.runs,
@@ -49,7 +49,7 @@ class Plan:
 
 
 def plan(platform: Platform, dataset: str, first: date, last: date, days: int = DAYS_IN_A_RUN) -> Plan:
-    """What a backfill of these days would take; every run of it reads all of raw."""
+    """Return the estimate for a backfill of these days; each of its runs reads all raw objects."""
     target = model.load(dataset)
     source = model.load(target.source or "")
     client = Storage(platform.client("s3"))
@@ -73,7 +73,7 @@ def _holds(target: Contract, key: str, first: date, last: date) -> bool:
 
 
 def _bytes_a_second(platform: Platform, dataset: str) -> float:
-    """How fast past runs of the dataset have read, a megabyte a second where there were none that took a second."""
+    """Return the read rate of past runs in bytes per second; 1 MB/s if they took less than a second in total."""
     past = [run for run in inventory.runs(platform, [dataset]) if run.status == "COMMITTED" and run.size]
     seconds = sum((run.ended_at - run.started_at) / timedelta(seconds=1) for run in past)
     return sum(run.size for run in past) / seconds if seconds >= 1 else 1e6

@@ -1,4 +1,4 @@
-"""The versions of the pseudonym key as people see them, and a new one that counts for events from a moment on."""
+"""List the versions of the pseudonym key, and add one for event times from a moment on."""
 
 import json
 import secrets
@@ -17,16 +17,16 @@ _KEY_BYTES = 32
 
 
 class RotationRefused(LakeError):
-    """A version that would give records other tokens than they have, or none at all."""
+    """The new version would change or remove tokens of present records."""
 
 
 def schedule(platform: Platform) -> list[dict[str, Any]]:
-    """The versions with the event times that they count for, never a key."""
+    """Return the versions with their event times, without keys."""
     return _rows(str(_secret(platform)["SecretString"]), inventory.now(platform))
 
 
 def rotated(secret: str, valid_from: datetime, now: datetime, key: str) -> str:
-    """The secret with one more version; raises RotationRefused for one that starts too early.
+    """Return the secret with one more version; raises RotationRefused if it starts too early.
 
     Events of before keep their tokens, because the version follows the event time. It must be the last to start, and
     it must start later than now and than any event that may have a token: stations and forecasts may be ahead of time.
@@ -46,7 +46,7 @@ def rotated(secret: str, valid_from: datetime, now: datetime, key: str) -> str:
 
 
 def rotate(platform: Platform, valid_from: datetime, store: bool) -> list[dict[str, Any]]:
-    """The schedule with one more version, which is put into the secret if it is to be stored.
+    """Return the schedule with one more version, and store it in the secret if asked to.
 
     Raises RotationRefused, also when somebody has changed the secret meanwhile.
     """

@@ -1,4 +1,4 @@
-"""One quarantined record on the machine of who repairs it: found, opened under the eyes of the ledger, corrected."""
+"""Find, decrypt (with an audit item) and correct one quarantined record on the operator's machine."""
 
 import hashlib
 import io
@@ -19,11 +19,11 @@ from lake.pseudonyms import encryption, keys
 
 
 class NoSuchRecord(LakeError):
-    """The quarantine does not hold that record."""
+    """The quarantine table does not have that record."""
 
 
 class NotCorrected(LakeError):
-    """A correction that makes no record."""
+    """The corrected record is no JSON object."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Rejected:
 
     @property
     def name(self) -> str:
-        """The record as commands name it."""
+        """Return the record's name in commands."""
         return f"{self.fields['source_object']}:{self.fields['source_line']}"
 
 
 def find(platform: Platform, dataset: str, source_object: str, line: int) -> Rejected:
-    """The record, the latest where its object was stored several times; raises NoSuchRecord."""
+    """Return the record, the latest if its object was stored several times; raises NoSuchRecord."""
     location = Location(platform.names["lake_bucket"], f"{model.load(dataset).quarantine().path}/")
     storage = Storage(platform.client("s3"))
     wanted = [("source_object", "=", source_object), ("source_line", "=", line)]
@@ -54,7 +54,7 @@ def find(platform: Platform, dataset: str, source_object: str, line: int) -> Rej
 
 
 def opened(platform: Platform, record: Rejected, by: str) -> bytes:
-    """What the record says, in clear. First the ledger gets an item that says who has opened it."""
+    """Return the decrypted record, after writing an audit item that names the caller."""
     moment = inventory.now(platform).isoformat()
     item = {"pk": f"audit#{record.dataset}", "sk": f"opened#{moment}#{uuid.uuid4().hex}"}
     item |= {"action": "opened", "record": record.name, "by": by, "at": moment}
@@ -66,13 +66,13 @@ def opened(platform: Platform, record: Rejected, by: str) -> bytes:
 
 
 def versions(platform: Platform) -> tuple[keys.KeyVersion, ...]:
-    """The versions of the pseudonym key, as far as the caller may read the secret."""
+    """Return the versions of the pseudonym key; needs the right to read the secret."""
     secret = platform.client("secretsmanager").get_secret_value(SecretId=platform.names["pseudonym_key"])
     return keys.key_versions(secret["SecretString"])
 
 
 def corrected(payload: bytes, changes: Mapping[str, Any]) -> bytes:
-    """The record with these fields changed, null for none; raises NotCorrected when it is no JSON object."""
+    """Return the record with these fields changed (None: null); raises NotCorrected when it is no JSON object."""
     try:
         record = json.loads(payload)
     except ValueError as error:
@@ -83,7 +83,7 @@ def corrected(payload: bytes, changes: Mapping[str, Any]) -> bytes:
 
 
 def sealed_for_job(platform: Platform, record: Rejected, payload: bytes) -> dict[str, Any]:
-    """The payload as an argument of the job: arguments are logged, so it is sealed."""
+    """Return the payload encrypted for the job's arguments, which are logged."""
     version = record.fields["key_version"]
     return {
         "key_version": version,
@@ -92,7 +92,7 @@ def sealed_for_job(platform: Platform, record: Rejected, payload: bytes) -> dict
 
 
 def fixed_key(record: Rejected, payload: bytes) -> str:
-    """The raw object of a correction: beside the rejected one, its name made from what is corrected and to what."""
+    """Return the raw key of a correction: beside the rejected object, named by a hash of record and correction."""
     folder = str(record.fields["source_object"]).rpartition("/")[0]
     return f"{folder}/fixed-{hashlib.sha256(record.name.encode() + b' ' + payload).hexdigest()[:32]}.json"
 

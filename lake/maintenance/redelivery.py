@@ -1,7 +1,7 @@
-"""Messages that a delivery stream did not put into raw: what there is, and how they are sent again.
+"""List and redeliver the messages that a delivery stream could not deliver.
 
-Firehose leaves them below the stream's error prefix, one JSON line a message. Sending is at least once: what dies
-between sending and writing that down sends again, and the curated dataset counts what came twice as a duplicate.
+Firehose stores them below the stream's error prefix, one JSON line for each message. Redelivery is at least once: a
+crash between sending and recording sends again, and the curated dataset counts the second copy as a duplicate.
 """
 
 import gzip
@@ -25,12 +25,12 @@ ATTEMPTS = 5
 
 
 class NotAllSent(LakeError):
-    """The stream did not take all messages; those that it took are written down and not sent again."""
+    """The stream did not accept all messages; accepted ones are recorded and not sent again."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A delivery stream and where it leaves what it did not put into raw."""
+    """A delivery stream and the location of its failed deliveries."""
 
     name: str
     errors: Location
@@ -38,7 +38,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Message:
-    """One message that was refused: line ``line`` (from 1) of the error object ``stored``; ``code`` says why."""
+    """One failed delivery: line ``line`` (from 1) of the error object ``stored``; ``code`` is the reason."""
 
     stored: StoredObject
     line: int
@@ -48,7 +48,7 @@ class Message:
 
     @property
     def judged(self) -> bool:
-        """Whether the stream's check refused it, which it will do again unless the check has changed."""
+        """Return True if the stream's check refused the message; it will do so again unless the check has changed."""
         return self.code == JUDGED
 
 
@@ -63,7 +63,7 @@ def stream(platform: Platform, pipeline: str = "weather_iot", name: str = "iot_f
 
 
 def waiting(platform: Platform, source: Stream) -> list[Message]:
-    """The messages that have not been sent again, oldest object first."""
+    """Return the messages that were not redelivered yet, oldest object first."""
     storage, sent = Storage(platform.client("s3")), _Sent(platform, source)
     found = []
     for stored in storage.list(source.errors):
@@ -73,7 +73,7 @@ def waiting(platform: Platform, source: Stream) -> list[Message]:
 
 
 def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int:
-    """Send these messages to the stream again; returns how many. Raises NotAllSent."""
+    """Redeliver these messages; returns their number. Raises NotAllSent."""
     client, sent = platform.client("firehose"), _Sent(platform, source)
     for batch in _batches(messages):
         left = _sent_batch(client, source, batch)
@@ -109,7 +109,7 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
 
 
 def _sent_batch(client: Any, source: Stream, batch: list[Message]) -> list[Message]:
-    """Send one batch; of those that the stream did not take, only these again. Returns what is left."""
+    """Send one batch and retry the rejected messages; returns those that are still rejected."""
     left = batch
     for _attempt in range(ATTEMPTS):
         records = [{"Data": message.data} for message in left]
@@ -122,19 +122,19 @@ def _sent_batch(client: Any, source: Stream, batch: list[Message]) -> list[Messa
 
 
 class _Sent:
-    """Which lines of error objects have been sent again: an item of the ledger for each object."""
+    """The redelivered lines of error objects, one ledger item for each object."""
 
     def __init__(self, platform: Platform, source: Stream) -> None:
         self._client, self._table = platform.client("dynamodb"), platform.names["ledger"]
         self._stream = source.name
 
     def lines(self, stored: StoredObject) -> set[int]:
-        """The lines of the object that have been sent."""
+        """Return the lines of the object that have been redelivered."""
         item = self._client.get_item(TableName=self._table, Key=self._key(stored), ConsistentRead=True).get("Item", {})
         return {int(number) for number in item.get("lines", {"NS": []})["NS"]}
 
     def add(self, messages: Sequence[Message]) -> None:
-        """Write down that these have been sent."""
+        """Record that these messages have been redelivered."""
         for stored in {message.stored for message in messages}:
             numbers = [str(message.line) for message in messages if message.stored == stored]
             self._client.update_item(

@@ -1,1 +1,1 @@
-"""What a Glue job can do to a dataset: one module for each verb of the runbook."""
+"""The operations of a Glue job on a dataset, one module for each verb of the runbook."""

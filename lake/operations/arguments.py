@@ -1,9 +1,9 @@
-"""What a job and those who start it agree on."""
+"""Constants and object keys that a job and its callers share."""
 
-# Days of a backfill that one run takes; what dies is then at most that.
+# Maximum days of a backfill run; bounds the work lost when a run fails.
 DAYS_IN_A_RUN = 31
 
 
 def answer_key(prefix: str, answer: str) -> str:
-    """The object with the answer of that name in the staging area, whose prefix ends with a slash."""
+    """Return the key of the object with an operation's result; ``prefix`` of the staging area ends with a slash."""
     return f"{prefix}answers/{answer}.json"

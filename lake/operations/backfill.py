@@ -1,4 +1,4 @@
-"""A backfill: the units of some days built again from raw, compared with what is there, and only then put in place."""
+"""Backfill: rebuild the partition files of some days from raw, and replace those that differ from the table."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -30,12 +30,12 @@ _STATES = ("equal", "changed", "missing", "added")
 
 
 class LossRefused(LakeError):
-    """A backfill would take rows away that raw does not give again; nothing was published."""
+    """The backfill would remove rows that raw does not yield again; nothing was published."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Days of events, ``first`` and ``last`` included."""
+    """Days of event time (UTC), ``first`` and ``last`` included."""
 
     first: date
     last: date
@@ -45,27 +45,27 @@ class Window:
             raise LakeError(f"the window ends on {self.last}, before it begins on {self.first}")
 
     def chunks(self, days: int) -> "Iterator[Window]":
-        """The window in pieces of so many days, the last one shorter."""
+        """Yield the window in pieces of ``days`` days; the last one may be shorter."""
         first = self.first
         while first <= self.last:
             yield Window(first, min(first + timedelta(days=days - 1), self.last))
             first += timedelta(days=days)
 
     def holds(self, unit: str) -> bool:
-        """Whether a unit is of one of the days."""
+        """Return True if the unit belongs to a day of the window."""
         return self.first.isoformat() <= unit[:10] <= self.last.isoformat()
 
     def condition(self) -> Column:
-        """The same of a column of units."""
+        """Return the condition of ``holds`` for the column of units."""
         return F.substring(UNIT, 1, 10).between(self.first.isoformat(), self.last.isoformat())
 
 
 @dataclass(frozen=True)
 class Backfill:
-    """Build the units of the ``window`` again from all raw objects that the ledger has closed.
+    """Rebuild the partition files of the ``window`` from all processed raw objects.
 
-    Which records of an object fall into the window only its lines tell, so all are read. Unless ``allow_loss``, rows
-    that raw does not give again are a reason to stop. ``by`` is an IAM ARN.
+    All objects are read, because only their lines tell which records fall into the window. Without ``allow_loss`` the
+    run stops if raw does not yield all present rows. ``by`` is the requester's IAM ARN.
     """
 
     kind: ClassVar[Kind] = "backfill"
@@ -78,23 +78,23 @@ class Backfill:
     allow_loss: bool = False
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
-        """Every version of a raw object that a committed run has processed."""
+        """Return all raw object versions that a committed run has processed."""
         return context.processed(self.target, self.source)
 
     def keys(self, context: SparkRunContext) -> tuple[KeyVersion, ...]:
-        """The schedule of key versions for tokens."""
+        """Return the key versions, by event time, that tokens are made with."""
         return key_overrides.schedule(context, self.target)
 
     def matched_by(self) -> list[str]:
-        """The columns by which a row that is there and one that was built are the same record."""
+        """Return the columns by which a present row and a rebuilt one are the same record."""
         return [column.stored_name for column in self.target.key]
 
     def details(self) -> dict[str, Any]:
-        """What the ledger keeps besides what was found."""
+        """Return the facts that the ledger keeps besides the findings."""
         return {"by": self.by, "first": self.window.first.isoformat(), "last": self.window.last.isoformat()}
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the units that differ; raises LossRefused when rows would go that nobody has agreed to lose."""
+        """Stage the partition files that differ; raises LossRefused when rows would be lost without ``allow_loss``."""
         area = context.staging_area(manifest.run_id)
         raw = typed.read_raw(
             context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)
@@ -124,7 +124,7 @@ class Backfill:
 
 
 def _etags(area: Area, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:
-    """The window's units, those that are there and those that will be."""
+    """Return the window's partition files, present and future, with their ETags (None: no object)."""
     location = area.locations[target.name]
     there = {units.of_key(location.prefix, entry.key) for entry in area.storage.list(location)}
     wanted = {unit for unit in there if window.holds(unit)} | set(rewriting.touched(accepted))
@@ -132,7 +132,7 @@ def _etags(area: Area, target: Contract, window: Window, accepted: DataFrame) ->
 
 
 def _compared(existing: DataFrame, accepted: DataFrame, target: Contract, matched_by: list[str]) -> DataFrame:
-    """A row a record: ``now`` and ``then`` as structs, its unit, and its ``state``."""
+    """Return one row for each record: ``now`` and ``then`` as structs, its unit, its ``state``."""
     columns = [column.stored_name for column in target.stored]
     latest = merge.merged(existing.limit(0), accepted, target).select(*columns, UNIT)
     now = existing.select(F.struct("*").alias("now"), *matched_by)
@@ -150,7 +150,7 @@ def _compared(existing: DataFrame, accepted: DataFrame, target: Contract, matche
 
 
 def _units(area: Area, target: Contract, etags: dict[str, str | None], compared: DataFrame) -> tuple[TableChange, ...]:
-    """Stage the units in which a row differs; what is equal keeps the run that wrote it."""
+    """Stage the partition files in which a row differs; equal rows keep the id of the run that wrote them."""
     differing = rewriting.touched(compared.filter("state <> 'equal'"))
     if not differing:
         return ()

@@ -1,6 +1,6 @@
-"""What rows of some days look like together: the run names it in its log and in the ledger, and rejects nothing.
+"""Dataset-level checks over all rows of some days. Findings go to the log and the ledger; no row is rejected.
 
-Who is right, a sensor that is stuck or weather that does not change, only somebody who looks can tell.
+Only a person can decide whether a sensor is stuck or the weather did not change.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
-    """By rule, what its query names in the days that ``changes`` touch, as they will be."""
+    """Return the findings of each check, by its id, for the days of ``changes`` as they will be published."""
     if not contract.suspicions or not changes:
         return {}
     rows = _days(area, contract, changes).persist()

@@ -1,4 +1,4 @@
-"""A Glue job of the lake: arguments to datasets, one operation for each dataset that it writes, a refresh as a rule."""
+"""The main part of a Glue job: parse its arguments, run one operation (by default a refresh) for each dataset."""
 
 import argparse
 import json
@@ -34,26 +34,26 @@ _SPARK_SETTINGS = {
 
 
 class JobFailed(Exception):
-    """At least one dataset could not be brought up to date; the message names each with its reason."""
+    """The operation failed for at least one dataset; the message names each with its reason."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the job is to do: an operation, to all of its datasets or to the one that the arguments name.
+    """The operation that the job is to perform, for all of its datasets or for the one named in the arguments.
 
-    Where the arguments hold an ``answer``, the rows of what was done go to that object of the staging area.
+    If the arguments hold ``answer``, the result rows go to that object of the staging area.
     """
 
     operation: str = REFRESH
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def means(self, dataset: str) -> bool:
-        """Whether the dataset is one that the order is about."""
+        """Return True if the order covers the dataset."""
         return self.arguments.get("dataset") in (None, dataset)
 
 
 class Job:
-    """One run of a Glue job. A dataset that fails does not keep the others from their data."""
+    """One run of a Glue job. Datasets are independent: one that fails does not stop the others."""
 
     def __init__(self, context: SparkRunContext, order: Order) -> None:
         self.lake = context
@@ -63,9 +63,9 @@ class Job:
 
     @staticmethod
     def from_arguments(arguments: Sequence[str], only: str = "") -> "Job":
-        """The job that Glue's arguments describe; arguments that Glue adds for itself are passed over.
+        """Return the job that Glue's arguments describe; arguments that Glue adds for itself are ignored.
 
-        Raises OperationUnknown when it is to do anything else than the operation ``only``, where there is one.
+        Raises OperationUnknown when ``only`` is given and the arguments ask for another operation.
         """
         options, _ = _parser().parse_known_args(arguments)
         if only and options.operation != only:
@@ -89,7 +89,7 @@ class Job:
         return Job(context, Order(options.operation, json.loads(options.operation_arguments)))
 
     def run(self, dataset: str, transformation: Transformation) -> None:
-        """Do what the job was started for to one dataset: bring it up to what its source holds, if nothing else."""
+        """Perform the job's operation on one dataset: a refresh, unless the arguments name another one."""
         if not self._order.means(dataset):
             return
         target = model.load(dataset)
@@ -104,7 +104,7 @@ class Job:
         logger.info("%s: %s", dataset, rows or "nothing to do")
 
     def finish(self) -> None:
-        """Leave the answer, if one was asked for; raise JobFailed when any dataset failed or none was meant."""
+        """Store the result if the arguments ask for it; raises JobFailed when a dataset failed or none was covered."""
         if self._failures:
             reasons = [f"{name}: {type(error).__name__}: {sentence(error)}" for name, error in self._failures.items()]
             raise JobFailed(" | ".join(reasons))
@@ -117,7 +117,7 @@ class Job:
 
 
 def spark_session() -> SparkSession:
-    """The session of the job; inside Glue the one that GlueContext prepares, because its metrics hang on it."""
+    """Return the job's Spark session; inside Glue that of GlueContext, because Glue's metrics depend on it."""
     builder = SparkSession.builder
     for name, value in _SPARK_SETTINGS.items():
         builder = builder.config(name, value)

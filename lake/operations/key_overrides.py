@@ -1,6 +1,6 @@
-"""Which key version the tokens of a day are made with: the schedule's, unless a run has chosen another for that day.
+"""Overrides of the key version for single days; other days follow the schedule of the secret.
 
-What was chosen is an object that runs replace like a unit, so that it changes and is undone together with the rows.
+The overrides are an object that runs replace like a partition file, so that they change and roll back with the rows.
 """
 
 import json
@@ -30,29 +30,29 @@ class Choice:
 
 
 def object_key(context: SparkRunContext, target: Contract) -> str:
-    """Where the choices of a dataset are."""
+    """Return the key of the object with a dataset's overrides."""
     return f"{context.manifests.prefix}{target.name}/tokens.json"
 
 
 def chosen(context: SparkRunContext, target: Contract) -> tuple[Choice, ...]:
-    """What runs have chosen, oldest first; later choices win."""
+    """Return the overrides of a dataset, oldest first; later ones win."""
     bucket, key = context.manifests.bucket, object_key(context, target)
     body = context.storage.read(bucket, key) if context.storage.etag(bucket, key) else NOTHING_CHOSEN
     return tuple(Choice(**entry) for entry in json.loads(body))
 
 
 def encoded(choices: Iterable[Choice]) -> bytes:
-    """The object that holds these choices."""
+    """Return the overrides as the content of their object."""
     return json.dumps([asdict(choice) for choice in choices]).encode()
 
 
 def schedule(context: SparkRunContext, target: Contract) -> tuple[KeyVersion, ...]:
-    """The key versions by event time for a dataset."""
+    """Return the key versions by event time for a dataset, overrides included."""
     return with_choices(context.keys, chosen(context, target)) if target.encrypted else context.keys
 
 
 def with_choices(versions: tuple[KeyVersion, ...], choices: Iterable[Choice]) -> tuple[KeyVersion, ...]:
-    """The schedule with other versions for some days; raises NoSuchVersion."""
+    """Return the schedule with these overrides; raises NoSuchVersion for a version that the secret lacks."""
     keys = {version.version: version for version in versions}
     for choice in choices:
         if choice.version not in keys:
@@ -66,7 +66,7 @@ def with_choices(versions: tuple[KeyVersion, ...], choices: Iterable[Choice]) ->
 
 
 def _without(version: KeyVersion, start: datetime, end: datetime) -> Iterator[KeyVersion]:
-    """What is left of a version's time when ``start`` to ``end`` is taken from it."""
+    """Yield the parts of a version's time outside ``start`` to ``end``."""
     if version.valid_from < start:
         yield replace(version, valid_until=min(version.valid_until, start))
     if version.valid_until > end:

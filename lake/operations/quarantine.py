@@ -1,4 +1,4 @@
-"""The quarantine of a dataset: which of its records are meant, and how they come and go."""
+"""Select, move and discard records of a dataset's quarantine table."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -23,12 +23,12 @@ KEY = ["source_object", "source_line", "arrived_at"]
 
 
 class SelectionUnclear(LakeError):
-    """A command did not say which records it means."""
+    """The arguments do not select any records."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which quarantined records are meant: those that meet all that is given, ``everything`` where nothing is.
+    """A selection of quarantined records: those that match all given fields, or ``everything``.
 
     ``record`` is ``<source object>:<line>``; ``reason`` a rule's id, e.g. ``range:temperature_c``.
     """
@@ -41,7 +41,7 @@ class Selection:
 
     @staticmethod
     def of(arguments: Mapping[str, Any]) -> "Selection":
-        """The selection among the arguments of an operation; raises SelectionUnclear when there is none."""
+        """Return the selection in an operation's arguments; raises SelectionUnclear when there is none."""
         names = {field.name for field in fields(Selection)}
         chosen = Selection(**{name: value for name, value in arguments.items() if name in names})
         if chosen == Selection():
@@ -49,7 +49,7 @@ class Selection:
         return chosen
 
     def condition(self) -> Column:
-        """The condition that a row of the quarantine meets."""
+        """Return the selection as a condition on rows of the quarantine table."""
         condition = F.lit(True)
         if self.record:
             source_object, line = record_of(self.record)
@@ -63,7 +63,7 @@ class Selection:
 
 
 def record_of(text: str) -> tuple[str, int]:
-    """Source object and line of ``<source object>:<line>``; raises SelectionUnclear for anything else."""
+    """Return source object and line of ``<source object>:<line>``; raises SelectionUnclear for any other form."""
     source_object, _, line = text.rpartition(":")
     if not source_object or not line.isdecimal():
         raise SelectionUnclear(f"'{text}' is not a record: expected <source object>:<line>, see 'lake quarantine list'")
@@ -71,19 +71,19 @@ def record_of(text: str) -> tuple[str, int]:
 
 
 def selected(context: SparkRunContext, target: Contract, selection: Selection) -> DataFrame:
-    """The rows of the quarantine that are meant, with their units."""
+    """Return the selected rows of the quarantine table, with their units."""
     return context.rows(target.quarantine()).filter(selection.condition())
 
 
 def units_of(context: SparkRunContext, twin: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
-    """The quarantine's objects that hold these rows."""
+    """Return the quarantine table's objects that hold these rows."""
     location = context.locations[twin.name]
     keys = {object_key(location.prefix, unit) for unit in rewriting.touched(rows)}
     return tuple(entry for entry in context.storage.list(location) if entry.key in keys)
 
 
 def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
-    """Stage the quarantine without the rows ``leaving`` and with those ``coming``, which replace rows of equal key."""
+    """Stage the quarantine table without the rows ``leaving``; ``coming`` rows are added or replace equal keys."""
     twin = target.quarantine()
     etags = rewriting.before(area, twin, rewriting.touched(leaving, coming))
     if not etags:
@@ -95,9 +95,9 @@ def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -
 
 @dataclass(frozen=True)
 class Discard:
-    """Take records out of the open quarantine, for a ``reason``; raw still holds them, the ledger says who and why.
+    """Remove records from the quarantine table. Raw keeps them; the ledger keeps requester and ``reason``.
 
-    ``by`` is an IAM ARN.
+    ``by`` is the requester's IAM ARN.
     """
 
     kind: ClassVar[Kind] = "discard"
@@ -109,15 +109,15 @@ class Discard:
 
     @property
     def source(self) -> Contract:
-        """The quarantine."""
+        """Return the quarantine table."""
         return self.target.quarantine()
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
-        """The objects of the quarantine that hold one of the records."""
+        """Return the quarantine table's objects that hold a selected record."""
         return units_of(context, self.source, selected(context, self.target, self.selection))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the quarantine without the records. No record is judged, so none is counted as received."""
+        """Stage the quarantine table without the records. Nothing is validated, so nothing is counted as received."""
         leaving = selected(context, self.target, self.selection).persist()
         records = [f"{row['source_object']}:{row['source_line']}" for row in leaving.select(*KEY).sort(*KEY).collect()]
         units = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
@@ -130,6 +130,6 @@ _NAMED_RECORDS = 1000
 
 
 def named(records: Iterable[str]) -> dict[str, Any]:
-    """Records as the details of a run have them: how many, and the first of them."""
+    """Return the number of the records and the first of them, for the details of a run."""
     listed = list(records)
     return {"records": len(listed), "first_records": listed[:_NAMED_RECORDS]}

@@ -1,4 +1,4 @@
-"""A refresh: what is new in raw becomes rows of the target, and rows of its quarantine."""
+"""Refresh (incremental load): validate unprocessed raw objects and merge them into the table or its quarantine."""
 
 import logging
 from collections import Counter
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Refresh:
-    """Bring ``target`` up to what ``source`` holds."""
+    """Load all unprocessed objects of ``source`` into ``target``."""
 
     kind: ClassVar[Kind] = "refresh"
     claims: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class Refresh:
     transformation: Transformation
 
     def inputs(self, context: RunContext) -> tuple[StoredObject, ...]:
-        """The raw objects that no committed run holds; raises NoRawData when there has never been one."""
+        """Return the unprocessed raw objects; raises NoRawData when the source has never received one."""
         place = context.locations[self.source.name]
         stored = list(context.storage.list(place))
         if not stored:
@@ -50,19 +50,22 @@ class Refresh:
         return tuple(entry for entry in stored if known.news(entry))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Judge, pseudonymise and stage what the objects hold."""
+        """Validate, pseudonymise and stage the objects' records."""
         return _staged(context, manifest, self.target, self.source, self.transformation)
 
 
 def refresh(context: SparkRunContext, target: Contract, source: Contract, transformation: Transformation) -> Counts:
-    """Bring ``target`` up to what ``source`` holds. Raises LakeError when it cannot, then nothing was published."""
+    """Load all unprocessed objects of ``source`` into ``target``; returns the counts.
+
+    Raises LakeError when the run fails; then nothing was published.
+    """
     return run(context, Refresh(target, source, transformation))
 
 
 def _staged(
     context: SparkRunContext, manifest: Manifest, target: Contract, source: Contract, transformation: Transformation
 ) -> Outcome:
-    """Judge, pseudonymise and stage what the objects hold; nothing is visible yet, and it may not come to that."""
+    """Validate, pseudonymise and stage the objects' records; raises LakeError when they must not be published."""
     twin, run_id = target.quarantine(), manifest.run_id
     for contract in (target, twin):
         context.catalog.check(contract)
@@ -97,7 +100,7 @@ def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], rec
 
 
 def _with_merged(counts: Counts, key: str, good: Staged, bad: Staged) -> Counts:
-    """The counts of one object with what really came out of the merge, of good rows and of bad ones."""
+    """Return the counts of one object, completed with the results of merging its valid and rejected rows."""
     accepted, new, replaced = good.incoming.get(key, 0), good.new.get(key, 0), good.replaced.get(key, 0)
     quarantined = bad.incoming.get(key, 0)
     duplicate = accepted - new - replaced

@@ -1,4 +1,4 @@
-"""What a job can be asked to do to a dataset besides its hourly refresh: the one place where operations have names."""
+"""The registry of operations: their names, and how their arguments become runs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -27,12 +27,12 @@ REFRESH = "refresh"
 
 
 class OperationUnknown(LakeError):
-    """A job was asked for something that it cannot do."""
+    """The requested operation does not exist."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A dataset of the job, what it is made from and how."""
+    """A dataset of the job with its source and the transformation between them."""
 
     target: Contract
     source: Contract
@@ -40,9 +40,9 @@ class Subject:
 
 
 def perform(context: SparkRunContext, subject: Subject, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
-    """Do an operation; returns the counts of each run that it took, or with ``preview`` of each that it would take.
+    """Perform an operation; returns the result rows of its runs, or of previews if the arguments say ``preview``.
 
-    Raises LakeError when it cannot be done; a run is done wholly or not at all.
+    Raises LakeError when a run fails; a run is published wholly or not at all.
     """
     if operation == "judge":
         return [judged(context, subject, arguments)]
@@ -58,7 +58,7 @@ def perform(context: SparkRunContext, subject: Subject, operation: str, argument
 
 
 def judged(context: SparkRunContext, subject: Subject, arguments: Arguments) -> dict[str, Any]:
-    """What the contract says of one record that is in no raw object yet, sealed as the quarantine seals."""
+    """Validate one encrypted record that is in no raw object yet; returns its broken rules."""
     sealed, version = arguments["sealed_payload"], arguments["key_version"]
     payload = spark.opened(context.spark, subject.target, context.keys, version, sealed)
     arriving = StoredObject(".json", "", len(payload), context.now())
@@ -84,7 +84,7 @@ def _discard(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunCo
 
 
 def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    """A run for each piece of the window. A look refuses nothing: it is to show what would be lost."""
+    """Yield a run for each piece of the window. A preview allows loss, because it has to show the rows to lose."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     may_lose = bool(arguments.get("allow_loss") or arguments.get("preview"))
     for chunk in window.chunks(int(arguments.get("days", DAYS_IN_A_RUN))):
@@ -94,7 +94,7 @@ def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunC
 
 
 def _retokenise(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    """One run: a choice of key version and the rows that follow it belong together."""
+    """Yield one run: an override of the key version and its rows change together."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     version = int(arguments["version"])
     yield Retokenise(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)

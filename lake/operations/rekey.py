@@ -1,7 +1,7 @@
-"""Re-tokenise: days built again from raw with the pseudonyms of another key version, so that they join with others.
+"""Re-key: rebuild days from raw with the tokens of another key version, so that they join with days of that version.
 
-From then on whatever reaches these days gets that version too; so a unit has tokens of one version, and a correction
-still meets the record that it corrects.
+Later records of these days get that version too. So a partition file has tokens of one version only, and a correction
+has the same key as the record that it corrects.
 """
 
 from dataclasses import dataclass
@@ -19,30 +19,30 @@ from lake.tables.base import TableChange
 
 
 class NoPseudonyms(LakeError):
-    """A dataset that has no encrypted column."""
+    """The dataset has no encrypted column."""
 
 
 @dataclass(frozen=True)
 class Retokenise(Backfill):
-    """Give the rows of the ``window`` the tokens of ``version``; a row that raw does not give again stops it."""
+    """Rebuild the rows of the ``window`` with tokens of ``version``; stops if raw does not yield all rows."""
 
     kind: ClassVar[Kind] = "retokenise"
     version: int = 0
 
     def keys(self, context: SparkRunContext) -> tuple[KeyVersion, ...]:
-        """The schedule with the version for the window."""
+        """Return the schedule of key versions with ``version`` for the window."""
         return key_overrides.with_choices(key_overrides.schedule(context, self.target), [self._choice()])
 
     def matched_by(self) -> list[str]:
-        """Where a row came from: its key is another, because the token is part of it."""
+        """Return the lineage columns; the record key changes, because the token is part of it."""
         return LINEAGE
 
     def details(self) -> dict[str, Any]:
-        """What the ledger keeps besides what was found."""
+        """Return the facts that the ledger keeps besides the findings."""
         return {**super().details(), "version": self.version}
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the units of the window, and the choice that whatever follows abides by."""
+        """Stage the window's partition files, and the override that later records follow."""
         if not self.target.encrypted:
             raise NoPseudonyms(f"{self.target.name} has no column with pseudonyms")
         outcome = super().stage(context, manifest)

@@ -1,4 +1,4 @@
-"""A replay: quarantined records are judged again, from the raw lines that they name, under today's contract."""
+"""Replay: validate quarantined records again, from their raw lines, under the current contract."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -23,7 +23,7 @@ from lake.tables.parquet_units.staging import Area
 
 @dataclass(frozen=True)
 class Replay:
-    """Judge the selected records of the quarantine again; what passes goes to ``target`` and leaves the quarantine."""
+    """Validate selected quarantined records again; valid ones move to ``target``."""
 
     kind: ClassVar[Kind] = "replay"
     claims: ClassVar[bool] = False
@@ -34,7 +34,7 @@ class Replay:
     by: str
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
-        """The versions of raw objects that the records came from, as far as raw still holds them."""
+        """Return the raw object versions that the records came from, as far as raw still has them."""
         rows = (
             quarantine.selected(context, self.target, self.selection).select("source_object", "arrived_at").distinct()
         )
@@ -45,7 +45,7 @@ class Replay:
         return tuple(entry for entry in versions if (entry.key, entry.modified.timestamp()) in wanted)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Merge what passes now into the target; the others stay, with today's reasons."""
+        """Merge records that are valid now into the target; the others stay, with their current reasons."""
         area = context.staging_area(manifest.run_id)
         rows = quarantine.selected(context, self.target, self.selection).persist()
         again = rows.join(_arrivals(context, manifest.objects), ["source_object", "arrived_at"], "left_semi").persist()
@@ -71,7 +71,7 @@ def _arrivals(context: SparkRunContext, objects: tuple[StoredObject, ...]) -> Da
 
 
 def _lines(context: SparkRunContext, source: Contract, objects: tuple[StoredObject, ...], rows: DataFrame) -> DataFrame:
-    """The raw records that the rows name; line 0 names all of an object."""
+    """Return the raw records of the quarantined rows; line 0 stands for all lines of an object."""
     raw = typed.read_raw(context.spark, source, context.locations[source.name].bucket, list(objects))
     named = rows.select("source_object", "arrived_at", F.col("source_line").alias("named_line"))
     is_meant = (
@@ -83,7 +83,7 @@ def _lines(context: SparkRunContext, source: Contract, objects: tuple[StoredObje
 
 
 def _quarantine(area: Area, target: Contract, again: DataFrame, bad: DataFrame) -> tuple[TableChange, ...]:
-    """The quarantine after the replay. A record that fails as it did before keeps its row, so a repetition is none."""
+    """Stage the quarantine table after the replay. A record that fails as before keeps its row."""
     verdict = [*KEY, "reasons", "contract_version"]
     as_before = again.select(*verdict).intersect(bad.select(*verdict)).select(*KEY)
     leaving = again.join(as_before, KEY, "left_anti")

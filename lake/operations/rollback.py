@@ -1,4 +1,4 @@
-"""An undo: the units that a run has put are replaced by what was there before, as a run of its own."""
+"""Undo (rollback): a run that replaces the partition files of another run by their previous versions."""
 
 import io
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from lake.tables.parquet_units.staging import Area
 
 
 class CannotUndo(LakeError):
-    """A run whose units cannot be put back; the message says why, and what to do first."""
+    """The run cannot be undone; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Undo:
-    """Put back the units of ``run_id`` as they were before it. ``by`` is an IAM ARN.
+    """Restore the partition files of ``run_id`` to their versions before it. ``by`` is the requester's IAM ARN.
 
-    What a run has read stays closed in the ledger: after the undo of a refresh, a backfill brings its records again.
+    The objects that the run has read stay closed in the ledger: after the undo of a refresh, a backfill loads them.
     """
 
     kind: ClassVar[Kind] = "undo"
@@ -38,16 +38,16 @@ class Undo:
 
     @property
     def source(self) -> Contract:
-        """The dataset itself: what it was is read from its own old versions."""
+        """Return the dataset itself: its previous content is read from old versions of its objects."""
         return self.target
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
-        """The old version of each unit, or the run's own where there was none."""
+        """Return the previous version of each partition file, or the run's own where there was none."""
         versions = (_versions(context, self.target, change, self.run_id) for change in self._undone(context).units)
         return tuple(before or current for current, before in versions)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage what was there before; raises CannotUndo when another run has changed a unit since."""
+        """Stage the previous versions; raises CannotUndo when a later run has changed a partition file."""
         area = context.staging_area(manifest.run_id)
         units = tuple(
             _put_back(context, area, self.target, change, self.run_id) for change in self._undone(context).units
@@ -69,7 +69,7 @@ class Undo:
 def _versions(
     context: SparkRunContext, target: Contract, change: TableChange, run_id: str
 ) -> tuple[StoredObject, StoredObject | None]:
-    """The version that the run has put, and the one before it."""
+    """Return the version that the run has written, and the one before it."""
     bucket = context.locations[change.dataset].bucket
     versions = [entry for entry in context.storage.versions(Location(bucket, change.key)) if entry.key == change.key]
     writer = context.storage.written_by(bucket, change.key)
@@ -102,10 +102,10 @@ def _put_back(context: SparkRunContext, area: Area, target: Contract, change: Ta
 
 
 def _empty(storage: Storage, bucket: str, key: str) -> bytes:
-    """What stands for an object that was not there: data is replaced, never deleted."""
+    """Return the content that stands for a missing object: data is replaced, never deleted."""
     return parquet.without_rows_of(storage.read(bucket, key)) if _is_unit(key) else key_overrides.NOTHING_CHOSEN
 
 
 def _is_unit(key: str) -> bool:
-    """Whether the object holds rows; the other kind are the choices of key versions."""
+    """Return True if the object holds rows; other objects are overrides of key versions."""
     return key.endswith(".parquet")

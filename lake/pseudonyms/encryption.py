@@ -1,4 +1,4 @@
-"""Sealed records on the machine of who repairs them: opened with the key of the quarantine, sealed for the job.
+"""Decrypt quarantined records on the operator's machine, and encrypt arguments for the job.
 
 AES-256-GCM as Spark's ``aes_encrypt`` writes it: nonce of 12 bytes, ciphertext, tag; in base64.
 """
@@ -16,11 +16,11 @@ _NONCE_BYTES = 12
 
 
 class NotOpened(LakeError):
-    """A sealed record that none of our keys opens."""
+    """No key in the secret decrypts the record."""
 
 
 def opened(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str) -> bytes:
-    """The record; raises NotOpened when the key is not the one that sealed it."""
+    """Return the decrypted record; raises NotOpened when the key is missing or wrong."""
     body = base64.b64decode(sealed_payload)
     try:
         key = seal_of(dataset, versions, key_version)
@@ -30,7 +30,7 @@ def opened(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, sea
 
 
 def sealed(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, payload: bytes) -> str:
-    """The record, sealed under that version."""
+    """Return the record, encrypted under that key version, as base64."""
     nonce = os.urandom(_NONCE_BYTES)
     box = nonce + AESGCM(seal_of(dataset, versions, key_version)).encrypt(nonce, payload, None)
     return base64.b64encode(box).decode()

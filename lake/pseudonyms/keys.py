@@ -1,4 +1,4 @@
-"""The versions of the master key, and what is made of them without Spark: subkeys and tokens.
+"""Versions of the master key; derivation of subkeys and tokens without Spark.
 
 Token: ``v<k>:<hex>`` with hex = HMAC-SHA-256(subkey, value), the subkey by HKDF-SHA-256 from master key k with the info
 dataset/column/version.
@@ -24,7 +24,10 @@ class KeyVersion:
 
 
 def key_versions(secret: str) -> tuple[KeyVersion, ...]:
-    """The versions in a secret ``{"versions": [{"version", "valid_from", "key"}]}``; raises ValueError when none."""
+    """Return the versions in a secret ``{"versions": [{"version", "valid_from", "key"}]}``.
+
+    Raises ValueError when there are none.
+    """
     entries = sorted(json.loads(secret)["versions"], key=lambda entry: entry["valid_from"])
     if not entries:
         raise ValueError("the secret holds no version of the pseudonym key")
@@ -36,18 +39,18 @@ def key_versions(secret: str) -> tuple[KeyVersion, ...]:
 
 
 def subkey(master: bytes, info: str, length: int = 32) -> bytes:
-    """HKDF-SHA-256 (RFC 5869) of one block, without salt."""
+    """Derive a key of ``length`` bytes (at most 32): HKDF-SHA-256 (RFC 5869) of one block, without salt."""
     extracted = hmac.digest(bytes(hashlib.sha256().digest_size), master, "sha256")
     return hmac.digest(extracted, info.encode() + b"\x01", "sha256")[:length]
 
 
 def token(version: KeyVersion, dataset: str, column: str, value: str) -> str:
-    """The token of one value, as the Spark expressions below compute it."""
+    """Return the token of one value, equal to that of the Spark expressions in lake/pseudonyms/spark.py."""
     key = subkey(version.key, f"{dataset}/{column}/{version.version}")
     return f"v{version.version}:{hmac.digest(key, value.encode(), 'sha256').hex()}"
 
 
 def seal_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
-    """The key that seals a dataset's rejected records under a version; raises KeyError when there is none."""
+    """Return the key that encrypts a dataset's rejected records; raises KeyError for an unknown version."""
     masters = {key.version: key.key for key in versions}
     return subkey(masters[key_version], f"{dataset}/seal/{key_version}")

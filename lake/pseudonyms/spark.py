@@ -1,4 +1,4 @@
-"""Pseudonyms and sealed payloads in frames, under the keys of lake/pseudonyms/keys.py.
+"""Tokens and encrypted payloads in DataFrames, with the keys of lake/pseudonyms/keys.py.
 
 The version is chosen by the record's event time, so that late data and replays get the token they had before.
 """
@@ -54,7 +54,7 @@ def with_sealed_payload(
 
 
 def with_payload(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...]) -> DataFrame:
-    """Add ``payload``, what ``sealed_payload`` is in clear; null where none of these keys has sealed it."""
+    """Add ``payload``, the decrypted ``sealed_payload``; null where none of these keys decrypts it."""
     rows = [(key.version, bytearray(seal_of(contract.name, versions, key.version))) for key in versions]
     seals = _hidden(frame.sparkSession, rows, "key_version int, seal binary")
     clear = F.try_aes_decrypt(F.unbase64("sealed_payload"), "seal", F.lit("GCM"))
@@ -64,7 +64,7 @@ def with_payload(frame: DataFrame, contract: Contract, versions: tuple[KeyVersio
 def opened(
     spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str
 ) -> bytes:
-    """What ``with_sealed_payload`` has sealed, with the key of that version; raises KeyError when there is none."""
+    """Decrypt one payload of ``with_sealed_payload``; raises KeyError for an unknown key version."""
     seal = seal_of(contract.name, versions, key_version)
     row = _hidden(spark, [(bytearray(seal), sealed_payload)], "seal binary, sealed string")
     clear = row.select(F.aes_decrypt(F.unbase64("sealed"), "seal", F.lit("GCM")).alias("payload"))

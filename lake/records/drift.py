@@ -1,4 +1,4 @@
-"""Schema drift: fields of raw records that are not those of the contract, and what becomes of them.
+"""Schema drift: fields of raw records that differ from the contract.
 
 added: kept in raw, read by nothing, until the contract has a column for it.
 removed: a field that no record of the run has, and those are not few; null, or quarantined when it is required.
@@ -21,7 +21,7 @@ _MOST_SAID = 10
 
 
 def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
-    """Count records by drift, e.g. ``{"added:pm10": 12, "renamed:aqi->AQI": 5}``.
+    """Return the number of records by drift, e.g. ``{"added:pm10": 12, "renamed:aqi->AQI": 5}``.
 
     ``shapes`` counts records by what the raw door said of their fields: ``added:``, ``missing:`` and ``retyped:``.
     A field that only some records lack is no drift: it may be null. The ``MOST_NAMED`` most frequent changes have a
@@ -68,7 +68,7 @@ def _changes(shape: tuple[str, ...], renamed: Mapping[str, str]) -> list[str]:
 
 
 def _renamed(missing: set[str], added: set[str]) -> dict[str, str]:
-    """Which missing field has become which added one, by likeness of their names."""
+    """Return pairs of missing and added fields with similar names."""
     free = {name.casefold(): name for name in sorted(added)}
     pairs = {}
     for name in sorted(missing):

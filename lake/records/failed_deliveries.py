@@ -5,10 +5,10 @@ import json
 
 
 def message(line: bytes) -> bytes:
-    """What was sent, of a line of an error object."""
+    """Return the message that was sent, from a line of an error object."""
     return base64.b64decode(json.loads(line)["rawData"])
 
 
 def partition(stream_name: str) -> str:
-    """Under what the ledger keeps which messages of a stream were sent again; ``refused`` is the kind of its items."""
+    """Return the ledger's partition key for a stream's redelivered messages; their items have the kind ``refused``."""
     return f"stream#{stream_name}"

@@ -1,7 +1,7 @@
-"""The raw door: bytes of a raw object become records whose values have the contract's types, or reasons why not.
+"""Strict JSON lines reader: parse a raw object into records with the contract's types, or with reasons of rejection.
 
-Strict on purpose. Spark's own JSON reader drops a second object on a line, accepts NaN, keeps the last of two equal
-keys and returns half a record when a number is text; all of that in silence.
+Spark's own JSON reader silently drops a second object on a line, accepts NaN, keeps the last of two equal keys and
+returns half a record when a number is text.
 """
 
 import gzip
@@ -56,7 +56,7 @@ class Broken(Exception):
 
 
 def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
-    """Every record of one raw object, in order; blank lines are none. Never raises for bad content."""
+    """Yield every record of one raw object, in order; skips blank lines. Never raises for bad content."""
     try:
         text = unpacked(body, key)
     except Broken as broken:
@@ -68,7 +68,7 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawReco
 
 
 def unpacked(body: bytes, key: str) -> bytes:
-    """The object's text; raises Broken for a gzip that lies about itself, is cut short or is a bomb."""
+    """Return the object's text, decompressed; raises Broken for a bad gzip (name, end, size) or another encoding."""
     packed = body.startswith(_GZIP)
     if packed != key.endswith(".gz") and body:
         raise Broken("encoding:object")
@@ -134,7 +134,7 @@ def _retyped(reasons: list[str]) -> list[str]:
 
 
 def parsed(line: bytes) -> Mapping[str, Any]:
-    """The JSON object of one line; raises Broken."""
+    """Return the JSON object of one line; raises Broken."""
     try:
         text = line.decode("utf-8")
         if _depth(line) > MAXIMUM_DEPTH:
@@ -150,7 +150,7 @@ def parsed(line: bytes) -> Mapping[str, Any]:
 
 
 def _depth(line: bytes) -> int:
-    """How deep a line is nested; where the interpreter gives up depends on what has called it."""
+    """Return the nesting depth of a line; the interpreter's own limit depends on the depth of the caller."""
     if line.count(b"[") + line.count(b"{") <= MAXIMUM_DEPTH:
         return 1
     depth = deepest = 0
@@ -172,7 +172,7 @@ def _no_constant(_token: str) -> None:
 
 
 def _value(value: Any, column: Column) -> Any:
-    """The value in the column's type, None for null or missing, or a Broken to collect."""
+    """Return the value in the column's type, None for null or missing, or a Broken to collect."""
     if value is None:
         return None
     try:
@@ -184,7 +184,7 @@ def _value(value: Any, column: Column) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Unicode in composed form, or one identifier would have two tokens."""
+    """Return the text in composed form (NFC); otherwise one identifier could have two tokens."""
     if not isinstance(value, str):
         raise Broken("type")
     if value.isascii():

@@ -1,4 +1,4 @@
-"""The rules of a contract as Spark conditions. One that comes out null holds: only ``required`` speaks of nulls."""
+"""Contract rules as Spark conditions. A rule that evaluates to NULL passes; only ``required`` rejects nulls."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ def _to_the_very_end(pattern: str) -> str:
 def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:
     """Fill ``reasons`` (array of string) with the id ``rule:column`` of each rule that the row breaks.
 
-    A row that already has reasons could not be read as what it should be; its values are not judged further.
+    A row that already has reasons could not be parsed; its values are not validated further.
     """
     broken = [F.when(~holds, F.lit(reason)) for reason, holds in conditions(contract, frame.columns)]
     found = F.array_distinct(F.array_compact(F.array(*broken)))

@@ -1,4 +1,4 @@
-"""Frames: raw objects to typed rows, and new rows merged with the units that they touch."""
+"""Read raw objects into DataFrames of typed rows."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -23,14 +23,14 @@ _SLICES_PER_CORE = 4
 
 
 def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
-    """One row a record of the objects: lineage, the raw line as ``payload``, what the door said, then the columns."""
+    """Return one row for each record: lineage, the raw line as ``payload``, the reader's findings, the columns."""
     return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
 
 
 def of_records(
     spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
 ) -> DataFrame:
-    """The same of objects whose bytes come from elsewhere."""
+    """Return the rows of ``read_raw`` for objects whose bytes come from a function."""
     columns = source.stored
 
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
@@ -46,12 +46,12 @@ def of_records(
 
 @cache
 def _storage() -> Storage:
-    """That of the process of a task: a client takes longer to make than a small object to read."""
+    """Return the S3 client of the task's process: creating one takes longer than reading a small object."""
     return Storage(boto3.client("s3"))
 
 
 def body_of(bucket: str, stored: StoredObject) -> bytes:
-    """The bytes of an object, read in a task; raises RawObjectUnreadable."""
+    """Return the bytes of an object, read in a task; raises RawObjectUnreadable."""
     try:
         return _storage().read(bucket, stored.key, stored.version)
     except (BotoCoreError, ClientError) as error:
@@ -59,7 +59,7 @@ def body_of(bucket: str, stored: StoredObject) -> bytes:
 
 
 def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFrame:
-    """Convert text to the target's types; a text that is none adds the reason ``type:<column>``."""
+    """Convert text to the target's types; a text that cannot be converted adds the reason ``type:<column>``."""
     kept = {column.name: column.physical_type for column in target.columns}
     for column in source.stored:
         wanted = kept.get(column.name, column.physical_type)

@@ -1,4 +1,4 @@
-"""Every record with the reasons why it is not good enough; the good ones and the bad ones as they will be stored."""
+"""Validate records: those that pass become rows of the table, the others rows of the quarantine table."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -41,10 +41,10 @@ def _with_key(rows: DataFrame, target: Contract, keys: Sequence[KeyVersion]) -> 
 
 
 def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
-    """By raw object, what was received and what broke a rule; then how the fields of all records drift.
+    """Return received and broken rules for each raw object, and the schema drift of all records.
 
-    New, replaced and duplicate are not known yet. Received is counted before the transformation: what that loses must
-    be missed.
+    The counts of the merge are not known yet. Received rows are counted before the transformation, so that rows that it
+    drops show up as unreconciled.
     """
     received: Counter[str] = Counter()
     shapes: Counter[tuple[str, ...]] = Counter()
@@ -66,13 +66,13 @@ def _by_object(rows: DataFrame) -> dict[str, int]:
 
 
 def accepted(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
-    """The good rows, pseudonymised, as they will be stored."""
+    """Return the valid rows, pseudonymised, as the table stores them."""
     good = judged_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
     return merge.stored_rows(spark.with_tokens(good, target, keys, target.unit["date"]), target)
 
 
 def rejected(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
-    """The bad rows as the quarantine stores them: reasons in clear, the record itself sealed."""
+    """Return the rejected rows as the quarantine table stores them: reasons in clear, the record encrypted."""
     bad = (
         judged_rows.filter(F.size("reasons") > 0)
         .select("source_object", "source_line", "arrived_at", "payload", "reasons")

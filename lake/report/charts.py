@@ -1,4 +1,4 @@
-"""Series, runs and alarms as shapes: numbers from 0 to 100, down is more, for an SVG that stretches."""
+"""Shapes of series, runs and alarms for an SVG that stretches: coordinates from 0 to 100, y grows downwards."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LEAST = 1.5
 
 @dataclass(frozen=True)
 class Curve:
-    """A series: ``lines`` are pieces of its path, ``limit`` is where ``allowed`` lies, ``top`` the value at the top."""
+    """A series: ``lines`` are pieces of its path, ``limit`` the height of ``allowed``, ``top`` the value at the top."""
 
     lines: tuple[str, ...]
     limit: float | None
@@ -27,7 +27,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Bar:
-    """A piece of a bar or of a band: its place, what it stands for, and what is said of it."""
+    """A piece of a bar or of a band: place, kind and caption."""
 
     x: float
     y: float
@@ -81,7 +81,7 @@ def _bar(run: Run, x: float, width: float, top: int) -> Iterator[Bar]:
 
 
 def band(alarm: Alarm, changes: Sequence[Change], start: datetime, end: datetime) -> list[Bar]:
-    """The states of an alarm from ``start`` to ``end``, one piece for each; nothing where nothing is known of it."""
+    """Return the states of an alarm from ``start`` to ``end`` as pieces, with gaps where no state is known."""
     ours = sorted((change for change in changes if change.alarm == alarm.name), key=lambda change: change.at)
     begin = start if ours or alarm.since <= start else alarm.since
     moments = [begin, *(change.at for change in ours), end]

@@ -1,4 +1,4 @@
-"""The flow, as the deployment itself tells it: what functions write, where streams deliver, what jobs read."""
+"""The flow of data, read from deployed settings: outputs of functions, destinations of streams, inputs of jobs."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class Hop:
 
 @dataclass(frozen=True)
 class Hops:
-    """What is between the datasets; ``reads`` maps a job to the datasets that it reads."""
+    """The hops between the datasets; ``reads`` maps a job to the datasets that it reads."""
 
     functions: tuple[Hop, ...]
     streams: tuple[Hop, ...]
@@ -142,12 +142,12 @@ def _stored(dataset: Dataset | None) -> tuple[str, ...]:
 
 
 def counted(number: float, thing: str) -> str:
-    """A number of things."""
+    """Return a number with its noun, e.g. ``2 objects``."""
     return f"{number:,.0f} {thing}{'' if number == 1 else 's'}"
 
 
 def size(number: float) -> str:
-    """Bytes as people read them."""
+    """Return a number of bytes as text, e.g. ``1.2 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"

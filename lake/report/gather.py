@@ -1,4 +1,4 @@
-"""Fill the report from a platform. Each part is read for itself; one that cannot be leaves the others."""
+"""Fill the report from a platform. Parts are read independently; a failed one does not affect the others."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ _QUERIES_AT_ONCE = 4
 
 
 def report(platform: Platform) -> Report:
-    """Look at everything once. Raises only when nobody answers at all."""
+    """Return the report of this moment. Raises only when the platform does not answer at all."""
     seen = health.load(platform)
     since = _since(platform, seen.now)
     identity = platform.client("sts").get_caller_identity()

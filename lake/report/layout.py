@@ -1,4 +1,4 @@
-"""Where the hops of the flow stand: from left to right for a wide screen, from top to bottom for a narrow one."""
+"""Lay out the hops of the flow: left to right on a wide screen, top to bottom on a narrow one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the page shows. It is data alone: ``gather`` fills it from a platform, ``page`` draws it."""
+"""The data of the report: ``gather`` fills it from a platform, ``page`` renders it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything, each part with where it is from. Series and quarantine are by dataset, changes newest first.
+    """All data of the report, each part with its origin. Series and quarantine are by dataset, changes newest first.
 
     ``since`` is when the history begins that is shown.
     """
@@ -74,12 +74,12 @@ class Report:
 
     @property
     def now(self) -> datetime:
-        """As of when all of it is."""
+        """Return the timestamp of the snapshot (UTC)."""
         return self.state.now
 
     @property
     def failures(self) -> dict[str, str]:
-        """The parts that could not be read, by what they are, each with the reason."""
+        """Return the parts that could not be read, by name, each with the reason."""
         named: dict[str, Part[Any]] = {
             "the datasets": self.state.datasets,
             "the alarms": self.state.alarms,
@@ -101,6 +101,6 @@ class Report:
 
     @property
     def problems(self) -> list[Problem]:
-        """What needs attention, parts that could not be read included."""
+        """Return the problems, parts that could not be read included."""
         unread = [Problem(f"Could not be read: {', '.join(self.failures)}. Below stands why.")] if self.failures else []
         return [*unread, *health.seen(self.state)]

@@ -1,4 +1,4 @@
-"""What a run works with, whatever engine does the work."""
+"""The context of a run, independent of the engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from lake.tables.catalog import Catalog
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """What a run works with. ``locations`` maps each dataset that the run reads or writes to its place in S3.
+    """Clients and settings of a run. ``locations`` maps each dataset that the run reads or writes to its S3 location.
 
-    ``engine_errors`` are the errors that the engine raises when the work itself fails.
-    ``keys`` are the versions of the pseudonym key, ``now`` is the clock (UTC).
+    ``engine_errors`` are the exceptions that the engine raises when the work itself fails.
+    ``keys`` are the versions of the pseudonym key, ``now`` returns the time (UTC).
     """
 
     engine_errors: ClassVar[tuple[type[Exception], ...]] = ()

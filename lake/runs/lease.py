@@ -1,4 +1,4 @@
-"""The lease of a run that works for longer than a lease lasts."""
+"""Renew the lease of a run that works for longer than a lease lasts."""
 
 import logging
 import threading
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def beating(ledger: Ledger, lock: Lock) -> Iterator[None]:
-    """Renew the lease from time to time while the block runs; who is frozen or dead renews nothing.
+    """Renew the lease in a background thread while the block runs.
 
-    No renewal is under way any more when the block has ended. One that comes after another run has taken over is
-    refused by the epoch, as the run itself will be when it prepares.
+    A frozen or dead process stops renewing, so its lease expires. The thread has ended when the block ends. A renewal
+    after another run has taken over is refused by the epoch, as is the run itself when it prepares.
     """
     ended = threading.Event()
     thread = threading.Thread(target=_beat, args=(ledger, lock, ended), name=f"lease of {lock.owner}", daemon=True)

@@ -1,8 +1,9 @@
-"""The ledger: one DynamoDB table that says what was processed, by whom, and who may publish.
+"""The ledger: one DynamoDB table that records processed objects and runs, and decides which run may publish.
 
 Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
 unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, epoch, CLAIMED, or CLOSED
-with its counts). An erasure gives objects other content: theirs is REPLACED, and ``object#<key>#rewriting`` meanwhile.
+with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an ``object#<key>#rewriting`` item exists
+while the rewrite is in flight.
 The lease only decides when to try; the epoch decides who may claim and prepare.
 """
 
@@ -36,14 +37,14 @@ class Lock:
 
 @dataclass(frozen=True)
 class Held:
-    """Somebody else's lock."""
+    """The lock of another run, ``owner``, whose lease ends at ``until`` (UTC)."""
 
     owner: str
     until: datetime
 
 
 class Rewriting(NamedTuple):
-    """An object, as it was, that run ``run_id`` was giving other content."""
+    """A rewrite in flight: the object as it was ``before`` run ``run_id`` started to rewrite it."""
 
     before: StoredObject
     run_id: str
@@ -52,20 +53,20 @@ class Rewriting(NamedTuple):
 class Objects(NamedTuple):
     """The raw objects of a dataset that the ledger knows.
 
-    ``closed`` are those that a committed run has processed, by (key, etag); the value is when the object arrived where
-    S3 does not say so any more, else None. Under the keys of ``rewriting`` an erasure puts other content, or has died.
+    ``closed`` are objects that a committed run has processed, by (key, etag); the value is the arrival time where S3
+    no longer has it, else None. ``rewriting`` are rewrites by an erasure that is in flight or has died, by key.
     """
 
     closed: Mapping[tuple[str, str], datetime | None]
     rewriting: Mapping[str, Rewriting]
 
     def news(self, stored: StoredObject) -> bool:
-        """Whether nothing is known of the object."""
+        """Return True if the object is unprocessed: neither closed nor being rewritten."""
         return (stored.key, stored.etag) not in self.closed and stored.key not in self.rewriting
 
 
 class Ledger:
-    """The ledger table; ``client`` is a boto3 DynamoDB client, ``now`` the clock (UTC)."""
+    """The ledger table; ``client`` is a boto3 DynamoDB client, ``now`` returns the time (UTC)."""
 
     def __init__(self, client: Any, table: str, now: Callable[[], datetime]) -> None:
         self._client = client
@@ -73,7 +74,7 @@ class Ledger:
         self._now = now
 
     def lock(self, dataset: str, owner: str) -> Lock | Held:
-        """Lock the dataset for one run, with the next epoch; Held when another run's lease is alive."""
+        """Lock the dataset for run ``owner`` and raise the epoch; returns Held while another run's lease is valid."""
         now = self._now()
         try:
             answer = self._update(
@@ -91,25 +92,25 @@ class Ledger:
         return Lock(dataset, owner, int(answer["epoch"]), answer.get("unfinished"))
 
     def renew(self, lock: Lock) -> None:
-        """Prolong the lease; raises LeaseLost when another run has taken the dataset over."""
+        """Extend the lease; raises LeaseLost when another run has taken over the lock."""
         self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
 
     def complete(self, lock: Lock) -> None:
-        """Write down that a refresh has ended well just now; who has taken over meanwhile will do so himself."""
+        """Record the time of a refresh's success. No-op if another run holds the lock; that run records its own."""
         try:
             self._guarded_update(lock, "SET completed_at = :now", {":now": self._now().isoformat()})
         except LeaseLost:
             return
 
     def release(self, lock: Lock) -> None:
-        """Give the dataset back; no matter when it is no longer ours."""
+        """Release the lock. No-op if another run holds it."""
         try:
             self._guarded_update(lock, "REMOVE lease_until, locked_at", {})
         except LeaseLost:
             return
 
     def objects(self, dataset: str) -> Objects:
-        """The raw objects that the ledger knows."""
+        """Return the raw objects of the dataset that the ledger knows."""
         items = self._query(dataset, "object#")
         # Before objects were claimed, an item was written by the commit only, and without a status.
         closed = [item for item in items if item.get("status", "CLOSED") == "CLOSED"]
@@ -120,16 +121,16 @@ class Ledger:
         )
 
     def begin_rewriting(self, lock: Lock, stored: StoredObject) -> None:
-        """Write down, before a closed object gets other content, that what comes under its key is no news."""
+        """Record the intent to rewrite a processed object, so that its new version is not taken for new input."""
         self.renew(lock)
         before = {"etag": stored.etag, "size": stored.size, "arrived_at": stored.modified.isoformat()}
         item = {**_key(lock.dataset, _rewriting(stored.key)), "key": stored.key, "run_id": lock.owner, **before}
         self._transact([self._put({**item, "status": "REWRITING"})])
 
     def rewritten(self, lock: Lock, stored: StoredObject, etag: str) -> None:
-        """A closed object has got the content with that ETag: it is closed as before.
+        """Record that a processed object now has the content with ``etag``; it stays closed.
 
-        When it arrived is now ours to remember: S3 only says when it got the content that it has.
+        The item keeps the arrival time, because S3 only has the time of the rewrite.
         """
         before = _object(lock.dataset, stored)
         item = self._item(before["pk"], before["sk"])
@@ -139,25 +140,25 @@ class Ledger:
         self._transact([self._put(after), *replaced, self._settled(lock, stored.key)])
 
     def not_rewritten(self, lock: Lock, key: str) -> None:
-        """The object is as it was before ``begin_rewriting``."""
+        """Remove the intent of ``begin_rewriting``: the object was not changed."""
         self._transact([self._settled(lock, key)])
 
     def carry_on(self, partition: str, kind: str, stored: StoredObject, etag: str) -> None:
-        """What ``<kind>#<key>#<etag>`` says of an object, if anything, is said of its content with another ETag too."""
+        """Copy the item ``<kind>#<key>#<old ETag>`` to the new ``etag``, if the item exists."""
         item = self._item(partition, f"{kind}#{stored.key}#{stored.etag}")
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
     def audit(self, dataset: str, action: str, record: Mapping[str, Any]) -> None:
-        """Write down what was done that no run tells; ``record`` has the run's id and what the reader needs to know."""
+        """Write an audit item for an action that no run record shows; ``record`` needs the key ``run_id``."""
         moment = self._now().isoformat()
         key = {"pk": f"audit#{dataset}", "sk": f"{action}#{moment}#{record['run_id']}"}
         self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
 
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
-        """Write down which run is reading these objects, if the lock still has our epoch; else raises LeaseLost.
+        """Record that the lock's run reads these objects; raises LeaseLost when the lock has another epoch.
 
-        A claim of an earlier epoch is of a run that ended without a commit; what is closed is never claimed again.
+        Claims of earlier epochs are overwritten: those runs ended without a commit. Closed objects cannot be claimed.
         """
         claims = [self._claim(lock, stored) for stored in objects]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
@@ -169,15 +170,18 @@ class Ledger:
                 raise self._lost(lock, error) from error
 
     def run(self, dataset: str, run_id: str) -> dict[str, Any]:
-        """The run's record; raises KeyError when there is none."""
+        """Return the record of a run; raises KeyError when there is none."""
         return self._get(dataset, f"run#{run_id}")
 
     def runs(self, dataset: str) -> list[dict[str, Any]]:
-        """All run records of the dataset, oldest first."""
+        """Return all run records of the dataset, oldest first."""
         return sorted(self._query(dataset, "run#"), key=lambda item: str(item["started_at"]))
 
     def prepare(self, lock: Lock, run_id: str, record: Mapping[str, Any]) -> None:
-        """Write the run as PREPARED, if the lock still has our epoch; from here on it will be finished by somebody."""
+        """Write the run as PREPARED; from then on this run or the next one finishes it.
+
+        Raises LeaseLost when the lock has another epoch.
+        """
         run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
         mine = self._check(
             lock, "SET unfinished = :run, lease_until = :until", {":run": run_id, ":until": self._lease_end()}
@@ -195,7 +199,7 @@ class Ledger:
         self._close(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
-        """Write a run that failed before it was prepared."""
+        """Write the record of a run that failed before it was prepared, with the status FAILED."""
         item = {**_key(dataset, f"run#{run_id}"), **record, "status": "FAILED"}
         self._client.put_item(TableName=self._table, Item=_typed(item))
 
@@ -250,7 +254,7 @@ class Ledger:
         return {"Put": {"TableName": self._table, "Item": _typed(item)}}
 
     def _transact(self, items: list[dict[str, Any]]) -> None:
-        """All or none; one that met another's transaction is tried again."""
+        """Write all items or none; a conflict with another transaction is retried."""
         for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
             try:
                 self._client.transact_write_items(TransactItems=items)
@@ -287,7 +291,7 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def _check(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """An update of the lock item that works only while its epoch is ours."""
+        """Return an update of the lock item that is conditional on the lock's epoch."""
         return {
             "TableName": self._table,
             "Key": _typed(_key(lock.dataset, "lock")),
@@ -320,7 +324,7 @@ class Ledger:
         return _plain(answer["Item"])
 
     def _item(self, partition: str, sort: str) -> dict[str, Any]:
-        """An item, empty where there is none; sets stay sets."""
+        """Return an item, or an empty dict when it does not exist."""
         key = _typed({"pk": partition, "sk": sort})
         return _plain(self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {}))
 
@@ -340,7 +344,7 @@ def _condition_failed(error: ClientError) -> bool:
 
 
 def _reasons(error: ClientError) -> set[str]:
-    """Why a transaction was cancelled; empty for any other error."""
+    """Return the cancellation reasons of a transaction; empty for any other error."""
     return {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
 
 

@@ -1,4 +1,7 @@
-"""The manifest of a run: which units it replaces and what it has read. Written once, before anything is visible."""
+"""The manifest of a run: the objects that it read and the partition files that it replaces.
+
+A run writes its manifest once, before it publishes anything.
+"""
 
 import hashlib
 import json
@@ -18,10 +21,10 @@ Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "retokenise",
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a prepared run will publish. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
+    """The changes that a prepared run publishes. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
 
-    ``source`` is the dataset that the ``objects`` belong to. Those of a run that has ``claimed`` them will be closed,
-    each with its counts ``by_object`` (by key). ``details`` are what else the ledger keeps: text, whole numbers, lists.
+    ``source`` is the dataset that the ``objects`` belong to. If the run has ``claimed`` them, the commit closes each
+    with its counts of ``by_object`` (by key). ``details`` are further facts for the ledger: text, integers, lists.
     """
 
     run_id: str
@@ -40,12 +43,12 @@ class Manifest:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
-        """JSON with sorted keys: equal manifests have equal bytes."""
+        """Return the manifest as JSON with sorted keys, so that equal manifests have equal bytes."""
         return json.dumps(asdict(self), sort_keys=True, default=_iso).encode()
 
     @staticmethod
     def decoded(body: bytes, source: str) -> "Manifest":
-        """The manifest in these bytes; ``source`` is what its dataset is made from.
+        """Return the manifest in these bytes; ``source`` is the source of its dataset.
 
         One of before runs had kinds is of a refresh, which closed all that it had read, with no counts of each object.
         """
@@ -64,12 +67,12 @@ class Manifest:
 
 
 def checksum(body: bytes) -> str:
-    """SHA-256, hexadecimal."""
+    """Return the SHA-256 of ``body`` in hexadecimal."""
     return hashlib.sha256(body).hexdigest()
 
 
 def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = None) -> dict[str, Any]:
-    """What the ledger keeps of a run."""
+    """Return the run record for the ledger; ``reason`` is the cause of a failure."""
     took = datetime.fromisoformat(manifest.ended_at) - datetime.fromisoformat(manifest.started_at)
     return {
         "run_id": manifest.run_id,
@@ -92,7 +95,7 @@ def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = 
 
 
 def row(reported: Mapping[str, Any], manifest: Manifest) -> bytes:
-    """One row of ``pipeline_runs``: what the ledger keeps and the first objects, as a line of JSON."""
+    """Return one row of ``pipeline_runs`` as a line of JSON: the run record and the keys of the first objects."""
     named = [stored.key for stored in manifest.objects[:NAMED_OBJECTS]]
     return json.dumps({**reported, "input_objects": named}).encode() + b"\n"
 

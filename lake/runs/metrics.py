@@ -1,4 +1,4 @@
-"""What a run tells CloudWatch about itself: once for its dataset and once for its pipeline."""
+"""CloudWatch metrics of a run, put once with the dataset and once with the pipeline as dimension."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +27,13 @@ class Metric:
 
 @dataclass
 class Run:
-    """What a run has counted; it stays nothing until the run says so."""
+    """A measured run; ``counts`` stays NOTHING until the run sets it."""
 
     counts: Counts = NOTHING
 
 
 class Metrics:
-    """The metrics of one environment; ``client`` is a boto3 CloudWatch client, ``now`` the clock (UTC)."""
+    """The metrics of one environment; ``client`` is a boto3 CloudWatch client, ``now`` returns the time (UTC)."""
 
     def __init__(self, client: Any, namespace: str, environment: str, now: Callable[[], datetime]) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class Metrics:
 
     @contextmanager
     def of_run(self, target: Contract) -> Iterator[Run]:
-        """Put the metrics of the run inside, however it ends; a failed one says what its error had counted."""
+        """Put the metrics of the run in the block, also when it fails; then with the counts of its error."""
         run, started = Run(), self._now()
         try:
             yield run
@@ -56,14 +56,14 @@ class Metrics:
         self._put(target, [*counted(run.counts, run.counts.unaccounted), *ended(True), self._duration(started)])
 
     def finished(self, target: Contract, counts: Counts) -> None:
-        """Put the metrics of a run that died and that another one has finished; how long it took nobody knows."""
+        """Put the metrics of a run that died and was finished by another one; its duration is unknown."""
         self._put(target, [*counted(counts, counts.unaccounted), *ended(True)])
 
     def _duration(self, started: datetime) -> Metric:
         return Metric("RunDuration", (self._now() - started).total_seconds(), "Seconds")
 
     def _put(self, target: Contract, metrics: Sequence[Metric]) -> None:
-        """Put them for dataset and pipeline. Not being heard must not undo what a run has published."""
+        """Put metrics for dataset and pipeline. Best effort: a CloudWatch failure never fails a published run."""
         places = ({"Dataset": target.name}, {"Pipeline": target.domain})
         data = [self._datum(metric, place) for place in places for metric in metrics]
         try:
@@ -78,7 +78,7 @@ class Metrics:
 
 
 def counted(counts: Counts, unaccounted: int) -> list[Metric]:
-    """The records of a run by what became of them. Of nothing received there is no ratio."""
+    """Return the metrics of a run's counts; QuarantineRatio only if records were received."""
     metrics = [
         Metric("RecordsReceived", counts.received),
         Metric("RecordsNew", counts.new),
@@ -94,5 +94,5 @@ def counted(counts: Counts, unaccounted: int) -> list[Metric]:
 
 
 def ended(well: bool) -> list[Metric]:
-    """Whether the run succeeded. Always both, so that each has data as long as runs end."""
+    """Return RunsSucceeded and RunsFailed, always both, so that each metric has data for every run."""
     return [Metric("RunsSucceeded", int(well)), Metric("RunsFailed", int(not well))]

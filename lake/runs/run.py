@@ -1,7 +1,7 @@
 """One run for one dataset: lock, finish what is unfinished, prepare, publish, commit.
 
-The order is the protocol; each step may be repeated, and a death between any two of them is mended by the next run.
-What a run does to the dataset is its work: a refresh from raw, a replay of the quarantine, a backfill.
+The order is the protocol: each step may be repeated, and the next run completes a run that died between two steps.
+The operation on the dataset is the run's work: a refresh from raw, a replay of the quarantine, a backfill.
 """
 
 import logging
@@ -35,10 +35,10 @@ AnyContext = TypeVar("AnyContext", bound=RunContext, contravariant=True)
 
 
 class Outcome(NamedTuple):
-    """What staging has counted and what publishing would change.
+    """The result of staging: counts, and the partition files (``units``) to replace.
 
-    ``by_object`` are the counts of each object that was read, by key. A work that claims its objects counts each.
-    ``details`` are what else the ledger keeps of the run: who asked for it and why, what it has found.
+    ``by_object`` are the counts of each object that was read, by key; a work that claims its objects needs them.
+    ``details`` are further facts for the ledger, such as the requester, the reason and the findings.
     """
 
     counts: Counts
@@ -48,49 +48,50 @@ class Outcome(NamedTuple):
 
 
 class Work(Protocol[AnyContext]):
-    """What a run does to its dataset, ``target``, with objects of ``source``.
+    """The operation of a run on the dataset ``target``, with objects of ``source``.
 
-    A work ``claims`` its objects when each of them is to be processed once and never again.
+    A work ``claims`` its objects when each of them must be processed exactly once.
     """
 
     @property
     def kind(self) -> Kind:
-        """What pipeline_runs calls it."""
+        """Return the kind of the run, as in pipeline_runs."""
 
     @property
     def claims(self) -> bool:
-        """Whether the objects are claimed before they are read and closed by the commit."""
+        """Return True if objects are claimed before they are read, and closed by the commit."""
 
     @property
     def source(self) -> Contract:
-        """The dataset whose objects are read; the target itself for a work that only looks at that."""
+        """Return the dataset whose objects are read; the target itself for a work that reads nothing else."""
 
     @property
     def target(self) -> Contract:
-        """The dataset whose units change; its quarantine may change with it."""
+        """Return the dataset to change; its quarantine table may change too."""
 
     def inputs(self, context: AnyContext) -> tuple[StoredObject, ...]:
-        """The objects that the run reads; none: there is nothing to do."""
+        """Return the objects to read; without any the run does nothing."""
 
     def stage(self, context: AnyContext, manifest: Manifest) -> Outcome:
-        """Write to the staging area of ``manifest.run_id``; nothing is visible yet.
+        """Write the results to the staging area of ``manifest.run_id``, where readers do not see them.
 
-        Raises LakeError when it must not come to that.
+        Raises LakeError when the results must not be published.
         """
 
 
 @runtime_checkable
 class Concluding(Protocol[AnyContext]):
-    """A work that has more to do than to replace units, which no other run can finish for it."""
+    """A work with a post-commit step that only a repetition of the same work can complete."""
 
     def conclude(self, context: AnyContext, lock: Lock) -> None:
-        """Do it, after the commit and still under the lock. Who repeats the work does what was left."""
+        """Post-commit step, run while the lock is held. Must be idempotent: a retry completes what a crash left."""
 
 
 def run(context: Context, work: Work[Context]) -> Counts:
-    """Do the work under the dataset's lock. Raises LakeError when it cannot, then nothing was published.
+    """Do the work under the dataset's lock and return its counts.
 
-    Only work that claims what has arrived is measured: a repair is no flow of data.
+    Puts metrics only for work that claims objects: a repair is no flow of data. Raises LakeError when the work fails;
+    then nothing was published.
     """
     if not work.claims:
         return _locked(context, work)
@@ -100,7 +101,7 @@ def run(context: Context, work: Work[Context]) -> Counts:
 
 
 def preview(context: Context, work: Work[Context]) -> Outcome:
-    """What a run would do now: staged like one, but nothing is locked, published or written down."""
+    """Stage the work without lock, publication or ledger record; returns the outcome that a run would have now."""
     unlocked = Lock(work.target.name, _new_run_id(context), 0, None)
     manifest = replace(_begun(context, unlocked, work), objects=work.inputs(context))
     return work.stage(context, manifest) if manifest.objects else Outcome(NOTHING, ())
@@ -184,7 +185,7 @@ def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Mani
 
 
 def _check(manifest: Manifest, outcome: Outcome) -> None:
-    """Every record is accounted for, in the run and in each object; else raises CountsDoNotAdd."""
+    """Check that the counts of the run and of each object balance; raises CountsDoNotAdd when they do not."""
     counts, by_object = outcome.counts, outcome.by_object
     wrong = sorted(key for key, part in by_object.items() if not part.add_up)
     if wrong or not counts.add_up:
@@ -202,7 +203,7 @@ def _check(manifest: Manifest, outcome: Outcome) -> None:
 
 
 def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Counts:
-    """Publish and commit a prepared run, ours or one that died; every step may be repeated. Returns its counts."""
+    """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts."""
     manifest = manifest_of(context, target, run_id)
     for change in manifest.units:
         # Right before the write: who has slept must not even try.
@@ -216,7 +217,7 @@ def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Co
 
 
 def _recorded(context: RunContext, target: Contract, manifest: Manifest) -> dict[str, Any]:
-    """Put the manifest; returns what the ledger says of the run."""
+    """Put the manifest and return the run record for the ledger."""
     body = manifest.encoded()
     context.storage.put(context.manifests.bucket, _manifest_key(context, target, manifest.run_id), body)
     kept = {"manifest_sha256": checksum(body), "details": manifest.details}
@@ -228,7 +229,7 @@ def _manifest_key(context: RunContext, target: Contract, run_id: str) -> str:
 
 
 def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
-    """The manifest of a prepared or committed run; raises OutsideWriter when it is not the one that was written."""
+    """Return the manifest of a prepared or committed run; raises OutsideWriter when the checksum differs."""
     record = context.ledger.run(target.name, run_id)
     body = context.storage.read(context.manifests.bucket, _manifest_key(context, target, run_id))
     if checksum(body) != record["manifest_sha256"]:
@@ -237,7 +238,7 @@ def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
 
 
 def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> None:
-    """Replace one unit. One that has changed since was put by this run before, or by a stranger."""
+    """Replace one partition file; skip it if this run has put it before, raise OutsideWriter if another writer has."""
     bucket = context.locations[change.dataset].bucket
     try:
         context.storage.replace(bucket, change.staged, change.key, change.before, manifest.run_id)
@@ -252,7 +253,7 @@ def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> No
 
 
 def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:
-    """Partitions of what was written, and of the raw objects that were read."""
+    """Add the partitions of the written files and of the raw objects that were read to the catalog."""
     for dataset in {change.dataset for change in manifest.units}:
         context.catalog.add_partitions(dataset, [unit.partition for unit in manifest.units if unit.dataset == dataset])
     source = load(target.source or "")
@@ -270,7 +271,7 @@ def _record_failure(context: RunContext, manifest: Manifest, target: Contract, e
 
 
 def _report(context: RunContext, manifest: Manifest, reported: Mapping[str, Any]) -> None:
-    """One row of pipeline_runs; written before the commit, because a prepared run will be committed by somebody."""
+    """Write the run's row of pipeline_runs; before the commit, because a prepared run is always committed later."""
     location = context.locations[RUNS]
     folder = f"date={manifest.started_at[:10]}"
     key = f"{location.prefix}{folder}/{manifest.run_id}_{manifest.dataset}.json"

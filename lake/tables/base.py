@@ -1,14 +1,14 @@
-"""What a run changes in a table, whatever the table is made of."""
+"""The change of a table by a run, independent of the table's format."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class TableChange:
-    """One unit to replace: its object ``key``, the ETag ``before`` (None: no object yet) and the ``staged`` object.
+    """One partition file to replace: its ``key``, the ETag ``before`` (None: no object yet) and the ``staged`` object.
 
-    A unit that has become empty is replaced by an object without rows, never deleted: where there is no object, a
-    writer that wakes up late could put old rows.
+    An empty partition file becomes an object without rows and is never deleted: a writer that wakes up late could put
+    old rows where there is no object.
     """
 
     dataset: str

@@ -1,4 +1,4 @@
-"""The Glue Data Catalog as the data path uses it: the table must have the contract's columns, partitions are added."""
+"""The Glue Data Catalog of the data path: compare tables with contracts, add partitions."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +30,7 @@ class Catalog:
             )
 
     def add_partitions(self, dataset: str, folders: Iterable[str]) -> None:
-        """Register partitions by their folder, e.g. ``date=2026-11-20``; those that are registered stay as they are."""
+        """Add partitions by folder, e.g. ``date=2026-11-20``; skips partitions that exist."""
         wanted = sorted(set(folders))
         if not wanted:
             return
@@ -48,7 +48,7 @@ class Catalog:
 
 
 def folder_of(contract: Contract, prefix: str, key: str) -> str | None:
-    """The partition's folder of an object; None when the key does not have the contract's partition folders."""
+    """Return the partition folder of an object; None when the key lacks the contract's partition folders."""
     parts = key.removeprefix(prefix).split("/")[:-1]
     names = [part.partition("=")[0] for part in parts]
     expected = [column.name for column in contract.partitions]

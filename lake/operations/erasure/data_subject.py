@@ -1,4 +1,4 @@
-"""Whose records are meant when one subject's are to be erased: in raw lines, in rows, in sealed payloads."""
+"""Decide whether a raw line, a row or an encrypted payload belongs to a data subject."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 class NoSubjects(LakeError):
-    """A dataset whose rows belong to nobody: it has no encrypted column."""
+    """The dataset has no encrypted column, so its rows belong to no data subject."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class DataSubject:
 
     @staticmethod
     def of(target: Contract, value: str) -> "DataSubject":
-        """The subject of a dataset; raises NoSubjects where there are none, LakeError for no identifier."""
+        """Return the data subject with that identifier; raises NoSubjects for a dataset without encrypted columns.
+
+        Raises LakeError for an empty identifier.
+        """
         if not target.encrypted:
             raise NoSubjects(f"{target.name} has no encrypted column: its rows are of no subject")
         if not value.strip():
@@ -36,11 +39,11 @@ class DataSubject:
         return DataSubject(target.name, columns, unicodedata.normalize("NFC", value))
 
     def tokens(self, versions: tuple[KeyVersion, ...]) -> list[str]:
-        """What the subject is called in rows, under each version of the key."""
+        """Return the subject's tokens under all key versions, for each encrypted column."""
         return sorted({token(key, self.dataset, name, self.value) for key in versions for name in self.columns})
 
     def owns(self, line: bytes) -> bool:
-        """Whether a raw record is the subject's: by its column, and where that cannot be read, by being named in it."""
+        """Return True if a raw line is the subject's: by its columns, or if unreadable, by naming the identifier."""
         try:
             record = json_lines.parsed(line)
         except json_lines.Broken:
@@ -50,7 +53,7 @@ class DataSubject:
         return self.value in texts or (len(texts) < len(names) and self._is_named(line))
 
     def _is_named(self, line: bytes) -> bool:
-        """As a word of its own: ``sensor-1`` is not named by ``sensor-12``."""
+        """Return True if the line has the identifier as a whole word: ``sensor-12`` does not name ``sensor-1``."""
         text = _ESCAPED.sub(_character, line.decode("utf-8", "replace"))
         word = rf"(?<![\w-]){re.escape(self.value)}(?![\w-])"
         return re.search(word, unicodedata.normalize("NFC", text)) is not None

@@ -1,8 +1,8 @@
-"""Erase: all that is stored of one subject goes, old versions included. The one exception to raw being immutable.
+"""Erase all stored records of one data subject, old object versions included: the only operation that changes raw.
 
-Rows and rejected records leave their units as in any run. What no other run may do follows under the same lock: raw
-objects get content in which the subject's lines are empty, so that every other line keeps its number, and versions
-that hold the subject are deleted. Each step may be repeated; who repeats the command after a death erases what is left.
+The first part is an ordinary run that removes rows and rejected records. The post-commit step, under the same lock,
+rewrites raw objects with the subject's lines emptied, so that other lines keep their numbers, and deletes versions
+that hold the subject. Each step is idempotent; repeating the command after a crash completes the erasure.
 """
 
 import logging
@@ -35,10 +35,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Found:
-    """What is stored of the subject besides rows and rejected records.
+    """Objects that hold the subject, besides rows and rejected records.
 
-    ``raw`` and ``refused`` are objects as they stand, and old versions of raw that runs read again; their lines will
-    be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run has read: they stay.
+    Lines in ``raw`` and ``refused`` are to be emptied: current objects, and old versions of raw that runs read again.
+    Versions in ``old`` are read by no run and deleted. ``unread`` raw objects are unprocessed and stay.
     """
 
     raw: Lines
@@ -49,12 +49,12 @@ class Found:
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
-        """All that erasing changes or deletes."""
+        """Return all object versions that the erasure changes or deletes."""
         return (*self.raw, *self.refused, *self.old)
 
     @property
     def counts(self) -> dict[str, int]:
-        """As the ledger and the command say it."""
+        """Return the numbers for the ledger and the command's output."""
         lines = {"raw_lines": self.raw, "refused_messages": self.refused}
         others = {"old_versions": self.old, "unread_objects": self.unread, "unreadable_objects": self.unreadable}
         return {
@@ -65,10 +65,10 @@ class Found:
 
 @dataclass
 class Erase:
-    """Take all records of a subject out of ``target``, its quarantine, ``source`` and what the stream refused.
+    """Remove all records of a subject from ``target``, its quarantine, ``source`` and failed deliveries.
 
-    The subject is ``sealed`` under ``key_version``, because arguments of jobs are logged. The delivery stream
-    ``stream`` leaves what it refused in ``errors``. ``by`` is an IAM ARN.
+    The identifier is encrypted (``sealed``) under ``key_version``, because job arguments are logged. ``errors`` is the
+    location of the failed deliveries of ``stream``. ``by`` is the requester's IAM ARN.
     """
 
     kind: ClassVar[Kind] = "erase"
@@ -84,14 +84,14 @@ class Erase:
     _opened: DataSubject | None = field(default=None, init=False, repr=False)
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
-        """Every object, old versions included, that holds something of the subject."""
+        """Return all object versions that hold a record of the subject."""
         found, rows, rejected = self._all(context, self._subject(context))
         self._found = found
         units = quarantine.units_of(context, self.target, rows)
         return (*units, *quarantine.units_of(context, self.target.quarantine(), rejected), *found.objects)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the units without the subject; the rest is not touched yet."""
+        """Stage the partition files without the subject; raw and old versions stay until ``conclude``."""
         subject = self._subject(context)
         found, rows, rejected = self._all(context, subject)
         area = context.staging_area(manifest.run_id)
@@ -103,7 +103,7 @@ class Erase:
         return Outcome(NOTHING, units, details={**details, **self._said(context, subject)})
 
     def conclude(self, context: SparkRunContext, lock: Lock) -> None:
-        """Empty the subject's lines, then delete for good what has held them, and whatever runs have put aside."""
+        """Empty the subject's lines, then permanently delete the versions that held them and all staged objects."""
         self._settle(context, lock)
         subject = self._subject(context)
         found = self._search(context, subject)
@@ -129,7 +129,7 @@ class Erase:
         return {"by": self.by, "tokens": subject.tokens(context.keys)}
 
     def _all(self, context: SparkRunContext, subject: DataSubject) -> tuple[Found, DataFrame, DataFrame]:
-        """What is stored of the subject: raw, refused and old; rows; rejected records, also those without a payload."""
+        """Return the subject's objects, rows and rejected records, also those without a payload."""
         found, searching = self._found or self._search(context, subject), Search(context, subject)
         rows = context.rows(self.target).filter(searching.is_row(self.target))
         rejected = context.rows(self.target.quarantine())
@@ -153,7 +153,7 @@ class Erase:
         )
 
     def _raw(self, context: SparkRunContext) -> "_Versions":
-        """What runs read again, what nobody reads, and what no run has read yet."""
+        """Sort raw versions: those that runs read again, those that no run reads, and unprocessed ones."""
         place, known = context.locations[self.source.name], context.ledger.objects(self.target.name).closed
         closed = {(entry.key, entry.version): entry for entry in context.processed(self.target, self.source)}
         before = {(entry.key, entry.version) for entry in context.storage.old_versions(place)}
@@ -175,12 +175,12 @@ class Erase:
         return _Versions([entry for entry in context.storage.versions(self.errors) if entry not in old], list(old), [])
 
     def _staging(self, context: SparkRunContext) -> list[Location]:
-        """Where runs of the dataset stage. Whoever has staged there is over, for the lock is ours."""
+        """Return the staging areas of the dataset. Their runs are over, because this run holds the lock."""
         names = (self.target.name, self.target.quarantine().name)
         return [Location(context.staging.bucket, f"{context.staging.prefix}{name}/") for name in names]
 
     def _settle(self, context: SparkRunContext, lock: Lock) -> None:
-        """Say of the objects that an erasure left when it died whether they have got their new content."""
+        """Settle rewrites that a crashed erasure left in flight: record whether each object has its new content."""
         known, bucket = context.ledger.objects(self.target.name), context.locations[self.source.name].bucket
         for key, (before, run_id) in known.rewriting.items():
             etag = context.storage.etag(bucket, key)
@@ -207,7 +207,7 @@ class Erase:
 
 @dataclass(frozen=True)
 class _Versions:
-    """Versions of objects: that are read again, that are not, and that have not been read."""
+    """Object versions: those that runs read again, those that no run reads, and unprocessed ones."""
 
     current: list[StoredObject]
     old: list[StoredObject]
@@ -222,7 +222,7 @@ class _Versions:
 def _rewritten(
     context: SparkRunContext, lock: Lock, bucket: str, stored: StoredObject, numbers: Collection[int]
 ) -> str:
-    """Put the object without these lines over what is there now; the new ETag."""
+    """Overwrite the object with these lines emptied; returns the new ETag."""
     body = search.without(context.storage.read(bucket, stored.key, stored.version), numbers)
     return context.storage.rewrite(bucket, stored.key, body, context.storage.etag(bucket, stored.key), lock.owner)
 

@@ -1,4 +1,4 @@
-"""Where one subject is stored: lines of raw and refused objects, rows and rejected records in old versions of units."""
+"""Search one data subject in raw objects, failed deliveries, rows and old object versions."""
 
 import gzip
 import io
@@ -27,12 +27,12 @@ Message = Callable[[bytes], bytes]
 
 
 def itself(line: bytes) -> bytes:
-    """A line that is the record."""
+    """Return the line: it is the record itself."""
     return line
 
 
 def without(body: bytes, numbers: Collection[int]) -> bytes:
-    """The object with these lines empty; all others keep their numbers."""
+    """Return the object with these lines emptied; the other lines keep their numbers."""
     lines = enumerate(_lines(body), start=1)
     text = b"\n".join(b"" if number in numbers else line for number, line in lines)
     return gzip.compress(text, mtime=0) if body.startswith(_GZIP) else text
@@ -40,14 +40,14 @@ def without(body: bytes, numbers: Collection[int]) -> bytes:
 
 @dataclass
 class Search:
-    """A search for ``subject``. ``unreadable`` are the keys of objects that are too broken to be searched."""
+    """A search for ``subject``; ``unreadable`` are the keys of objects that could not be searched."""
 
     context: SparkRunContext
     subject: DataSubject
     unreadable: set[str] = field(default_factory=set)
 
     def lines(self, bucket: str, objects: Iterable[StoredObject], message: Message = itself) -> Lines:
-        """The objects with a line whose ``message`` is a record of the subject."""
+        """Return the objects with the numbers of the lines whose ``message`` is a record of the subject."""
         owns = self.subject.owns
 
         def find(stored: StoredObject) -> Iterator[tuple[StoredObject, tuple[int, ...] | None]]:
@@ -63,19 +63,19 @@ class Search:
         return {stored: numbers for stored, numbers in found if numbers}
 
     def is_row(self, contract: Contract) -> Column:
-        """The condition of a row of the dataset that is the subject's."""
+        """Return the condition that a row of the dataset belongs to the subject."""
         tokens = self.subject.tokens(self.context.keys)
         return reduce(or_, (F.col(name).isin(tokens) for name in _encrypted(contract)))
 
     def rejected(self, contract: Contract, rows: DataFrame) -> DataFrame:
-        """The rejected records of the dataset among ``rows`` that are the subject's."""
+        """Return those of the rejected records ``rows`` that belong to the subject."""
         subject = self.subject
         is_theirs = F.udf(lambda payload: payload is not None and subject.owns(bytes(payload)), "boolean")
         opened = spark.with_payload(rows, contract, self.context.keys)
         return opened.filter(is_theirs("payload")).select(*rows.columns)
 
     def old_units(self, contract: Contract) -> list[StoredObject]:
-        """Old versions of the dataset's units that hold the subject."""
+        """Return the old versions of partition files that hold the subject."""
         place, columns = self.context.locations[contract.name], _encrypted(contract)
         tokens = set(self.subject.tokens(self.context.keys))
 
@@ -87,7 +87,7 @@ class Search:
         return self._in_tasks(self.context.storage.old_versions(place), find)
 
     def old_rejected(self, contract: Contract) -> list[StoredObject]:
-        """Old versions of the units of the dataset's quarantine that hold the subject."""
+        """Return the old versions of the quarantine table's files that hold the subject."""
         place = self.context.locations[contract.quarantine().name]
         versions = list(self.context.storage.old_versions(place))
 

@@ -1,4 +1,4 @@
-"""Rows as a table stores them, and new rows merged with the units that they touch."""
+"""Merge new rows with the rows of the partition files that they touch."""
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -12,13 +12,13 @@ _VERSION = ("arrived_at", "source_object", "source_line")
 
 
 def stored_rows(frame: DataFrame, contract: Contract) -> DataFrame:
-    """The contract's stored columns, in order and typed, and the row's unit."""
+    """Return the rows with the contract's stored columns, in order and typed, and their unit."""
     columns = [F.col(column.stored_name).cast(column.stored_type) for column in contract.stored]
     return frame.select(*columns).withColumn(UNIT, unit_of(contract))
 
 
 def read_units(spark: SparkSession, contract: Contract, location: Location, keys: list[str]) -> DataFrame:
-    """The rows of these units as ``stored_rows`` shapes them."""
+    """Return the rows of these partition files in the shape of ``stored_rows``."""
     if not keys:
         return stored_rows(spark.createDataFrame([], contract.ddl), contract)
     frame = spark.read.schema(contract.ddl).parquet(*(f"s3://{location.bucket}/{key}" for key in keys))
@@ -26,7 +26,7 @@ def read_units(spark: SparkSession, contract: Contract, location: Location, keys
 
 
 def merged(existing: DataFrame, incoming: DataFrame, contract: Contract) -> DataFrame:
-    """The latest version of each key, with ``changed`` and counts ``new``, ``replaced``, ``duplicate``."""
+    """Return the latest version of each key, with ``changed`` and the counts ``new``, ``replaced``, ``duplicate``."""
     versions = existing.withColumn("was_there", F.lit(True)).unionByName(incoming.withColumn("was_there", F.lit(False)))
     columns = [column.stored_name for column in contract.stored]
     winner = F.max_by(F.struct(*columns, UNIT, "was_there"), F.struct(*_VERSION, "was_there"))
@@ -55,6 +55,6 @@ def _counted(per_key: DataFrame) -> DataFrame:
 
 
 def _content(contract: Contract) -> Column:
-    """What a record says, without where it came from."""
+    """Return the content columns of a record, without lineage."""
     said = [column.stored_name for column in contract.stored if "lineage" not in column.tags]
     return F.xxhash64(*said)

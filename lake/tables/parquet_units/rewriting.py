@@ -1,4 +1,4 @@
-"""Units written anew: their rows are given whole, not merged with what is there."""
+"""Rewrite partition files with given rows, without a merge."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,13 @@ from lake.tables.parquet_units.units import UNIT
 
 
 def before(area: Area, contract: Contract, touched: list[str]) -> dict[str, str | None]:
-    """The ETag of each of these units; None where there is no object."""
+    """Return the ETag of each of these units, None where there is no object."""
     location = area.locations[contract.name]
     return {unit: area.storage.etag(location.bucket, units.object_key(location.prefix, unit)) for unit in touched}
 
 
 def existing(area: Area, contract: Contract, etags: Mapping[str, str | None]) -> DataFrame:
-    """The rows of these units as they stand."""
+    """Return the present rows of these units."""
     location = area.locations[contract.name]
     present = [units.object_key(location.prefix, unit) for unit, etag in etags.items() if etag]
     return merge.read_units(area.spark, contract, location, present)
@@ -28,7 +28,7 @@ def existing(area: Area, contract: Contract, etags: Mapping[str, str | None]) ->
 def staged(area: Area, contract: Contract, etags: Mapping[str, str | None], rows: DataFrame) -> tuple[TableChange, ...]:
     """Stage each of these units with exactly its ``rows``.
 
-    One without a row becomes an object without rows: data is replaced, never deleted.
+    A unit without rows becomes an object without rows: data is replaced, never deleted.
     """
     numbers = {row[UNIT]: row["count"] for row in rows.groupBy(UNIT).count().collect()}
     staging.write(area, contract, rows, numbers)
@@ -38,7 +38,7 @@ def staged(area: Area, contract: Contract, etags: Mapping[str, str | None], rows
 
 
 def touched(*frames_with_units: DataFrame) -> list[str]:
-    """The units that occur in any of these."""
+    """Return the units that occur in any of these DataFrames."""
     return sorted({row[UNIT] for frame in frames_with_units for row in frame.select(UNIT).distinct().collect()})
 
 

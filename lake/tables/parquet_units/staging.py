@@ -1,4 +1,4 @@
-"""Staging: judged records become units, written where no reader looks and checked before they are published."""
+"""Staging: write partition files to the staging area and check them before they are published."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from lake.tables.parquet_units.units import UNIT
 
 @dataclass(frozen=True)
 class Area:
-    """Where one run stages: below ``location``, in a folder of its own."""
+    """The staging area of one run: a folder of its own below ``location``."""
 
     spark: SparkSession
     storage: Storage
@@ -27,12 +27,12 @@ class Area:
     run_id: str
 
     def folder(self, dataset: str) -> Location:
-        """The run's staging folder of a dataset."""
+        """Return the run's staging folder of a dataset."""
         return Location(self.location.bucket, f"{self.location.prefix}{dataset}/{self.run_id}/")
 
 
 class Staged(NamedTuple):
-    """What publishing would change, and by raw object the rows that came in and those that are new or replaced one."""
+    """The changes to publish, and for each raw object its incoming, new and replaced rows."""
 
     changes: tuple[TableChange, ...]
     incoming: Mapping[str, int]
@@ -63,7 +63,7 @@ def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
 
 
 def _staged(contract: Contract, changes: tuple[TableChange, ...], arrived: list[Row], found: list[Row]) -> Staged:
-    """What came in by object, what became of it by the object of the version that won; no row may be missing."""
+    """Return incoming rows by object and merge results by the winning version's object; raises if a row is missing."""
     incoming: Counter[str] = Counter()
     for row in arrived:
         incoming[row["source_object"]] += row["count"]
@@ -80,7 +80,7 @@ def _rows_of_changed_units(merged: DataFrame) -> dict[str, int]:
 
 
 def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
-    """One object a unit, sorted by key so that a reader of one key skips most of it.
+    """Write one object for each unit, sorted by key so that a reader of one key skips most of it.
 
     Raises CountsDoNotAdd unless each unit was written once, with the expected rows.
     """
@@ -97,7 +97,7 @@ def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int
 
 
 def change(area: Area, contract: Contract, unit: str, before: str | None, rows: int) -> TableChange:
-    """The change that puts a staged unit in place."""
+    """Return the change that publishes a staged unit."""
     key = units.object_key(area.locations[contract.name].prefix, unit)
     staged_key = writer.object_key(area.folder(contract.name), unit)
     return TableChange(contract.name, key, units.partition(unit), before, staged_key, rows)

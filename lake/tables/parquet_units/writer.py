@@ -1,7 +1,7 @@
-"""Units as Parquet objects, each put whole by the task that holds its rows.
+"""Write partition files as Parquet objects, each put whole by the Spark task that holds its rows.
 
-Not by Spark's own writer: that writes files under names of its own and renames them, which S3 does by copying, and
-a task that is repeated leaves two.
+Spark's own writer writes files under its own names and renames them; S3 renames by copying, and a repeated task leaves
+two files.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ def object_key(folder: Location, unit: str) -> str:
 
 
 def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """For mapInArrow over rows sorted by unit: puts each unit below ``folder``, yields (unit, rows)."""
+    """Return a function for mapInArrow over rows sorted by unit: puts units below ``folder``, yields (unit, rows)."""
 
     def write(batches: Iterable[Any]) -> Iterator[Any]:
         storage = Storage(boto3.client("s3"))
@@ -38,12 +38,12 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
 
 
 def without_rows(schema: Any) -> bytes:
-    """An object of that Arrow schema that holds no row."""
+    """Return a Parquet object of that Arrow schema without rows."""
     return _encoded(schema.empty_table())
 
 
 def without_rows_of(body: bytes) -> bytes:
-    """An object of the same schema that holds no row."""
+    """Return a Parquet object of the same schema without rows."""
     return without_rows(parquet.read_schema(pa.BufferReader(body)))
 
 

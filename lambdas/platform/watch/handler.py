@@ -1,4 +1,4 @@
-"""Measure what nothing says about itself: how old data is, how long a lock is held, which keys cannot be used."""
+"""Measure the age of data, the age of locks and the number of unusable keys, which no AWS service reports."""
 
 import json
 import os
@@ -17,7 +17,7 @@ logger = Logger(service="watch")
 
 
 class NotMeasured(Exception):
-    """Something could not be measured; the message names it. What could be is in CloudWatch."""
+    """At least one measurement failed; the message names them. The other metrics are in CloudWatch."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ Measurement = Callable[[], Metric]
 
 
 def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """One look. Raises NotMeasured after all that could be measured was put."""
+    """Measure once. Raises NotMeasured after putting all metrics that could be measured."""
     settings = Settings.load(os.environ)
     metrics, failed = look(settings, client, datetime.now(UTC))
     data = [datum(settings, metric) for metric in metrics if metric.value is not None]
@@ -158,19 +158,19 @@ class Locks:
 
 
 def curated_freshness(locks: Locks, dataset: str, now: datetime) -> Metric:
-    """Time since a refresh last ended well, also one that found nothing new."""
+    """Return the time since the last successful refresh, also one without new data."""
     completed = locks.moment(dataset, "completed_at")
     return Metric("Freshness", (now - completed).total_seconds() if completed else None, "Seconds", dataset)
 
 
 def lock_age(locks: Locks, datasets: tuple[str, ...], now: datetime) -> Metric:
-    """For how long the oldest lock has been held; 0 when none is."""
+    """Return the age of the oldest held lock, 0 when no lock is held."""
     held = [moment for dataset in datasets if (moment := locks.moment(dataset, "locked_at"))]
     return Metric("LockAge", (now - min(held, default=now)).total_seconds(), "Seconds")
 
 
 def keys_unusable(client: Any, keys: tuple[str, ...]) -> Metric:
-    """How many of the keys are disabled, to be deleted, or otherwise not enabled."""
+    """Return the number of keys that are disabled, pending deletion, or otherwise not enabled."""
     states = [client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] for key in keys]
     return Metric("KeysUnusable", sum(state != "Enabled" for state in states), "Count")
 

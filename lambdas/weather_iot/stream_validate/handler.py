@@ -1,7 +1,7 @@
-"""Let only whole records into raw: the delivery stream hands every message over before it stores it.
+"""Firehose transformation that lets only complete JSON records into raw.
 
-A message that is one JSON object goes on as one line; any other goes to the stream's error prefix as it came. What a
-message says is judged later, by contract. Logs and metrics hold numbers only: messages name sensors.
+A message that is one JSON object passes as one line; any other goes to the stream's error prefix unchanged. The
+contract validates the content later. Logs and metrics hold numbers only, because messages name sensors.
 """
 
 import base64
@@ -19,7 +19,7 @@ logger = Logger(service="stream_validate")
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """One batch of the stream; the answer says of each record whether it is Ok or ProcessingFailed."""
+    """Transform one batch of the stream; the result marks each record as Ok or ProcessingFailed."""
     answers = [answer(record) for record in event["records"]]
     refused = sum(entry["result"] == "ProcessingFailed" for entry in answers)
     logger.info("validated", extra={"records": len(answers), "refused": refused})
@@ -34,7 +34,7 @@ def client() -> Any:
 
 
 def answer(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What becomes of one record. A refused one keeps its data, so that nothing is lost."""
+    """Return the result for one record. A refused one keeps its data, so that nothing is lost."""
     try:
         line = validated(base64.b64decode(record["data"]))
     except (ValueError, RecursionError):
@@ -43,7 +43,7 @@ def answer(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validated(data: bytes) -> bytes:
-    """The message as one line; raises ValueError when it is not exactly one JSON object."""
+    """Return the message as one line; raises ValueError when it is not exactly one JSON object."""
     text = data.decode("utf-8").strip()
     if not isinstance(json.loads(text, parse_constant=_refuse), dict):
         raise ValueError("not an object")
@@ -56,7 +56,7 @@ def _refuse(word: str) -> NoReturn:
 
 
 def put_refused(client: Any, stream: str, refused: int) -> None:
-    """Count what was refused, nothing too. Not being heard must not keep good records from raw."""
+    """Put the number of refused records, zero included. Best effort: a failure of CloudWatch never stops delivery."""
     named = {"Environment": os.environ["ENVIRONMENT"], "DeliveryStreamName": stream}
     dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
     datum = {"MetricName": "RecordsRefused", "Value": refused, "Unit": "Count", "Dimensions": dimensions}

@@ -83,7 +83,7 @@ def _only_utc(original: Any, name: str, body: dict[str, Any]) -> Any:
 def _run_schedules(now: datetime) -> None:
     for key, schedule in list(scheduler._schedules._data.items()):
         due_times = list(_due_times(key, schedule, now))
-        # Only in time that was asked for: nobody wants Spark to start every hour on a machine that idles.
+        # Schedules fire only while the clock is advanced explicitly, so that an idle laptop does not start Spark.
         if clock.advancing() and schedule["State"] == "ENABLED":
             _waiting.extend(Delivery(schedule, due, due) for due in due_times)
     for delivery in [d for d in _waiting if d.next_attempt <= now]:
