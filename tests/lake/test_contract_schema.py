@@ -20,7 +20,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 CONTRACTS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in model.files()}
 WRONG = "zzz"
 # What a contract says about itself that no schema of its words can check.
-ABOUT_MEANING = ("is not in the key", "stands there twice", "only a string can have")
+ABOUT_MEANING = ("is not in the key", "stands there twice", "only a string can have", "must be required")
 
 
 def refusal(document: Any) -> str:
