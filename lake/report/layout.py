@@ -43,7 +43,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Cell:
-    """How many hops share a column and a lane, and which of them one is."""
+    """A hop's place among the hops that share its column and lane."""
 
     number: int
     of: int
