@@ -8,7 +8,7 @@ from drills.lake import Lake
 
 
 class DrillFailed(Exception):
-    """What did not happen as the runbook says; the message names the step and shows what was printed."""
+    """A step did not go as the runbook says; the message names the step and shows its output."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What goes wrong, done to the real parts: roles, policies, functions, objects, the world outside."""
+"""Inject faults into deployed parts: roles, policies, functions, objects, services outside AWS."""
 
 import json
 from collections.abc import Callable

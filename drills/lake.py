@@ -31,7 +31,7 @@ class Unfinished(Exception):
 
 @dataclass(frozen=True)
 class Invocation:
-    """What a function answered; ``error`` is the FunctionError, empty when it succeeded."""
+    """The response of a function; ``error`` is the FunctionError, empty when it succeeded."""
 
     payload: Any
     error: str
@@ -144,7 +144,7 @@ class Lake(LocalAws):
         return self.ended(self.start_job())
 
     def job_log(self, run_id: str) -> str:
-        """All that a run has logged."""
+        """Return all log messages of a job run."""
         client = self.client("logs")
         groups = ("/aws-glue/jobs/output", "/aws-glue/jobs/error")
         pages = [

@@ -10,7 +10,7 @@ HOUR_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Quiet:
-    """What happened in ``hours`` simulated hours: mails of false alarms, and how much went through the lake."""
+    """The result of ``hours`` simulated hours: mails of false alarms, and the amount of data that was processed."""
 
     hours: int
     false_alarms: tuple[str, ...]

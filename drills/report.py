@@ -1,4 +1,4 @@
-"""What a set of drills has shown, for people and for programs."""
+"""The results of a set of drills, as a page and as JSON."""
 
 import json
 from collections.abc import Sequence

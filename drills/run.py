@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Result:
-    """How a drill went. Times to detect and to restore are simulated seconds from the fault; the rest are real ones."""
+    """The result of a drill. Times to detect and to restore are simulated seconds after the fault, others real."""
 
     id: str
     section: str

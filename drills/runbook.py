@@ -72,7 +72,7 @@ class Runbook:
         return {row.id: row for row in rows}
 
     def script(self, block: str) -> str:
-        """What a reader has typed when he is at that block: the first block of all, then this one."""
+        """Return the commands up to a block: the first block of the runbook, then this one."""
         return self.blocks[START] + self.blocks[block]
 
     def missing_from(self, block: str, printed: str) -> list[str]:

@@ -16,7 +16,7 @@ _NOT_THERE_YET = ("NoSuchBucket", "NoSuchKey")
 
 
 def breaches(environment: str) -> list[str]:
-    """What the contracts of this checkout break, one sentence each; none when nothing is deployed."""
+    """Return the breaking changes of this checkout's contracts, one sentence each; none when nothing is deployed."""
     try:
         found = deployment.load(environment)
     except deployment.NotDeployed:

@@ -68,7 +68,7 @@ class Mutants:
         return True
 
     def _as_they_are(self, items: list[pytest.Item]) -> tuple[dict[str, set[str]], dict[str, float]]:
-        """Which tests call each function, and the seconds of each test; a test that fails ends it all."""
+        """Return the tests that call each function, and the seconds of each test; a failing test ends the program."""
         callers: dict[str, set[str]] = defaultdict(set)
         took = {}
         set_mutant_under_test("stats")

@@ -29,7 +29,7 @@ class StateLock:
         return (datetime.now(UTC) - self.created).total_seconds()
 
     def sentence(self) -> str:
-        """Who holds it and since when, for people."""
+        """Return the lock's owner and start as a sentence."""
         minutes, seconds = divmod(int(self.age_seconds), 60)
         return (
             f"{self.place}: {self.operation} by {self.who} "

@@ -240,5 +240,6 @@ def _check_meaning(contract: Contract, file: str) -> None:
             raise ContractError(f"{file}: {encrypted.name}: only a string can have an encryptedName")
         if encrypted.key_position is not None and not encrypted.required:
             raise ContractError(
-                f"{file}: {encrypted.name}: a key column with an encryptedName must be required, or all rows without it would be one record"
+                f"{file}: {encrypted.name}: a key column with an encryptedName must be required, "
+                "or all rows without it would be one record"
             )

@@ -48,7 +48,7 @@ def _column_conditions(column: ContractColumn) -> Iterator[tuple[str, Column]]:
 
 
 def _option(word: str, value: Column, setting: Any) -> tuple[str, Column]:
-    """What an option of the contract is called as a reason, and its condition."""
+    """Return the reason id of a contract option, and its condition."""
     match word:
         case "minimum":
             return "range", value >= F.lit(setting)

@@ -62,7 +62,7 @@ def _style() -> str:
 
 
 def _derived(report: Report) -> dict[str, Any]:
-    """What the template shows and does not work out itself."""
+    """Return the values that the template shows but does not compute."""
     runs = report.runs.value or []
     lines = report.cost.value.lines if report.cost.value else ()
     return {
@@ -107,7 +107,7 @@ def _curves(report: Report) -> dict[str, dict[str, charts.Curve]]:
 
 
 def _ratio_limits(report: Report) -> dict[str, float]:
-    """What the alarm on the ratio allows, for each dataset."""
+    """Return the threshold of the quarantine ratio's alarm for each dataset."""
     limits = [alarm.threshold for alarm in report.state.alarms.value or [] if alarm.section == _RATIO_ALARM]
     return {name: limit for name in report.ratios.value or {} for limit in limits}
 
@@ -120,7 +120,7 @@ def _bands(report: Report) -> dict[str, list[charts.Bar]]:
 
 
 def _is_beginning(change: Change) -> bool:
-    """What every new alarm does once."""
+    """Return True for the first state change of a new alarm."""
     return (change.before, change.after) == ("INSUFFICIENT_DATA", "OK")
 
 

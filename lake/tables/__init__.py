@@ -1,1 +1,1 @@
-"""How rows become a table: the Glue Data Catalog, and one room for each table format."""
+"""Write rows to tables: the Glue Data Catalog, and one room for each table format."""

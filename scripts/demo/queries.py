@@ -1,4 +1,4 @@
-"""What an analyst asks the demo's lake."""
+"""The analyst's queries of the demo."""
 
 HOURLY_TEMPERATURE = """
 SELECT city, hour("timestamp") AS hour, round(avg(temperature_c), 1) AS mean_c, count(*) AS days

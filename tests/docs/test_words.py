@@ -1,5 +1,6 @@
 """The glossary has our own words and no others; decisions and debts have their form."""
 
+import ast
 import re
 from pathlib import Path
 from typing import get_args
@@ -28,6 +29,9 @@ TEXT = (".py", ".md", ".tf", ".yaml", ".yml", ".toml")
 # Properties of a contract that the Open Data Contract Standard or everybody knows by that name.
 KNOWN_PROPERTIES = {"freshness", "retention"}
 # Objects in the ledger and runs: the states that code writes with capital letters.
+# First words after which a reader does not know yet what the sentence is about.
+PRONOUNS = {"What", "Who", "Whose", "Whom", "Whether", "Which", "Where", "How", "That"}
+CODE = ("lake/", "lambdas/", "glue_jobs/", "scripts/", "simulators/", "drills/", "localaws/src/")
 STATES = re.compile(r'"status": "([A-Z]+)"')
 
 
@@ -117,3 +121,19 @@ def test_a_debt_has_a_number_of_its_own_a_consequence_and_an_end() -> None:
     assert numbers == sorted(set(numbers))
     assert numbers
     assert [row[0] for row in debts if len(row) != 4 or not all(row)] == []
+
+
+def docstrings(path: str) -> list[str]:
+    """All docstrings of a file."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = ast.walk(ast.parse((REPOSITORY / path).read_text(encoding="utf-8")))
+    return [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
+
+
+def test_no_docstring_begins_with_a_pronoun() -> None:
+    # The functions in drills/<pipeline>/ are the causes and observations of a story that reads from top to bottom.
+    files = [path for path in tracked() if path.startswith(CODE) and path.endswith(".py")]
+    plain = [path for path in files if not re.match(r"drills/\w+/", path) and (REPOSITORY / path).exists()]
+    found = [(path, text) for path in plain for text in docstrings(path)]
+    assert len(found) > 500
+    assert [(path, text) for path, text in found if text.partition(" ")[0] in PRONOUNS] == []

@@ -46,7 +46,9 @@ def test_a_pseudonymised_column_of_the_key_is_required(tmp_path: Path, key: bool
     if not key:
         assert model.read(with_first_column(tmp_path, **changes)).encrypted
         return
-    with pytest.raises(ContractError, match=r"changed\.yaml: city: a key column with an encryptedName is required"):
+    with pytest.raises(
+        ContractError, match=r"changed\.yaml: city: a key column with an encryptedName must be required"
+    ):
         model.read(with_first_column(tmp_path, **changes))
 
 

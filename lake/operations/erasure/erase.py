@@ -166,7 +166,7 @@ class Erase:
         return _Versions(
             current=[entry for entry in closed.values() if entry.key not in news],
             old=[entry for entry in others if entry != news.get(entry.key)],
-            # What no run has read must stay what a listing shows, so nothing can be put over it.
+            # Unprocessed objects are not rewritten: their ETag must still match what the next refresh lists.
             unread=[*news.values(), *(entry for entry in closed.values() if entry.key in news)],
         )
 

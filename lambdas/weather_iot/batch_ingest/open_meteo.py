@@ -92,7 +92,7 @@ def fetch(city: City, forecast_days: int, deadline: float) -> list[Hour]:
 
 
 class _RetryAfterOrBackOff(wait_base):
-    """What Retry-After asks for, else 1, 2, 4 … seconds; with jitter, or all callers come back at once."""
+    """Wait as Retry-After says, else 1, 2, 4 … seconds, with jitter so that callers do not return all at once."""
 
     def __call__(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

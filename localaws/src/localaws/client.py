@@ -63,7 +63,7 @@ class LocalAws:
 
     @property
     def now(self) -> datetime:
-        """What time it is there."""
+        """Return the time of the local AWS's clock."""
         return datetime.fromisoformat(self.ask("clock")["now"])
 
     def advance(self, seconds: int) -> None:

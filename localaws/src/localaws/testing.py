@@ -24,7 +24,7 @@ class LocalAws(client.LocalAws):
         return (session or self.session).client(service, endpoint_url=self.endpoint)
 
     def idle(self) -> dict[str, Any]:
-        """What still runs or waits."""
+        """Return what still runs or waits."""
         return dict(self.ask("idle"))
 
     def query(self, service: str, version: str, **parameters: str) -> str:

@@ -1,4 +1,4 @@
-"""What Open-Meteo's forecast API answers to a request, from recorded answers.
+"""Answer requests to Open-Meteo's forecast API from recordings.
 
 The recorded answer of the nearest place within a quarter of a degree comes back as it was recorded, with its own dates,
 units and UTC offset, whatever the request says about those; a place or a variable that the API knows and nobody

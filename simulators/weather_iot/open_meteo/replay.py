@@ -22,7 +22,7 @@ RECORDINGS = Path(__file__).parent / "recordings"
 
 @dataclass
 class Fault:
-    """What happens to requests instead of, or before, the recorded answer.
+    """A fault of requests, instead of or before the recorded answer.
 
     `times` requests are hit (0 is without end) whose path has `match` in it, such as `latitude=-37.8`.
     First `delay_seconds` pass. With a `status` the answer is that, with `headers` and `body`; without one it is the
@@ -42,7 +42,7 @@ class Fault:
 
 
 def _days_later() -> int:
-    """How many days the clock is ahead, to the nearest.
+    """Return the number of days that the clock is ahead, rounded.
 
     What the machine needs for a simulated day counts neither: who asks every 24 hours gets new weather each time.
     """
@@ -109,7 +109,7 @@ def stop() -> None:
 
 
 def url() -> str:
-    """Where the replay answers."""
+    """Return the address of the replay."""
     if _server is None:
         raise RuntimeError("the replay of Open-Meteo has not been started")
     return f"http://127.0.0.1:{_server.server_address[1]}"

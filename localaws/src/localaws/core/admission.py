@@ -1,4 +1,4 @@
-"""Which services are admitted, and what of each is real.
+"""The list of admitted services, with what of each is real.
 
 AWS: everything works. MiniStack: answers for about 150 services, many of which only store what they are told, and
 for S3 sub-resources that it does not know answers 200 and does something else. Added: a list, services.yaml. What is

@@ -15,7 +15,7 @@ UNANSWERED = ("ServiceUnavailable", "localaws let a hanging request go when its 
 
 @dataclass
 class Fault:
-    """What happens to requests for an operation of a service ("*": any) that have `match` in their path or body.
+    """A fault of requests for an operation of a service ("*": any) that have `match` in their path or body.
 
     `times` requests are hit (0 is without end). The answer has `status`, `code` and `message`; with `hang` there is
     none until the faults are replaced. `hits` counts.
@@ -42,7 +42,7 @@ class Fault:
             raise ValueError("a fault needs a status from 400 to 599 and a code, or hang")
 
     def is_for(self, service: str, action: str, texts: tuple[bytes, ...]) -> bool:
-        """Whether it hits a request."""
+        """Return True if the fault hits a request."""
         is_meant = self.service == service and self.action in ("*", action)
         return is_meant and any(self.match.encode() in text for text in texts)
 
@@ -67,7 +67,7 @@ def in_force() -> list[dict[str, Any]]:
 
 
 def concern(service: str) -> bool:
-    """Whether there is a fault for the service."""
+    """Return True if there is a fault for the service."""
     return any(fault.service == service for fault in _faults)
 
 

@@ -1,4 +1,4 @@
-"""Which operation of AWS's API a request asks for, by AWS's own description of its services (botocore's models).
+"""Find the API operation of a request, by AWS's own description of its services (botocore's models).
 
 AWS: routes by the same description. MiniStack: by rules of its own, service by service, in the words of IAM, where for
 example GetObject and HeadObject are one. Added: the names that clients and documentation use.
@@ -18,7 +18,7 @@ CLIENT_NAMES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi
 
 @dataclass(frozen=True)
 class Route:
-    """How an operation of a REST service is asked for: path, and what must be in the query string and the headers."""
+    """The route of a REST operation: path, and what the query string and the headers must have."""
 
     operation: str
     method: str
@@ -27,7 +27,7 @@ class Route:
     headers: frozenset[str]
 
     def fits(self, method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> bool:
-        """Whether a request is of this form; several can fit, the one that demands most is meant."""
+        """Return True if a request has this form; of several that fit, the one that demands most is meant."""
         has_query = all(name in query and (value is None or value in query[name]) for name, value in self.query)
         return (
             method == self.method and bool(self.path.fullmatch(path)) and has_query and self.headers <= headers.keys()

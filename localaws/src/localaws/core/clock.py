@@ -58,7 +58,7 @@ def real_now() -> datetime.datetime:
 
 
 def advanced() -> datetime.timedelta:
-    """How far the clock has been advanced since the start."""
+    """Return how far the clock has been advanced since the start."""
     return datetime.timedelta(seconds=_offset)
 
 
@@ -68,12 +68,12 @@ def subscribe(callback: Callable[[datetime.datetime], None]) -> None:
 
 
 def advancing() -> bool:
-    """Whether the time that passes is time that somebody asked for."""
+    """Return True while the clock is being advanced."""
     return _advancing
 
 
 def asked_for(start: float, end: float) -> float:
-    """How many seconds of [start, end) (epoch seconds) somebody asked for; in all others hardly anything runs."""
+    """Return the seconds of [start, end) (epoch seconds) that were advanced; in all others hardly anything runs."""
     first = max(bisect.bisect_left(_asked_for, (start, start)) - 1, 0)
     spans = _asked_for[first : bisect.bisect_left(_asked_for, (end, end))]
     return sum(max(min(until, end) - max(begin, start), 0.0) for begin, until in spans)

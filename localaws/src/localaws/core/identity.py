@@ -1,4 +1,4 @@
-"""Who a caller is.
+"""Identify the caller of a request.
 
 AWS: every request is signed by a user or a session of a role, and nobody holds the root key. MiniStack: with AUTH
 on it checks signatures and policies, but the keys "test", any account id and the inherited AWS_ACCESS_KEY_ID are
@@ -60,7 +60,7 @@ def role_environment(role_arn: str, session_name: str, service: str = "", source
 
 
 def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
-    """Whether the role exists and its trust policy names the service, for a resource of this account."""
+    """Return True if the role exists and its trust policy names the service, for a resource of this account."""
     try:
         trust = _role(role_arn)["AssumeRolePolicyDocument"]
     except PermissionError:
@@ -72,7 +72,7 @@ def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
 
 
 def service_allowed(policy: Any, service: str, action: str, resource_arn: str, source_arn: str) -> bool:
-    """Whether a resource's own policy lets an AWS service do `action` on behalf of `source_arn` in this account."""
+    """Return True if a resource's policy lets an AWS service do `action` for `source_arn` in this account."""
     source = {"aws:sourceaccount": settings.ACCOUNT, "aws:sourceowner": settings.ACCOUNT}
     context = iam_evaluator.EvalContext(
         principal_arn="*",

@@ -1,4 +1,4 @@
-"""How localaws changes MiniStack: its private functions are replaced in the running process.
+"""Change MiniStack: replace its private functions in the running process.
 
 A proxy in front would not do: MiniStack's services call each other as Python functions, which a proxy never sees.
 A name that is missing stops the start.

@@ -1,4 +1,4 @@
-"""Where this localaws keeps its files and answers: two settings that a user may give, and what never varies."""
+"""Settings: the folder and the port that a user may give, and what never varies."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def port() -> int:
 
 
 def endpoint() -> str:
-    """What clients get as AWS_ENDPOINT_URL."""
+    """Return the AWS_ENDPOINT_URL for clients."""
     return f"http://{HOST}:{port()}"
 
 

@@ -16,7 +16,7 @@ GROUP = "localaws.simulators"
 
 
 class Simulator(Protocol):
-    """What an entry point of the group has to give, an object or a module."""
+    """The protocol of the group's entry points, each an object or a module."""
 
     def start(self, advanced: Callable[[], timedelta]) -> str:
         """Serve on a free port of the loopback interface until the process ends.

@@ -1,4 +1,4 @@
-"""How one service reaches another: a function's failures, a schedule's and a rule's targets, an alarm's topics.
+"""Deliver from one service to another: a function's failures, targets of schedules and rules, topics of alarms.
 
 AWS: with a role, by that role's policies; without one, if the target's own policy (and the key of an encrypted
 topic) lets the calling service in. MiniStack: calls the target as nobody and asks nobody. Added: both questions.

@@ -28,7 +28,7 @@ def install() -> None:
 
 
 def unflatten(params: dict[str, Any]) -> dict[str, Any]:
-    """What Query-protocol parameters mean: `Dimensions.member.1.Name=x` is {"Dimensions": [{"Name": "x"}]}."""
+    """Parse Query-protocol parameters: `Dimensions.member.1.Name=x` is {"Dimensions": [{"Name": "x"}]}."""
     root: dict[str, Any] = {}
     for name, value in params.items():
         place = root

@@ -1,4 +1,4 @@
-"""What a request is judged by: its condition keys, and the resource that it is for.
+"""The input of a request's authorisation: its condition keys and its resource.
 
 AWS: a request carries the condition keys of its action; log events go to a stream of a group. MiniStack: knows the keys
 of S3, DynamoDB, Logs and of tags, and takes the group for the resource, and for a path of

@@ -1,4 +1,4 @@
-"""What stands in front of MiniStack: our own administration, the list of services, loopback counting as TLS.
+"""The middleware in front of MiniStack: administration, the list of services, loopback counting as TLS.
 
 AWS: speaks TLS only, and has no administration to speak of. MiniStack: answers browsers of any origin, lets anyone
 reset it, and counts loopback HTTP as plain, so that a policy that demands TLS denies everything. Added: no cross-origin

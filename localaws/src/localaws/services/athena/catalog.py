@@ -63,7 +63,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Partition:
-    """Where the rows of one combination of partition values are; a table without keys is one with no values."""
+    """The location of one combination of partition values; a table without keys is one with no values."""
 
     values: tuple[Any, ...]
     location: str

@@ -138,7 +138,7 @@ def expand_views(tree: exp.Expr, catalog: Catalog, database: str, depth: int = 0
 
 
 def uses(tree: exp.Expr, catalog: Catalog) -> list[Use]:
-    """Where the query reads which table; views are expanded and databases named before."""
+    """Return the places where the query reads a table; needs expanded views and named databases."""
     found = []
     for scope in traverse_scope(tree):
         for name, source in scope.sources.items():

@@ -39,7 +39,7 @@ _requests: dict[tuple[str, str], str] = {}
 
 @dataclass(frozen=True)
 class Rules:
-    """What a workgroup decides about a query. `output` ends with a slash; `cutoff` is in bytes."""
+    """The settings of a workgroup for a query. `output` ends with a slash; `cutoff` is in bytes."""
 
     workgroup: str
     output: str
@@ -48,7 +48,7 @@ class Rules:
     publishes_metrics: bool
 
     def put_arguments(self) -> dict[str, str]:
-        """What the encryption means for PutObject."""
+        """Return the encryption as arguments of PutObject."""
         kind = {"SSE_S3": "AES256", "SSE_KMS": "aws:kms"}.get(self.encryption.get("EncryptionOption", ""))
         key = {"SSEKMSKeyId": self.encryption["KmsKey"]} if self.encryption.get("KmsKey") else {}
         return {"ServerSideEncryption": kind, **key} if kind else {}

@@ -1,4 +1,4 @@
-"""How a query ends: with rows as Athena shows them, every value as text and types by their Trino names, or not.
+"""The end of a query: rows as Athena shows them (values as text, types by their Trino names), or an error.
 
 AWS: shows doubles as Java prints them, rows and maps in braces, sums of integers as bigint. DuckDB: has other texts and
 wider types. MiniStack: shows DuckDB's. Added: Athena's.
@@ -46,7 +46,7 @@ class QueryRefused(Exception):
 
 @dataclass
 class Result:
-    """What a statement answers. `header` says whether the column names are the first row, as for queries."""
+    """The result of a statement. `header` says whether the column names are the first row, as for queries."""
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     rows: list[list[str | None]] = field(default_factory=list)

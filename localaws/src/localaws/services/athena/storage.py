@@ -1,4 +1,4 @@
-"""What a query reads from S3: only the bytes it needs, with the caller's rights, and every byte counted.
+"""Read S3 for a query: only the bytes it needs, with the caller's rights, every byte counted.
 
 AWS: reads the columns and row groups of Parquet that a query needs, and JSON objects whole, as the OpenX SerDe does:
 one line is one record; keys match columns without regard to case; a missing key is null; a column of type string takes

@@ -64,7 +64,7 @@ def install() -> None:
 
 
 def unfinished() -> int:
-    """How many asynchronous invocations run now or wait for their retry."""
+    """Return the number of asynchronous invocations that run now or wait for their retry."""
     return len(_running) + len(_retries)
 
 

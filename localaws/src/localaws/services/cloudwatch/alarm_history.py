@@ -1,4 +1,4 @@
-"""What is said about a change of an alarm's state: the reason, the history, the message.
+"""The texts of an alarm's state change: the reason, the history, the message.
 
 AWS: the reason names the points that decided; the history keeps each change and each action for 30 days; the message is
 what subscribers get. MiniStack: a history of old and new state. Added: the rest, with the time of our clock.
@@ -83,7 +83,7 @@ def record_action(alarm: dict[str, Any], topic_arn: str, failure: str | None) ->
 
 
 def message(alarm: dict[str, Any], old_state: str, new_state: str, state_reason: str) -> dict[str, Any]:
-    """What subscribers of a topic get."""
+    """Return the message for subscribers of a topic."""
     dimensions = [{"name": d["Name"], "value": d["Value"]} for d in alarm.get("Dimensions") or []]
     return {
         "AlarmName": alarm["AlarmName"],

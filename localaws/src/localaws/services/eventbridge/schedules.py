@@ -44,7 +44,7 @@ class Delivery:
 
     @property
     def input(self) -> str:
-        """What the target gets: the schedule's input with its context attributes put in, in either spelling of `<`."""
+        """Return the target's input: the schedule's, with context attributes put in, in either spelling of `<`."""
         text = str(self.schedule["Target"].get("Input") or "{}")
         values = {
             "schedule-arn": self.schedule["Arn"],

@@ -1,4 +1,4 @@
-"""Where the records of a Firehose stream wait: for its function, for the bucket, for the bucket's error prefix.
+"""The buffers of a Firehose stream: for its function, for the bucket, for the bucket's error prefix.
 
 AWS: each of these steps has a buffer of its own, with a size and a time, and tries again what failed. MiniStack: no
 buffer at all. Added: the one kind of queue that serves all three, by our clock.

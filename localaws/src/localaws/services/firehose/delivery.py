@@ -1,4 +1,4 @@
-"""What a Firehose stream writes: objects in its bucket, lines in its log, metrics.
+"""The output of a Firehose stream: objects in its bucket, lines in its log, metrics.
 
 AWS: one object per buffer, with the stream's role, compressed and encrypted as the destination says; failures go to the
 stream's log. MiniStack: an object per record, as nobody. Added: all of it; nothing waits here (see firehose_lanes.py).

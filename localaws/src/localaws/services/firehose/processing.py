@@ -57,7 +57,7 @@ class InvocationFailed(Exception):
 
 
 def unsupported(config: dict[str, Any]) -> str | None:
-    """What of a destination's ProcessingConfiguration is not done here; None when all is."""
+    """Return the part of a destination's ProcessingConfiguration that is not supported, None if all is."""
     processing = config.get("ProcessingConfiguration") or {}
     if not processing.get("Enabled"):
         return None
@@ -147,7 +147,7 @@ def _event(stream: dict[str, Any], batch: list[Record]) -> dict[str, Any]:
 
 
 def _verdicts(batch: list[Record], answer: bytes) -> dict[str, bytes | str | None]:
-    """What becomes of each record, by its id: the data to deliver, the code of its failure, or None to drop it."""
+    """Return the outcome of each record by its id: the data to deliver, the code of its failure, None to drop it."""
     said = json.loads(answer or b"null")
     records = said.get("records") if isinstance(said, dict) else None
     entries = [entry for entry in records or [] if isinstance(entry, dict)] if isinstance(records, list) else []

@@ -37,7 +37,7 @@ _flushing = threading.Event()
 
 @dataclass
 class Buffer:
-    """What a stream has accepted and not delivered: for its function, for the bucket, for the error prefix."""
+    """Accepted records that are not delivered: for the function, for the bucket, for the error prefix."""
 
     incoming: Lane = field(default_factory=Lane)
     outgoing: Lane = field(default_factory=Lane)
@@ -66,7 +66,7 @@ def install() -> None:
 
 
 def undelivered() -> dict[str, int]:
-    """How many records each stream holds back at the moment."""
+    """Return the number of undelivered records of each stream."""
     counts = {arn: sum(len(lane.records) for lane in buffer.lanes) for arn, buffer in _buffers.items()}
     return {arn: count for arn, count in counts.items() if count}
 

@@ -1,4 +1,4 @@
-"""What a Glue job run needs around its process: script, packages, settings, environment.
+"""Prepare a Glue job run: script, packages, settings, environment.
 
 AWS: fetches them as the job's role. MiniStack: fetches nothing. Added: fetched as the role; what cannot be had here,
 such as packages from an index or jars, is an error before anything runs.

@@ -30,7 +30,7 @@ TRACEBACK = "Traceback (most recent call last):"
 
 
 def runs_folder() -> Path:
-    """Where the folders of runs are."""
+    """Return the folder of the runs' folders."""
     return settings.home() / "glue-runs"
 
 

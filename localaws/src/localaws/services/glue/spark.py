@@ -45,7 +45,7 @@ def jars_folder() -> Path:
 
 
 def class_archive() -> Path:
-    """Where the archive of Spark's classes is for this Java and these jars (spark_archive.py makes it).
+    """Return the path of the archive of Spark's classes for this Java and these jars (spark_archive.py makes it).
 
     The first part of its name says whose it is: that of an installation of pyspark, of which one archive is enough.
     """

@@ -72,7 +72,7 @@ def merged(existing: DataFrame, incoming: DataFrame) -> DataFrame:
 
 
 def counted(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-    """How many rows each batch has."""
+    """Yield the number of rows of each batch."""
     for batch in batches:
         yield pyarrow.RecordBatch.from_pydict({"rows": [batch.num_rows]})
 

@@ -1,4 +1,4 @@
-"""What cannot be read while its KMS key is unusable: the environment of a function, the value of a secret.
+"""Guard what an unusable KMS key makes unreadable: the environment of a function, the value of a secret.
 
 AWS: a function cannot be started then, which is an error of the invocation and counts neither as one nor as an error of
 the function, and an asynchronous event waits; a secret cannot be read or written. MiniStack: does not ask for the key.
