@@ -118,7 +118,7 @@ def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
 
 
 def _job(platform: Platform, dataset: str, operation: str) -> str:
-    """The job of that operation where it has its own, else the one that makes the dataset."""
+    """Return the job of that operation if it has its own, else the job that produces the dataset."""
     pipeline = platform.pipelines[model.load(dataset).domain]
     return str(pipeline["operations"].get(operation) or pipeline["producers"][dataset])
 

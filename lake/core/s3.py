@@ -108,7 +108,10 @@ class Storage:
         return True
 
     def rewrite(self, bucket: str, key: str, body: bytes, before: str | None, run_id: str) -> str:
-        """Store other content where the ETag is ``before`` (None: no object), else PreconditionFailed; its ETag."""
+        """Overwrite the object if its ETag is ``before`` (None: no object); returns the new ETag.
+
+        Raises PreconditionFailed when the object has another ETag.
+        """
         named = {"Bucket": bucket, "Key": key, "Body": body, "Metadata": {RUN_METADATA: run_id}}
         with _condition(key):
             answer = _tried(lambda: self._client.put_object(**named, **_unchanged(before)))

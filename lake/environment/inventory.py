@@ -102,7 +102,7 @@ def short(platform: Platform, name: str) -> str:
 
 
 def parts(platform: Platform, kind: str) -> list[str]:
-    """The names of all ``functions``, ``streams``, ``jobs`` or ``operations`` (jobs that do one) of the pipelines."""
+    """Return the names of all ``functions``, ``streams``, ``jobs`` or ``operations`` (``kind``) of all pipelines."""
     return [name for pipeline in platform.pipelines.values() for name in pipeline.get(kind, {}).values()]
 
 

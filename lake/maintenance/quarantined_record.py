@@ -98,5 +98,5 @@ def fixed_key(record: Rejected, payload: bytes) -> str:
 
 
 def put(platform: Platform, key: str, payload: bytes) -> None:
-    """Store the correction; one that is there already is this one."""
+    """Store the correction; an object with that key is the same correction already."""
     Storage(platform.client("s3")).create(platform.names["lake_bucket"], key, payload + b"\n")

@@ -53,7 +53,7 @@ class Message:
 
 
 def stream(platform: Platform, pipeline: str = "weather_iot", name: str = "iot_firehose") -> Stream:
-    """The delivery stream as it is deployed."""
+    """Return the deployed delivery stream."""
     stream_name = platform.pipelines[pipeline]["streams"][name]
     answer = platform.client("firehose").describe_delivery_stream(DeliveryStreamName=stream_name)
     destination = answer["DeliveryStreamDescription"]["Destinations"][0]["ExtendedS3DestinationDescription"]

@@ -192,7 +192,7 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def commit(self, manifest: Manifest) -> None:
-        """Close what the run has claimed, then the run. Safe to repeat, also by a run that wakes up late."""
+        """Close the objects that the run has claimed, then the run. Idempotent, also for a run that wakes up late."""
         closed = [self._closing(manifest, stored) for stored in manifest.objects if manifest.claimed]
         for start in range(0, len(closed), _TRANSACTION_ITEMS):
             self._transact_where_possible(closed[start : start + _TRANSACTION_ITEMS])

@@ -116,7 +116,7 @@ def measured(measurements: Mapping[str, Measurement]) -> tuple[list[Metric], lis
 
 
 def measurements(settings: Settings, datasets: Datasets, client: Any, now: datetime) -> dict[str, Measurement]:
-    """What is measured, by the name under which its failure is reported; ``client`` makes a boto3 client."""
+    """Return the measurements by name, the name for reporting a failure; ``client`` makes a boto3 client."""
     locks = Locks(client("dynamodb"), settings.ledger)
     storage, keys = client("s3"), client("kms")
     return {
