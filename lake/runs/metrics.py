@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,6 +13,7 @@ from lake.contract.model import Contract
 from lake.core.counts import NOTHING, Counts
 from lake.core.errors import CountsDoNotAdd, LakeError
 
+Ending = Literal["succeeded", "failed", "skipped"]
 logger = logging.getLogger(__name__)
 
 
@@ -27,9 +28,10 @@ class Metric:
 
 @dataclass
 class Run:
-    """A measured run; ``counts`` stays NOTHING until the run sets it."""
+    """What a run has counted; it stays nothing until the run says so. ``outcome`` is how it ends without an error."""
 
     counts: Counts = NOTHING
+    outcome: Ending = "succeeded"
 
 
 class Metrics:
@@ -51,13 +53,13 @@ class Metrics:
             counts = error.counts if isinstance(error, LakeError) else NOTHING
             # A run that ended before it had counted everything has lost nothing: it published nothing.
             unaccounted = counts.unaccounted if isinstance(error, CountsDoNotAdd) else 0
-            self._put(target, [*counted(counts, unaccounted), *ended(False), self._duration(started)])
+            self._put(target, [*counted(counts, unaccounted), *ended("failed"), self._duration(started)])
             raise
-        self._put(target, [*counted(run.counts, run.counts.unaccounted), *ended(True), self._duration(started)])
+        self._put(target, [*counted(run.counts, run.counts.unaccounted), *ended(run.outcome), self._duration(started)])
 
     def finished(self, target: Contract, counts: Counts) -> None:
-        """Put the metrics of a run that died and was finished by another one; its duration is unknown."""
-        self._put(target, [*counted(counts, counts.unaccounted), *ended(True)])
+        """Put the metrics of a run that died and that another one has finished; how long it took nobody knows."""
+        self._put(target, [*counted(counts, counts.unaccounted), *ended("succeeded")])
 
     def _duration(self, started: datetime) -> Metric:
         return Metric("RunDuration", (self._now() - started).total_seconds(), "Seconds")
@@ -93,6 +95,10 @@ def counted(counts: Counts, unaccounted: int) -> list[Metric]:
     return metrics
 
 
-def ended(well: bool) -> list[Metric]:
-    """Return RunsSucceeded and RunsFailed, always both, so that each metric has data for every run."""
-    return [Metric("RunsSucceeded", int(well)), Metric("RunsFailed", int(not well))]
+def ended(outcome: Ending) -> list[Metric]:
+    """How the run ended; ``skipped``: it did nothing, because another one held the dataset.
+
+    Always all three, so that each has data as long as runs end.
+    """
+    names: dict[Ending, str] = {"succeeded": "RunsSucceeded", "failed": "RunsFailed", "skipped": "RunsSkipped"}
+    return [Metric(name, int(ending == outcome)) for ending, name in names.items()]

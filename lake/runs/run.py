@@ -94,9 +94,11 @@ def run(context: Context, work: Work[Context]) -> Counts:
     then nothing was published.
     """
     if not work.claims:
-        return _locked(context, work)
+        return _locked(context, work) or NOTHING
     with context.metrics.of_run(work.target) as measured:
-        measured.counts = _locked(context, work)
+        counts = _locked(context, work)
+        measured.outcome = "skipped" if counts is None else "succeeded"
+        measured.counts = counts or NOTHING
     return measured.counts
 
 
@@ -111,14 +113,15 @@ def _new_run_id(context: RunContext) -> str:
     return f"{context.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
 
 
-def _locked(context: Context, work: Work[Context]) -> Counts:
+def _locked(context: Context, work: Work[Context]) -> Counts | None:
+    """Do the work if nobody holds the dataset; None: somebody does, and nothing was done."""
     target, run_id = work.target, _new_run_id(context)
     lock = context.ledger.lock(target.name, run_id)
     if isinstance(lock, Held) and isinstance(work, Concluding):
         raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
-        return NOTHING
+        return None
     try:
         if lock.unfinished:
             logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)

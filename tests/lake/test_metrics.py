@@ -61,7 +61,7 @@ def test_a_run_that_succeeds_says_what_became_of_every_record(place: dict[str, s
         "RecordsReceived": (10, "Count"), "RecordsNew": (4, "Count"), "RecordsReplaced": (3, "Count"),
         "RecordsDuplicate": (1, "Count"), "RecordsQuarantined": (2, "Count"), "QuarantineRatio": (0.2, "None"),
         "RecordsUnaccounted": (0, "Count"), "SchemaDrift": (0, "Count"),
-            "RunsSucceeded": (1, "Count"), "RunsFailed": (0, "Count"),
+        "RunsSucceeded": (1, "Count"), "RunsFailed": (0, "Count"), "RunsSkipped": (0, "Count"),
         "RunDuration": (90, "Seconds"),
     }  # fmt: skip
 
@@ -106,6 +106,14 @@ def test_any_other_error_is_a_failed_run() -> None:
     with pytest.raises(ZeroDivisionError), metrics(cloudwatch).of_run(TARGET):
         raise ZeroDivisionError
     assert cloudwatch.values(DATASET)["RunsFailed"] == (1, "Count")
+
+
+def test_a_run_that_did_nothing_because_the_dataset_is_held_did_not_succeed() -> None:
+    cloudwatch = CloudWatch()
+    with metrics(cloudwatch).of_run(TARGET) as run:
+        run.outcome = "skipped"
+    values = cloudwatch.values(DATASET)
+    assert [values[name][0] for name in ("RunsSucceeded", "RunsFailed", "RunsSkipped")] == [0, 0, 1]
 
 
 def test_a_run_that_another_one_finished_is_counted_without_a_duration() -> None:

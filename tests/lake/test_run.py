@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from lake.core.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, Ou
 from lake.core.s3 import StoredObject
 from lake.runs.ledger import LEASE, Lock
 from lake.runs.manifest import Kind, Manifest, checksum
+from lake.runs.metrics import Metrics
 from lake.runs.run import Outcome, finish, preview, run
 from tests.memory_aws import START, MemoryPlace
 from tests.place import SOURCE, TARGET
@@ -324,3 +326,17 @@ def test_only_a_work_that_claims_is_measured_and_completes_the_refresh(place: Me
         run(place.lake_on(wire), work)
         assert wire.calls.count("PutMetricData") == measured
         assert ("completed_at" in place.memory.items[f"dataset#{TARGET.name}", "lock"]) == bool(measured)
+
+
+@pytest.mark.parametrize(("held", "ended"), [(True, "RunsSkipped"), (False, "RunsSucceeded")])
+def test_a_run_that_finds_the_dataset_held_is_measured_as_skipped(place: MemoryPlace, held: bool, ended: str) -> None:
+    put: list[Any] = []
+    client = SimpleNamespace(put_metric_data=lambda **request: put.extend(request["MetricData"]))
+    if held:
+        place.lake.ledger.lock(TARGET.name, "another")
+    else:
+        place.put("one.json")
+    run(replace(place.lake, metrics=Metrics(client, "lake", "test", place.clock)), REFRESH)
+    assert {datum["MetricName"] for datum in put if datum["MetricName"].startswith("Runs") and datum["Value"]} == {
+        ended
+    }
