@@ -8,9 +8,11 @@ wait for time are called.
 import bisect
 import datetime
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import time_machine
@@ -18,6 +20,7 @@ import time_machine
 from localaws.core import settings
 
 STEP_SECONDS = 60
+HOUR_SECONDS = 3600
 
 _logger = logging.getLogger("localaws.clock")
 _travel: time_machine.Traveller | None = None
@@ -106,6 +109,23 @@ def tick() -> None:
                 callback(now())
             except Exception:  # the clock must go on for the other services; the log has the trace
                 _logger.exception("clock subscriber %s failed", callback)
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """Nobody advances the clock and no subscriber is called."""
+    with _one_at_a_time:
+        yield
+
+
+def resume(moment: datetime.datetime) -> None:
+    """Go on from a moment of an earlier process; when real time is past it, from the same minute of a later hour.
+
+    What became due in between is over: nobody asked for that time.
+    """
+    gone = math.ceil((moment - now()).total_seconds())
+    _shift(gone if gone >= 0 else gone % HOUR_SECONDS)
+    tick()
 
 
 def child_environment() -> dict[str, str]:
