@@ -31,25 +31,29 @@ application = typer.Typer(
 )
 
 
+Snapshot = Annotated[Path | None, typer.Option("--from", help="A folder that `snapshot` has written: start from it.")]
+
+
 @application.command(hidden=True)
-def run() -> None:
+def run(snapshot: Snapshot = None) -> None:
     """Serve in this process until it is stopped."""
     from localaws.server import process as server
 
     try:
-        server.run()
+        server.run(snapshot)
     except server.CannotStart as error:
         _fail(str(error))
 
 
 @application.command()
-def up() -> None:
+def up(snapshot: Snapshot = None) -> None:
     """Start the server detached from this terminal, unless it runs, and wait until it answers."""
     if not _is_up(_pid()):
         settings.home().mkdir(parents=True, exist_ok=True)
+        origin = ["--from", str(snapshot.absolute())] if snapshot else []
         with _log_file().open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "localaws", "run"],
+                [sys.executable, "-P", "-m", "localaws", "run", *origin],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -117,6 +121,18 @@ def flush() -> None:
     undelivered = _ask("flush", {})["undelivered"]
     print(f"{undelivered} records could not be delivered" if undelivered else "all records are delivered")
     raise typer.Exit(1 if undelivered else 0)
+
+
+@application.command("snapshot")
+def take_snapshot(folder: Annotated[Path, typer.Argument(help="Where; it is made when it is not there.")]) -> None:
+    """Keep all that it holds in a folder, keys and secrets too; `up --from` starts another one from there."""
+    _ask("health")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        _loaded(f"{settings.endpoint()}/_localaws/snapshot", json.dumps({"folder": str(folder.absolute())}).encode())
+    except urllib.error.HTTPError as error:
+        _fail(f"no snapshot could be taken: {json.load(error)['reason']}")
+    print(f"the state is kept in {folder}")
 
 
 @application.command()

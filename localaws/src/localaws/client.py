@@ -110,6 +110,11 @@ class LocalAws:
         """The faults of the AWS API that are in force, each with its ``hits``."""
         return list(self.ask("faults"))
 
+    def save(self, folder: Path) -> None:
+        """Keep all that it holds in a folder, from which `running` can start another one. Nothing may be running."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.ask("snapshot", {"folder": str(folder.absolute())})
+
     def process_environment(self) -> dict[str, str]:
         """The environment of a command that works with this localaws."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -129,15 +134,16 @@ class LocalAws:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[LocalAws]:
-    """A localaws of one's own on a free port, stopped at the end."""
+def running(home: Path, snapshot: Path | None = None) -> Iterator[LocalAws]:
+    """A localaws of one's own on a free port, stopped at the end; with all that `LocalAws.save` kept in `snapshot`."""
     with socket.socket() as probe:
         probe.bind((settings.HOST, 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)}
     command = [sys.executable, "-P", "-m", "localaws"]
     # Its words are for terminals; who starts one from a program gets them when it fails.
-    subprocess.run([*command, "up"], check=True, env=environment, stdout=subprocess.DEVNULL)
+    origin = ["--from", str(snapshot)] if snapshot else []
+    subprocess.run([*command, "up", *origin], check=True, env=environment, stdout=subprocess.DEVNULL)
     try:
         yield LocalAws(home, port, json.loads((home / "credentials.json").read_text(encoding="utf-8")))
     finally:

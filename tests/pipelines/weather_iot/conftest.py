@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import local_aws
-from tests.pipelines.weather_iot.deployment import Deployed, Invocation, deploy, weather_record
+from tests.pipelines.weather_iot.deployment import Deployed, Invocation, restored, weather_record
 
 MOMENT = "2025-06-01T12:00:00+00:00"
 BY_HAND = "raw/weather/date=2025-06-01/by_hand.json"
@@ -18,10 +17,9 @@ PARIS = "latitude=48.8566"
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """dev in a localaws of this file's own: no file sees what another one did to it."""
-    folder = tmp_path_factory.mktemp("deployed")
-    with local_aws.running(folder / "home") as aws:
-        yield deploy(aws, folder)
+    """dev in a localaws of this file's own: no file sees what another one did to it. Deployed once for all files."""
+    with restored(tmp_path_factory.mktemp("deployed")) as deployed:
+        yield deployed
 
 
 @pytest.fixture(scope="module")

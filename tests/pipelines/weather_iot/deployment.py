@@ -3,15 +3,35 @@
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from drills.lake import FORGOTTEN_SECONDS, UNFINISHED, Invocation, Lake, weather_record
 from drills.lake import RUN_DEADLINE_SECONDS as DEADLINE_SECONDS
-from tests.local_aws import LocalAws
+from tests import deployments, local_aws
+from tests.local_aws import REPOSITORY, LocalAws
 
-__all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "UNFINISHED", "Deployed", "Invocation", "deploy", "weather_record"]
+__all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "UNFINISHED", "Deployed", "Invocation", "weather_record"]
+
+DEPLOYMENTS = REPOSITORY / ".cache/deployments"
+SAID = "said.json"
+# All that a deployment is made of and by. What the functions and the job are made of is in the artifacts.
+INPUTS = [
+    REPOSITORY / name
+    for name in (
+        "terraform",
+        "contracts",
+        "build/artifacts",
+        "localaws/src",
+        "requirements",
+        "scripts",
+        "drills/lake.py",
+    )
+]
 
 
 @dataclass(frozen=True)
@@ -39,13 +59,44 @@ class Deployed(Lake):
         return [json.loads(line) for line in body.splitlines()]
 
 
+@contextmanager
+def fresh(folder: Path) -> Iterator[Deployed]:
+    """dev in a localaws of one's own, deployed by Terraform now."""
+    build()
+    with local_aws.running(folder / "home") as aws:
+        yield deploy(aws, folder)
+
+
+@contextmanager
+def restored(folder: Path) -> Iterator[Deployed]:
+    """dev in a localaws of one's own, as Terraform deployed it when the same inputs were deployed first."""
+    build()
+    snapshot = deployments.kept(DEPLOYMENTS, INPUTS, _keep)
+    with local_aws.running(folder / "home", snapshot) as aws:
+        said = json.loads((snapshot / SAID).read_text(encoding="utf-8"))
+        yield Deployed(aws.home, aws.port, aws.environment, folder / "terraform", said)
+
+
+def _keep(snapshot: Path) -> None:
+    """Deploy, and keep the lake and what Terraform said."""
+    with tempfile.TemporaryDirectory(prefix="deployed-") as folder, fresh(Path(folder)) as deployed:
+        deployed.save(snapshot)
+        (snapshot / SAID).write_text(json.dumps(deployed.said), encoding="utf-8")
+
+
+def build() -> None:
+    """Build what Terraform deploys."""
+    built = subprocess.run(
+        [sys.executable, "scripts/build.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+
+
 def deploy(aws: LocalAws, folder: Path) -> Deployed:
-    """Build, make the state, apply dev."""
+    """Make the state, apply dev."""
     deployed = Deployed(aws.home, aws.port, aws.environment, folder / "terraform")
     # Right after the hourly schedule's minute: nearly an hour may pass until it fires, so no test meets it by chance.
     deployed.advance_to_minute(11)
-    built = deployed.command(sys.executable, "scripts/build.py")
-    assert built.returncode == 0, built.stderr
     bootstrapped = deployed.command("bash", "terraform/bootstrap.sh")
     assert bootstrapped.returncode == 0, bootstrapped.stderr
     assert bootstrapped.stdout.count("created") == 2

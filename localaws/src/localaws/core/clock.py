@@ -10,7 +10,8 @@ import datetime
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import time_machine
@@ -18,10 +19,11 @@ import time_machine
 from localaws.core import settings
 
 STEP_SECONDS = 60
+HOUR_SECONDS = 3600
 
 _logger = logging.getLogger("localaws.clock")
 _travel: time_machine.Traveller | None = None
-_offset = 0
+_offset = 0.0
 _subscribers: list[Callable[[datetime.datetime], None]] = []
 _advancing = False
 # The spans of time that somebody asked for, oldest first: from, until.
@@ -63,7 +65,10 @@ def advanced() -> datetime.timedelta:
 
 
 def subscribe(callback: Callable[[datetime.datetime], None]) -> None:
-    """Have `callback(now)` called in the order of subscription, at every tick."""
+    """Have `callback(moment)` called in the order of subscription, at every tick.
+
+    `moment` is the time that it is; of an advance, the same for all, however long those before took.
+    """
     _subscribers.append(callback)
 
 
@@ -80,32 +85,65 @@ def asked_for(start: float, end: float) -> float:
 
 
 def advance(seconds: int) -> None:
-    """Move the clock forward in steps of at most 60 s; returns when all that became due has been done."""
+    """Move the clock forward in steps of at most 60 s; returns when all that became due has been done.
+
+    What is done in a step takes no time: the clock is set back to the step's moment after it. An hour is an hour on a
+    slow machine too, and nothing comes too late because something else took long.
+    """
     if seconds < 0:
         raise ValueError(f"the clock only goes forward, not by {seconds} s")
     global _advancing
     with _one_at_a_time:
-        _advancing, begin = True, time.time()
+        begin = moment = time.time()
+        _advancing = True
         _asked_for.append((begin, begin))
         try:
-            while seconds > 0:
-                _shift(min(seconds, STEP_SECONDS))
-                _asked_for[-1] = (begin, time.time())
-                seconds -= STEP_SECONDS
-                tick()
+            for step in _steps(seconds):
+                moment += step
+                _asked_for[-1] = (begin, moment)
+                _move_to(moment)
+                _call_subscribers(datetime.datetime.fromtimestamp(moment, datetime.UTC))
+                _move_to(moment)
         finally:
             _advancing = False
-            _asked_for[-1] = (begin, time.time())
 
 
 def tick() -> None:
-    """Call every subscriber once. A subscriber that fails is logged and does not stop the others."""
+    """Call every subscriber once, with the time that it is."""
     with _one_at_a_time:
-        for callback in list(_subscribers):
-            try:
-                callback(now())
-            except Exception:  # the clock must go on for the other services; the log has the trace
-                _logger.exception("clock subscriber %s failed", callback)
+        _call_subscribers(now())
+
+
+def _steps(seconds: int) -> Iterator[int]:
+    while seconds > 0:
+        yield min(seconds, STEP_SECONDS)
+        seconds -= STEP_SECONDS
+
+
+def _call_subscribers(moment: datetime.datetime) -> None:
+    """A subscriber that fails is logged and does not stop the others."""
+    for callback in list(_subscribers):
+        try:
+            callback(moment)
+        except Exception:  # the clock must go on for the other services; the log has the trace
+            _logger.exception("clock subscriber %s failed", callback)
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """Nobody advances the clock and no subscriber is called."""
+    with _one_at_a_time:
+        yield
+
+
+def resume(moment: datetime.datetime) -> None:
+    """Go on from a moment of an earlier process; when real time is past it, from the same minute of a later hour.
+
+    What became due in between is over: nobody asked for that time.
+    """
+    missing = (moment - now()).total_seconds()
+    _shift(missing if missing >= 0 else missing % HOUR_SECONDS)
+    tick()
 
 
 def child_environment() -> dict[str, str]:
@@ -113,7 +151,11 @@ def child_environment() -> dict[str, str]:
     return {"PYTHONPATH": str(Path(__file__).parent / "child"), "LOCALAWS_CLOCK_FILE": str(_offset_file())}
 
 
-def _shift(seconds: int) -> None:
+def _move_to(moment: float) -> None:
+    _shift(moment - time.time())
+
+
+def _shift(seconds: float) -> None:
     global _offset
     if _travel is None:
         raise RuntimeError("the clock has not been started")

@@ -28,6 +28,7 @@ from localaws.core.patching import replace, wrap
 ADMINISTRATOR = "localaws-administrator"
 
 _making_clients = threading.Lock()
+_administrator_keys: dict[str, str] = {}
 
 
 def install() -> None:
@@ -37,16 +38,21 @@ def install() -> None:
 
 
 def create_administrator() -> None:
-    """Create the administrator user and keep its keys in the state folder, for its owner's eyes only."""
+    """Create the administrator user, whose keys are in the state folder from then on."""
     _iam("CreateUser", UserName=ADMINISTRATOR)
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     _iam("PutUserPolicy", UserName=ADMINISTRATOR, PolicyName="everything", PolicyDocument=json.dumps(everything))
     key = dict(re.findall(r"<(\w+)>([^<]+)<", _iam("CreateAccessKey", UserName=ADMINISTRATOR)))
-    environment = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    _administrator_keys.update(AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
+    write_credentials()
+
+
+def write_credentials() -> None:
+    """Write the administrator's keys and this server's address to the state folder, for its owner's eyes only."""
     path = settings.home() / "credentials.json"
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({**environment, **settings.place()}, file)
+        json.dump({**_administrator_keys, **settings.place()}, file)
 
 
 def role_environment(role_arn: str, session_name: str, service: str = "", source_arn: str = "") -> dict[str, str]:

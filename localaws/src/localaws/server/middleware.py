@@ -10,9 +10,10 @@ import json
 import os
 import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from localaws.core import admission, api_faults, clock, simulators
+from localaws.core import admission, api_faults, clock, simulators, snapshot
 from localaws.core.patching import MINISTACK_VERSION
 from localaws.services import sns
 from localaws.services.awslambda import functions
@@ -72,32 +73,54 @@ def _as_clients_like_it(headers: dict[str, str], send: Any) -> Any:
     return send_filtered
 
 
+def _health() -> dict[str, Any]:
+    here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "simulators": simulators.addresses()}
+    return {"status": "ready", **here}
+
+
+def _idle() -> dict[str, Any]:
+    """What runs or waits. Firehose records that only wait for their buffer do not count."""
+    runs, invocations = job_runs.running(), functions.unfinished()
+    waiting = {"glue_runs": runs, "invocations": invocations, "firehose_records": streams.undelivered()}
+    return {"idle": not runs and not invocations, **waiting}
+
+
+ANSWERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "health": _health,
+    "clock": lambda: {"now": clock.now().isoformat()},
+    "mail": lambda: {"messages": sns.mailbox},
+    "idle": _idle,
+    "services": lambda: {"services": admission.ADMITTED},
+}
+
+
 async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, Any]:
     match request:
-        case ("GET", "health"):
-            here = {"pid": os.getpid(), "ministack": MINISTACK_VERSION, "simulators": simulators.addresses()}
-            return 200, {"status": "ready", **here}
-        case ("GET", "clock"):
-            return 200, {"now": clock.now().isoformat()}
+        case ("GET", path) if path in ANSWERS:
+            return 200, ANSWERS[path]()
         case ("POST", "clock"):
             await asyncio.to_thread(clock.advance, int(json.loads(await _read(receive))["advance_seconds"]))
-            return 200, {"now": clock.now().isoformat()}
+            return 200, ANSWERS["clock"]()
         case ("POST", "flush"):
             return 200, {"undelivered": await asyncio.to_thread(streams.flush)}
-        case ("GET", "mail"):
-            return 200, {"messages": sns.mailbox}
-        case ("GET", "idle"):  # Firehose records that only wait for their buffer do not count
-            runs, invocations = job_runs.running(), functions.unfinished()
-            waiting = {"glue_runs": runs, "invocations": invocations, "firehose_records": streams.undelivered()}
-            return 200, {"idle": not runs and not invocations, **waiting}
+        case ("POST", "snapshot"):
+            return await _save(Path(json.loads(await _read(receive))["folder"]))
         case (method, "faults"):
             return await _steer_faults(method, receive, api_faults.replace_all, api_faults.in_force)
-        case ("GET", "services"):
-            return 200, {"services": admission.ADMITTED}
     method, (kind, _, rest) = request[0], request[1].partition("/")
     if kind == "simulators" and rest.endswith("/faults"):
         return await _steer_simulator(rest.removesuffix("/faults"), method, receive)
     return 404, {"message": f"localaws has no {request[0]} /_localaws/{request[1]}"}
+
+
+async def _save(folder: Path) -> tuple[int, Any]:
+    if not _idle()["idle"]:
+        return 409, {"reason": "something still runs, which cannot be kept"}
+    try:
+        await asyncio.to_thread(snapshot.save, folder)
+    except (snapshot.NotKept, OSError) as error:
+        return 409, {"reason": str(error)}
+    return 200, {"folder": str(folder)}
 
 
 async def _steer_simulator(name: str, method: str, receive: Any) -> tuple[int, Any]:

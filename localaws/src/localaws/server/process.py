@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 from localaws.core import clock, settings
@@ -36,8 +37,8 @@ class CannotStart(RuntimeError):
     """Why localaws does not start, in one sentence for its user."""
 
 
-def run() -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(snapshot: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, from the state in the folder `snapshot` when it is given."""
     found = importlib.metadata.version("ministack")
     if found != MINISTACK_VERSION:
         raise CannotStart(
@@ -46,7 +47,7 @@ def run() -> None:
     _check_port()
     _prepare_environment()
     clock.start()
-    application = _install_services()
+    application = _install_services(snapshot)
     clock.start_ticking()
     asyncio.run(_serve(application))
 
@@ -94,10 +95,11 @@ def _prepare_environment() -> None:
     }
 
 
-def _install_services() -> Any:
+def _install_services(snapshot: Path | None) -> Any:
     import ministack.app
 
-    from localaws.core import identity
+    from localaws.core import admission, identity
+    from localaws.core import snapshot as snapshots
     from localaws.server import middleware
 
     try:
@@ -105,8 +107,24 @@ def _install_services() -> Any:
             importlib.import_module(f"localaws.{module}").install()
     except PatchTargetMissing as error:
         raise CannotStart(str(error)) from error
-    identity.create_administrator()
+    for service in admission.ADMITTED:  # MiniStack imports a service at its first request
+        importlib.import_module(f"ministack.services.{ministack.app.SERVICE_REGISTRY[service]['module']}")
+    snapshots.remember_start()
+    if snapshot is None:
+        identity.create_administrator()
+    else:
+        _restore(snapshot)
     return middleware.in_front_of(ministack.app.app)
+
+
+def _restore(folder: Path) -> None:
+    from localaws.core import identity, snapshot
+
+    try:
+        snapshot.restore(folder)
+    except FileNotFoundError as error:
+        raise CannotStart(f"{folder} holds no snapshot") from error
+    identity.write_credentials()
 
 
 async def _serve(application: Any) -> None:

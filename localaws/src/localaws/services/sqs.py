@@ -4,7 +4,6 @@ AWS: says once a minute how many messages of a queue wait, how many are being wo
 MiniStack: says so when asked only. Added: the metrics, by our clock, for every queue.
 """
 
-import time
 from datetime import datetime
 from typing import Any
 
@@ -33,10 +32,10 @@ def _measure_due(now: datetime) -> None:
         return
     _measured_at = now.timestamp()
     for queue in list(sqs._queues.values()):
-        _measure(queue)
+        _measure(queue, now.timestamp())
 
 
-def _measure(queue: dict[str, Any]) -> None:
+def _measure(queue: dict[str, Any], now: float) -> None:
     messages = list(queue["messages"])
     for message in messages:
         sqs._ensure_msg_fields(message)
@@ -45,6 +44,5 @@ def _measure(queue: dict[str, Any]) -> None:
     for metric, attribute in GAUGES.items():
         metrics.put("AWS/SQS", metric, dimensions, float(queue["attributes"][attribute]))
     # A message that came from another queue keeps its first age, as on AWS.
-    now = time.time()
     oldest = min((message["sent_at"] for message in messages), default=now)
-    metrics.put("AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, now - oldest, "Seconds")
+    metrics.put("AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, max(now - oldest, 0.0), "Seconds")

@@ -2,13 +2,21 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.weather_iot.deployment import Deployed, fresh
 
 STATE_BUCKET, STATE_KEY = "aws-datalake-platform-tf-state", "dev/terraform.tfstate"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """dev, deployed now and not taken from a snapshot: what is tested here is what Terraform does."""
+    with fresh(tmp_path_factory.mktemp("deployed")) as deployed:
+        yield deployed
 
 
 @pytest.fixture(scope="module")

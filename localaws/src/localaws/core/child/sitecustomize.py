@@ -10,13 +10,13 @@ from pathlib import Path
 import time_machine
 
 _travel = time_machine.travel(time.time(), tick=True).start()
-_applied = 0
+_applied = 0.0
 
 
 def follow() -> None:
     """Take over the offset as it is now; a process that outlives an `advance` calls this again."""
     global _applied
-    offset = int(Path(os.environ["LOCALAWS_CLOCK_FILE"]).read_text(encoding="ascii"))
+    offset = float(Path(os.environ["LOCALAWS_CLOCK_FILE"]).read_text(encoding="ascii"))
     _travel.shift(offset - _applied)
     _applied = offset
 

@@ -43,7 +43,7 @@ def deliver(stream: dict[str, Any], lane: Lane, hints: Hints, now: float, error_
         if not error_type:
             measure(stream, "DeliveryToS3.Records", len(batch))
             measure(stream, "DeliveryToS3.Bytes", size_of(batch), "Bytes")
-            measure(stream, "DeliveryToS3.DataFreshness", now - batch[0].arrival, "Seconds")
+            measure(stream, "DeliveryToS3.DataFreshness", max(now - batch[0].arrival, 0.0), "Seconds")
 
 
 def destination(stream: dict[str, Any]) -> dict[str, Any]:

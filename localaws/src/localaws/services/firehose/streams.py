@@ -165,7 +165,7 @@ def _deliver_due(moment: datetime) -> None:
         # The age of the oldest record that waits, once a minute: the metric that shows that delivery is stuck.
         if buffer.oldest is not None and now - buffer.reported >= clock.STEP_SECONDS:
             buffer.reported = now
-            measure(stream, "DeliveryToS3.DataFreshness", now - buffer.oldest, "Seconds")
+            measure(stream, "DeliveryToS3.DataFreshness", max(now - buffer.oldest, 0.0), "Seconds")
 
 
 def _process(stream: dict[str, Any], buffer: Buffer, now: float) -> None:

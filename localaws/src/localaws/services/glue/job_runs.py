@@ -23,8 +23,8 @@ from localaws.core.patching import replace
 from localaws.services.eventbridge import rules
 from localaws.services.glue import process as glue_process
 
-# An advance of the clock lets jobs finish that started on the way, but waits no longer than this for one that hangs.
-PATIENCE_SECONDS = 60
+# How often an advance of the clock, which lets jobs finish, looks whether one of them hangs.
+LOOK_SECONDS = 1
 
 # What a run takes over from its job, unless it is started with something else.
 SIZE_FIELDS = ("WorkerType", "NumberOfWorkers", "MaxCapacity", "GlueVersion", "ExecutionClass", "SecurityConfiguration")
@@ -66,8 +66,8 @@ def _kill_all() -> None:
 
 def _wait_until_finished(_now: datetime.datetime) -> None:
     for process in list(_processes.values()) if clock.advancing() else []:
-        patience = PATIENCE_SECONDS - (clock.real_now() - process.created).total_seconds()
-        process.ended.wait(max(patience, 0))
+        while not process.hangs() and not process.ended.wait(LOOK_SECONDS):
+            pass
 
 
 def _start_job_run(data: dict[str, Any]) -> Any:

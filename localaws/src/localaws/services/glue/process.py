@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,9 @@ from localaws.services.glue import launch
 
 LOG_GROUP = "/aws-glue/jobs"
 POLL_SECONDS = 0.1
+# A run hangs that for so long has used less than this part of one processor. A waiting JVM uses about a hundredth.
+PATIENCE_SECONDS = 60
+BUSY = 0.05
 
 TRACEBACK = "Traceback (most recent call last):"
 
@@ -34,17 +38,31 @@ def runs_folder() -> Path:
     return settings.home() / "glue-runs"
 
 
+@dataclass
+class Activity:
+    """When a process was last seen at work, on a monotonic clock, and the processor time that it had used by then."""
+
+    at: float
+    used: float = 0.0
+
+    def has_ceased(self, now: float, used: float) -> bool:
+        """Whether it has not worked for a while, when it has `used` so many seconds of the processor up to `now`."""
+        if used - self.used >= BUSY * max(now - self.at, PATIENCE_SECONDS):
+            self.at, self.used = now, used
+        return now - self.at >= PATIENCE_SECONDS
+
+
 class Process:
     """The process of one run. `run` blocks until it ends; `stop` and `kill` may come from any thread.
 
-    `created` is on the machine's clock; `ended` is set by the owner when all that follows the end has been done.
+    `ended` is set by the owner when all that follows the end has been done.
     """
 
     def __init__(self, job: dict[str, Any], run: dict[str, Any]) -> None:
         self._job, self._run = job, run
         self._child: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
-        self.created, self.ended = clock.real_now(), threading.Event()
+        self.ended, self._activity = threading.Event(), Activity(time.monotonic())
         self._errors: collections.deque[str] = collections.deque(maxlen=5000)
 
     def stop(self) -> None:
@@ -57,6 +75,13 @@ class Process:
         if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
+
+    def hangs(self) -> bool:
+        """Whether it only waits: a machine that is slow is no reason to give up on a job, but one that stands still is.
+
+        To be asked again and again, from one thread."""
+        used = _processor_seconds(self._child.pid) if self._child else 0.0
+        return self._activity.has_ceased(time.monotonic(), used)
 
     def run(self) -> tuple[str, str]:
         """Run to the end; final state and error message (empty when there is none)."""
@@ -148,6 +173,18 @@ class Process:
             cloudwatch_logs._create_log_stream(place)
         event = {"timestamp": int(time.time() * 1000), "message": line}
         cloudwatch_logs._put_log_events({**place, "logEvents": [event]})
+
+
+def _processor_seconds(group: int) -> float:
+    """What the processes of a group have used; ps says it as [days-][hours:]minutes:seconds."""
+    ps = subprocess.run(["ps", "-A", "-o", "pgid=,time="], capture_output=True, text=True, check=False).stdout
+    times = [line.split()[1] for line in ps.splitlines() if line.split()[0] == str(group)]
+    return sum(_seconds(text) for text in times)
+
+
+def _seconds(text: str) -> float:
+    parts = [float(part) for part in re.split("[-:]", text)]
+    return sum(part * unit for part, unit in zip(reversed(parts), (1, 60, 3600, 86400), strict=False))
 
 
 def _last_exception(errors: list[str]) -> str:
