@@ -51,7 +51,7 @@ class Lake(LocalAws):
 
     @functools.cached_property
     def pipelines(self) -> dict[str, dict[str, Any]]:
-        """What each deployed pipeline has registered."""
+        """The registration of each deployed pipeline, by its name."""
         return deployment.registered(self.client("ssm"), "/lake/aws-datalake-platform/dev/pipelines")
 
     @property

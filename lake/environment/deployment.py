@@ -47,7 +47,7 @@ def load(environment: str, project: str = PROJECT) -> Platform:
 
 
 def registered(client: Any, path: str) -> dict[str, dict[str, Any]]:
-    """What each pipeline has left below ``path`` of the SSM parameters, by the pipeline's name."""
+    """Return the registration of each pipeline below the SSM ``path``, by the pipeline's name."""
     pages = client.get_paginator("get_parameters_by_path").paginate(Path=path)
     found = {entry["Name"].rpartition("/")[2]: entry["Value"] for page in pages for entry in page["Parameters"]}
     return {name: json.loads(value) for name, value in sorted(found.items())}

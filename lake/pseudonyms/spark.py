@@ -27,7 +27,7 @@ def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion
 
 
 def in_force(versions: Sequence[KeyVersion], event_time: str) -> Column:
-    """Whether some version of the key is in force at the event time; false where that is null."""
+    """Return a condition: some version of the key is in force at the event time. False where the time is null."""
     at = F.col(event_time)
     periods = [(at >= F.lit(key.valid_from)) & (at < F.lit(key.valid_until)) for key in versions]
     return F.coalesce(reduce(or_, periods, F.lit(False)), F.lit(False))

@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Cell:
-    """How many hops of a column are in each other's way, and which of them one is.
+    """The hops of a column that overlap, and the place of one among them.
 
     Together they span the lanes from ``first`` to ``last``.
     """

@@ -28,7 +28,7 @@ class Metric:
 
 @dataclass
 class Run:
-    """What a run has counted; it stays nothing until the run says so. ``outcome`` is how it ends without an error."""
+    """The counts of a run, zero until the run sets them. ``outcome`` is how it ends without an error."""
 
     counts: Counts = NOTHING
     outcome: Ending = "succeeded"
@@ -96,7 +96,7 @@ def counted(counts: Counts, unaccounted: int) -> list[Metric]:
 
 
 def ended(outcome: Ending) -> list[Metric]:
-    """How the run ended; ``skipped``: it did nothing, because another one held the dataset.
+    """Return one metric for each outcome. ``skipped``: the run did nothing, because another run held the dataset.
 
     Always all three, so that each has data as long as runs end.
     """

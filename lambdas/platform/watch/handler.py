@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Datasets:
-    """What has a freshness. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names those with a lock."""
+    """The datasets with a freshness. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names those with a lock."""
 
     raw: Mapping[str, str]
     curated: tuple[str, ...]

@@ -97,7 +97,7 @@ def _has_changed(place: Place, value: Any, variables: Mapping[Place, Any]) -> bo
 
 
 def _mark(value: Any, variables: Mapping[Place, Any]) -> bytes:
-    """What differs when the value has changed."""
+    """Return a fingerprint that differs when the value has changed."""
     try:
         return _pickled(_contents(value), variables)
     except UNPICKLABLE:  # a table of functions

@@ -79,7 +79,7 @@ def _health() -> dict[str, Any]:
 
 
 def _idle() -> dict[str, Any]:
-    """What runs or waits. Firehose records that only wait for their buffer do not count."""
+    """Return the work that runs or waits. Firehose records that only wait for their buffer do not count."""
     runs, invocations = job_runs.running(), functions.unfinished()
     waiting = {"glue_runs": runs, "invocations": invocations, "firehose_records": streams.undelivered()}
     return {"idle": not runs and not invocations, **waiting}
