@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Datasets:
-    """The datasets with a freshness. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names those with a lock."""
+    """Datasets with a freshness. ``raw`` maps datasets to s3://bucket/prefix/; ``curated`` names the locked ones."""
 
     raw: Mapping[str, str]
     curated: tuple[str, ...]

@@ -46,7 +46,7 @@ class Activity:
     used: float = 0.0
 
     def has_ceased(self, now: float, used: float) -> bool:
-        """Return whether it has not worked for a while, when it has `used` so many seconds of the processor up to `now`."""
+        """Return whether it has stood still for a while, having `used` so many processor seconds up to `now`."""
         if used - self.used >= BUSY * max(now - self.at, PATIENCE_SECONDS):
             self.at, self.used = now, used
         return now - self.at >= PATIENCE_SECONDS
@@ -77,7 +77,7 @@ class Process:
                 os.killpg(self._child.pid, signal.SIGKILL)
 
     def hangs(self) -> bool:
-        """Return whether it only waits: a machine that is slow is no reason to give up on a job, but one that stands still is.
+        """Return whether it only waits: give up a job that stands still, not one on a slow machine.
 
         To be asked again and again, from one thread."""
         used = _processor_seconds(self._child.pid) if self._child else 0.0
@@ -176,7 +176,7 @@ class Process:
 
 
 def _processor_seconds(group: int) -> float:
-    """Return the processor seconds that a group of processes has used; ps prints it as [days-][hours:]minutes:seconds."""
+    """Return the processor seconds of a group of processes; ps prints [days-][hours:]minutes:seconds."""
     ps = subprocess.run(["ps", "-A", "-o", "pgid=,time="], capture_output=True, text=True, check=False).stdout
     times = [line.split()[1] for line in ps.splitlines() if line.split()[0] == str(group)]
     return sum(_seconds(text) for text in times)
