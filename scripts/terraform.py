@@ -138,7 +138,7 @@ class Terraform:
         mark.write_text(configuration, encoding="ascii")
 
     def _configuration(self) -> str:
-        """Return a digest of what an initialised folder depends on; files of other roots, maybe broken, are not in it."""
+        """Return a digest of what an initialised folder depends on; files of other roots are not in it."""
         used = (*self.folder.glob("*.tf"), *(TERRAFORM / "modules").rglob("*.tf"))
         files = [file for file in sorted(used) if ".terraform" not in file.parts]
         contents = [file.read_bytes() for file in (*files, roots.BACKEND, self.folder / ".terraform.lock.hcl")]

@@ -10,6 +10,7 @@ locals {
     "staging/"         = { expire_days = 7 }
     "glue-temp/"       = { expire_days = 7 }
     "firehose-errors/" = { expire_days = 90 }
+    "set-aside/"       = { expire_days = 90 }
   }
 }
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,10 +15,12 @@ from pyarrow import parquet
 from lake.core.errors import DatasetHeld
 from lake.core.s3 import Location, Storage
 from lake.operations.erasure.data_subject import NoSubjects
+from lake.operations.erasure.erase import PUT_ASIDE
 from lake.pseudonyms import encryption, keys
 from lake.records import failed_deliveries
 from lake.runs.ledger import Ledger
 from tests.lake.operating import FOLDER, Sensors, message
+from tests.local_aws import REPOSITORY
 from tests.place import READINGS, Place
 
 VERSIONS = keys.key_versions(
@@ -143,6 +146,29 @@ def test_nothing_of_the_subject_is_left_all_of_the_others_is_and_runs_go_on(sens
     assert sent_again(sensors, errors_etag(sensors)) == ["2"], "what was sent again is not sent once more"
     assert_written_down(sensors)
     assert_runs_go_on(sensors, len(others))
+
+
+def test_what_was_put_aside_is_searched_too_and_the_lines_of_others_stay(sensors: Sensors) -> None:
+    lines = [message(SUBJECT, 14, 5), message(OTHER, 14, 5)]
+    put(sensors, f"set-aside/{FOLDER}/broken.json", lines[0].encode())
+    put(sensors, f"set-aside/{FOLDER}/broken.json", "\n".join(lines).encode())
+    put(sensors, "glue-temp/part.json", lines[0].encode())
+    assert len([key for key in holding(sensors) if key.startswith(("set-aside/", "glue-temp/"))]) == 3
+    (seen,) = erase(sensors, preview=True)
+    assert seen["details"]["put_aside_lines"] == 2
+    erase(sensors)
+    assert holding(sensors) == []
+    (kept,) = [text for key, text in texts(sensors).items() if key.startswith("set-aside/")]
+    assert kept == f"\n{lines[1]}"
+
+
+def test_every_prefix_that_the_platform_declares_is_searched() -> None:
+    """Those of datasets, of staging and of refused messages are told to the job."""
+    declared = (REPOSITORY / "terraform" / "platform" / "buckets.tf").read_text(encoding="utf-8")
+    scratch = re.search(r"_scratch_retention = \{(.*?)\n  \}", declared, re.DOTALL)
+    assert scratch
+    prefixes = set(re.findall(r'"([^"]+/)" += \{ expire_days', scratch[1]))
+    assert prefixes == {"staging/", "firehose-errors/", *PUT_ASIDE}
 
 
 def assert_written_down(sensors: Sensors) -> None:

@@ -113,6 +113,7 @@ def test_retention_follows_the_contracts(platform: Resources) -> None:
         "staging/": 7,
         "glue-temp/": 7,
         "firehose-errors/": 90,
+        "set-aside/": 90,
     }
     moved = {prefix for prefix, rule in rules.items() if rule["transition"]}
     assert moved == {"raw/weather/", "raw/iot-sensors/"}

@@ -125,6 +125,8 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (ERASE, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
         (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/firehose-errors/a", True),
+        (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/set-aside/raw/a", True),
+        (ERASE, "s3:PutObject", f"{LAKE}/set-aside/raw/a", True),
         (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet", False),
         (ERASE, "s3:DeleteObjectVersion", f"{LAKE}/ops/manifests/curated_sensor_readings/a.json", False),
         (REPAIR, "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/lake-erase-test", False),

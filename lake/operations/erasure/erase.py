@@ -30,6 +30,9 @@ from lake.tables.base import TableChange
 from lake.tables.parquet_units import rewriting
 from lake.tables.parquet_units.staging import Area
 
+# Every prefix of the lake's bucket that is neither a dataset's nor given to the job: objects that the runbook has moved
+# there, and what Glue leaves. What is here has its retention in terraform/platform/buckets.tf, and the other way round.
+PUT_ASIDE = ("set-aside/", "glue-temp/")
 logger = logging.getLogger(__name__)
 
 
@@ -37,25 +40,27 @@ logger = logging.getLogger(__name__)
 class Found:
     """Objects that hold the subject, besides rows and rejected records.
 
-    Lines in ``raw`` and ``refused`` are to be emptied: current objects, and old versions of raw that runs read again.
-    Versions in ``old`` are read by no run and deleted. ``unread`` raw objects are unprocessed and stay.
+    ``raw``, ``refused`` and ``aside`` are objects as they stand, and old versions of raw that runs read again; their
+    lines will be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run has read: they
+    stay.
     """
 
     raw: Lines
     refused: Lines
+    aside: Lines
     old: tuple[StoredObject, ...]
     unread: tuple[StoredObject, ...]
     unreadable: frozenset[str]
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
-        """Return all object versions that the erasure changes or deletes."""
-        return (*self.raw, *self.refused, *self.old)
+        """All that erasing changes or deletes."""
+        return (*self.raw, *self.refused, *self.aside, *self.old)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the numbers for the ledger and the command's output."""
-        lines = {"raw_lines": self.raw, "refused_messages": self.refused}
+        """As the ledger and the command say it."""
+        lines = {"raw_lines": self.raw, "refused_messages": self.refused, "put_aside_lines": self.aside}
         others = {"old_versions": self.old, "unread_objects": self.unread, "unreadable_objects": self.unreadable}
         return {
             **{name: sum(map(len, found.values())) for name, found in lines.items()},
@@ -111,6 +116,9 @@ class Erase:
             self._rewrite_raw(context, lock, stored, numbers)
         for stored, numbers in found.refused.items():
             self._rewrite_refused(context, lock, stored, numbers)
+        for stored, numbers in found.aside.items():
+            context.ledger.renew(lock)
+            _rewritten(context, lock, context.staging.bucket, stored, numbers)
         staged = (entry for place in self._staging(context) for entry in context.storage.versions(place))
         gone = [*found.objects, *staged]
         for stored in gone:
@@ -140,13 +148,16 @@ class Erase:
 
     def _search(self, context: SparkRunContext, subject: DataSubject) -> Found:
         searching = Search(context, subject)
-        raw, messages = self._raw(context), self._refused(context)
+        raw, messages, aside = self._raw(context), _as_they_stand(context, self.errors), _put_aside(context)
         lines = searching.lines(context.staging.bucket, raw.all)
         refused_lines = searching.lines(self.errors.bucket, messages.all, failed_deliveries.message)
-        old = [entry for entry in (*raw.old, *messages.old) if entry in lines or entry in refused_lines]
+        aside_lines = searching.lines(context.staging.bucket, aside.all)
+        everywhere = {**lines, **refused_lines, **aside_lines}
+        old = [entry for entry in (*raw.old, *messages.old, *aside.old) if entry in everywhere]
         return Found(
             raw=_in_order(raw.current, lines),
             refused={entry: refused_lines[entry] for entry in messages.current if entry in refused_lines},
+            aside={entry: aside_lines[entry] for entry in aside.current if entry in aside_lines},
             old=(*old, *searching.old_units(self.target), *searching.old_rejected(self.target)),
             unread=tuple(entry for entry in raw.unread if entry in lines),
             unreadable=frozenset(searching.unreadable),
@@ -169,10 +180,6 @@ class Erase:
             # Unprocessed objects are not rewritten: their ETag must still match what the next refresh lists.
             unread=[*news.values(), *(entry for entry in closed.values() if entry.key in news)],
         )
-
-    def _refused(self, context: SparkRunContext) -> "_Versions":
-        old = set(context.storage.old_versions(self.errors))
-        return _Versions([entry for entry in context.storage.versions(self.errors) if entry not in old], list(old), [])
 
     def _staging(self, context: SparkRunContext) -> list[Location]:
         """Return the staging areas of the dataset. Their runs are over, because this run holds the lock."""
@@ -217,6 +224,19 @@ class _Versions:
     def all(self) -> list[StoredObject]:
         """All of them."""
         return [*self.current, *self.old, *self.unread]
+
+
+def _as_they_stand(context: SparkRunContext, place: Location) -> _Versions:
+    """Objects that no run reads."""
+    old = set(context.storage.old_versions(place))
+    return _Versions([entry for entry in context.storage.versions(place) if entry not in old], list(old), [])
+
+
+def _put_aside(context: SparkRunContext) -> _Versions:
+    places = [_as_they_stand(context, Location(context.staging.bucket, prefix)) for prefix in PUT_ASIDE]
+    return _Versions(
+        [entry for place in places for entry in place.current], [entry for place in places for entry in place.old], []
+    )
 
 
 def _rewritten(

@@ -6,9 +6,9 @@ locals {
     curated    = module.dataset["curated_sensor_readings"].dataset
     quarantine = module.dataset["curated_sensor_readings"].dataset.quarantine
   }
-  _with_lines = [local._of_subjects.raw.prefix, module.iot_firehose.stream.errors]
-  _besides    = [module.iot_firehose.stream.errors, "staging/${local.pipeline}/"]
-  _ledger     = ["arn:aws:dynamodb:${local.platform.region}:${local.platform.account_id}:table/${local.platform.ledger}"]
+  _aside      = ["set-aside/", "glue-temp/"]
+  _with_lines = concat([local._of_subjects.raw.prefix, module.iot_firehose.stream.errors], local._aside)
+  _besides    = concat([module.iot_firehose.stream.errors, "staging/"], local._aside)
   _anywhere   = concat([for dataset in local._of_subjects : dataset.prefix], local._besides)
 }
 
