@@ -118,9 +118,13 @@ def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
 
 
 def _job(platform: Platform, dataset: str, operation: str) -> str:
-    """Return the job of that operation if it has its own, else the job that produces the dataset."""
-    pipeline = platform.pipelines[model.load(dataset).domain]
-    return str(pipeline["operations"].get(operation) or pipeline["producers"][dataset])
+    """Return the job of that operation if it has its own, else the job that produces the dataset; raises JobDidNot."""
+    domain = model.load(dataset).domain
+    pipeline = platform.pipelines.get(domain, {})
+    name = pipeline.get("operations", {}).get(operation) or pipeline.get("producers", {}).get(dataset)
+    if name is None:
+        raise JobDidNot(f"no deployed job of {domain} writes {dataset}; deploy one with 'make apply PIPELINE={domain}'")
+    return str(name)
 
 
 def _progress(what: str) -> "AbstractContextManager[Status | None]":

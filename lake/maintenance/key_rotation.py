@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lake.core.errors import LakeError
 from lake.environment import inventory
 from lake.environment.deployment import Platform
@@ -14,6 +16,7 @@ from lake.pseudonyms.keys import key_versions
 # A reading may be an hour ahead of its arrival, and a run on its way has read the secret already.
 _NOTICE = timedelta(hours=2)
 _KEY_BYTES = 32
+_PENDING = "AWSPENDING"
 
 
 class RotationRefused(LakeError):
@@ -53,11 +56,28 @@ def rotate(platform: Platform, valid_from: datetime, store: bool) -> list[dict[s
     before, now = _secret(platform), inventory.now(platform)
     text = rotated(before["SecretString"], valid_from, now, secrets.token_hex(_KEY_BYTES))
     if store:
-        if _secret(platform)["VersionId"] != before["VersionId"]:
-            raise RotationRefused("somebody else has just changed the secret; look at 'lake keys list', then try again")
-        client, name = platform.client("secretsmanager"), platform.names["pseudonym_key"]
-        client.put_secret_value(SecretId=name, SecretString=text)
+        _store(platform, text, str(before["VersionId"]))
     return _rows(text, now)
+
+
+def _store(platform: Platform, text: str, before: str) -> None:
+    """Make the text the current version if that is still ``before``; raises RotationRefused.
+
+    A put alone would take the place of whatever is there: the version waits under another label, and moving the label
+    AWSCURRENT away from ``before`` is the compare-and-set that Secrets Manager has.
+    """
+    client, name = platform.client("secretsmanager"), platform.names["pseudonym_key"]
+    added = client.put_secret_value(SecretId=name, SecretString=text, VersionStages=[_PENDING])["VersionId"]
+    try:
+        client.update_secret_version_stage(
+            SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=added, RemoveFromVersionId=before
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("InvalidParameterException", "ResourceNotFoundException"):
+            raise
+        raise RotationRefused(
+            "somebody else has just changed the secret; look at 'lake keys list', then try again"
+        ) from error
 
 
 def _secret(platform: Platform) -> dict[str, Any]:

@@ -82,3 +82,39 @@ def test_who_changes_the_secret_meanwhile_is_not_overwritten(
     with pytest.raises(RotationRefused, match="somebody else has just changed the secret"):
         key_rotation.rotate(rotating, LATER, store=True)
     assert stored(rotating) == SECRET + " "
+
+
+class Raced:
+    """A client of Secrets Manager; somebody else's value is put right before ours."""
+
+    def __init__(self, client: Any, value: str) -> None:
+        self._client, self._value = client, value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def put_secret_value(self, **request: Any) -> Any:
+        self._client.put_secret_value(SecretId=request["SecretId"], SecretString=self._value)
+        return self._client.put_secret_value(**request)
+
+
+def test_who_changes_the_secret_in_the_last_moment_is_not_overwritten(
+    rotating: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = key_rotation.rotated(SECRET, LATER, NOW, "theirs")
+    clients = {"secretsmanager": Raced(rotating.client("secretsmanager"), theirs)}
+    monkeypatch.setattr(Platform, "client", lambda _self, service: clients[service])
+    with pytest.raises(RotationRefused, match="somebody else has just changed the secret"):
+        key_rotation.rotate(rotating, LATER + timedelta(days=1), store=True)
+    assert stored(rotating) == theirs
+
+
+def test_a_rotation_after_one_that_was_refused_is_done(rotating: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = key_rotation.rotated(SECRET, LATER, NOW, "theirs")
+    client = rotating.client("secretsmanager")
+    with monkeypatch.context() as patch, pytest.raises(RotationRefused):
+        patch.setattr(Platform, "client", lambda _self, _service: Raced(client, theirs))
+        key_rotation.rotate(rotating, LATER + timedelta(days=1), store=True)
+    key_rotation.rotate(rotating, LATER + timedelta(days=2), store=True)
+    first, second, third = keys.key_versions(stored(rotating))
+    assert (first.version, second.key, third.version) == (1, b"theirs", 3)
