@@ -25,7 +25,7 @@ def slow(moment):
     clock._travel.shift(WORK)
 
 def look(moment):
-    seen.append(round(moment.timestamp() - begin))
+    seen.append(int(moment.timestamp() - begin))
 
 clock.subscribe(slow)
 clock.subscribe(look)

@@ -8,6 +8,7 @@ wait for time are called.
 import bisect
 import datetime
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ _travel: time_machine.Traveller | None = None
 _offset = 0.0
 _subscribers: list[Callable[[datetime.datetime], None]] = []
 _advancing = False
-_step = 0.0
+_step = 0
 # The spans of time that somebody asked for, oldest first: from, until.
 _asked_for: list[tuple[float, float]] = []
 _one_at_a_time = threading.RLock()
@@ -101,7 +102,10 @@ def advance(seconds: int) -> None:
         raise ValueError(f"the clock only goes forward, not by {seconds} s")
     global _advancing, _step
     with _one_at_a_time:
-        begin = _step = time.time()
+        begin = time.time()
+        _step = math.ceil(
+            begin
+        )  # whole seconds: what waits for a number of them is due in a step and not just after it
         _advancing = True
         _asked_for.append((begin, begin))
         try:
@@ -143,7 +147,7 @@ def standing_still() -> Iterator[None]:
 
 
 def resume(last: datetime.datetime) -> None:
-    """Go on from the last moment of an earlier process; when real time is past it, from the same minute of a later hour.
+    """Go on from the last moment of an earlier process; if real time is past it, from the same minute of a later hour.
 
     What became due in between is over: nobody asked for that time.
     """
