@@ -10,7 +10,7 @@ from tests.plain_work import REFRESH
 from tests.wire import Wire
 
 CALLS = ("UpdateItem", "TransactWriteItems", "CompleteMultipartUpload")
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 3600.0
 LakeOn = Callable[[Wire], RunContext]
 
 

@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 from drills.drill import Drill, require
-from drills.lake import REPOSITORY, Lake
+from drills.lake import REPOSITORY, RUN_DEADLINE_SECONDS, Lake
 from scripts import roots
 from scripts.state_lock import StateLock, locks
 
 SECTION = "terraform-apply-fails"
-HELD_SECONDS = 60
+HELD_SECONDS = RUN_DEADLINE_SECONDS
 OTHER_PREFIX = "acme-lake"
 STRANGER = "drill-without-rights"
 

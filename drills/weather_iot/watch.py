@@ -9,7 +9,7 @@ from typing import Any
 
 from drills import faults
 from drills.drill import Drill, require
-from drills.lake import Lake, weather_record
+from drills.lake import RUN_DEADLINE_SECONDS, Lake, weather_record
 from drills.weather_iot import stream_generate, transform
 
 SCHEDULES = ("batch-ingest", "stream-generate", "transform")
@@ -17,7 +17,7 @@ FRESHNESS = (
     "raw-weather-freshness", "raw-iot-sensors-freshness", "curated-weather-freshness",
     "curated-sensor-readings-freshness",
 )  # fmt: skip
-MET_SECONDS = 30
+MET_SECONDS = RUN_DEADLINE_SECONDS
 # So many that they are more than 5 % even when a few days of weather wait beside them.
 DOUBTFUL_DAYS = 28
 DOUBTFUL = "raw/weather/date=2024-03-01/by_hand.json"

@@ -23,7 +23,7 @@ from localaws.client import LocalAws
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 JSON = "org.openx.data.jsonserde.JsonSerDe"
 ROWS = 20_000
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 3600
 
 
 @dataclass

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from localaws.testing import LocalAws
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 3600
 SLEEPS = """
 import os, subprocess, time
 child = subprocess.Popen(["sleep", "600"])

@@ -20,7 +20,7 @@ from tests.place import SOURCE, TARGET
 from tests.plain_work import REFRESH, PlainRefresh, check_end, record
 from tests.wire import Wire
 
-_SECONDS = 20
+_SECONDS = 3600
 
 
 class Gated(Ledger):

@@ -18,7 +18,7 @@ import typer
 
 from localaws.core import settings
 
-START_SECONDS = 30
+START_SECONDS = 300
 STOP_SECONDS = 15
 # The release of the AWS CLI's version 2 that began to honour AWS_ENDPOINT_URL. Version 1 does not to this day for SQS.
 FIRST_MINOR_WITH_ENDPOINT = 13

@@ -8,6 +8,7 @@ wait for time are called.
 import bisect
 import datetime
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ _travel: time_machine.Traveller | None = None
 _offset = 0.0
 _subscribers: list[Callable[[datetime.datetime], None]] = []
 _advancing = False
+_step = 0
 # The spans of time that somebody asked for, oldest first: from, until.
 _asked_for: list[tuple[float, float]] = []
 _one_at_a_time = threading.RLock()
@@ -77,6 +79,11 @@ def advancing() -> bool:
     return _advancing
 
 
+def moment() -> float:
+    """The epoch second that waiting is counted from: in an advance that of its step, whatever the work in it took."""
+    return _step if _advancing else time.time()
+
+
 def asked_for(start: float, end: float) -> float:
     """Return the seconds of [start, end) (epoch seconds) that were advanced; in all others hardly anything runs."""
     first = max(bisect.bisect_left(_asked_for, (start, start)) - 1, 0)
@@ -87,23 +94,26 @@ def asked_for(start: float, end: float) -> float:
 def advance(seconds: int) -> None:
     """Move the clock forward in steps of at most 60 s; returns when all that became due has been done.
 
-    What is done in a step takes no time: the clock is set back to the step's moment after it. An hour is an hour on a
-    slow machine too, and nothing comes too late because something else took long.
+    Steps are 60 s apart, however long the work in one takes: the clock is set for each anew, back if it must be. So an
+    hour has its sixty minutes on a slow machine too, and nothing comes too late because something else took long. What
+    the work in the last step took is time that nobody asked for.
     """
     if seconds < 0:
         raise ValueError(f"the clock only goes forward, not by {seconds} s")
-    global _advancing
+    global _advancing, _step
     with _one_at_a_time:
-        begin = moment = time.time()
+        begin = time.time()
+        _step = math.ceil(
+            begin
+        )  # whole seconds: what waits for a number of them is due in a step and not just after it
         _advancing = True
         _asked_for.append((begin, begin))
         try:
             for step in _steps(seconds):
-                moment += step
-                _asked_for[-1] = (begin, moment)
-                _move_to(moment)
-                _call_subscribers(datetime.datetime.fromtimestamp(moment, datetime.UTC))
-                _move_to(moment)
+                _step += step
+                _asked_for[-1] = (begin, _step)
+                _shift(_step - time.time())
+                _call_subscribers(datetime.datetime.fromtimestamp(_step, datetime.UTC))
         finally:
             _advancing = False
 
@@ -120,11 +130,11 @@ def _steps(seconds: int) -> Iterator[int]:
         seconds -= STEP_SECONDS
 
 
-def _call_subscribers(moment: datetime.datetime) -> None:
+def _call_subscribers(time_of_step: datetime.datetime) -> None:
     """A subscriber that fails is logged and does not stop the others."""
     for callback in list(_subscribers):
         try:
-            callback(moment)
+            callback(time_of_step)
         except Exception:  # the clock must go on for the other services; the log has the trace
             _logger.exception("clock subscriber %s failed", callback)
 
@@ -136,12 +146,12 @@ def standing_still() -> Iterator[None]:
         yield
 
 
-def resume(moment: datetime.datetime) -> None:
-    """Go on from a moment of an earlier process; when real time is past it, from the same minute of a later hour.
+def resume(last: datetime.datetime) -> None:
+    """Go on from the last moment of an earlier process; if real time is past it, from the same minute of a later hour.
 
     What became due in between is over: nobody asked for that time.
     """
-    missing = (moment - now()).total_seconds()
+    missing = (last - now()).total_seconds()
     _shift(missing if missing >= 0 else missing % HOUR_SECONDS)
     tick()
 
@@ -149,10 +159,6 @@ def resume(moment: datetime.datetime) -> None:
 def child_environment() -> dict[str, str]:
     """Environment additions that put a child on this clock, a Python of localaws' own environment."""
     return {"PYTHONPATH": str(Path(__file__).parent / "child"), "LOCALAWS_CLOCK_FILE": str(_offset_file())}
-
-
-def _move_to(moment: float) -> None:
-    _shift(moment - time.time())
 
 
 def _shift(seconds: float) -> None:

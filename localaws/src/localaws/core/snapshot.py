@@ -24,7 +24,7 @@ SCOPED = (AccountScopedDict, AccountRegionScopedDict)
 CONTAINERS = (dict, list, set, deque, *SCOPED)
 DATA = (*CONTAINERS, str, bytes, int, float, tuple, type(None))
 # The clock continues by itself, see `clock.resume`.
-NOT_KEPT = {("localaws.core.clock", "_offset"), (__name__, "_at_start")}
+NOT_KEPT = {("localaws.core.clock", "_offset"), ("localaws.core.clock", "_step"), (__name__, "_at_start")}
 UNPICKLABLE = (pickle.PicklingError, TypeError, AttributeError)
 
 # A variable: its module and its name.

@@ -82,7 +82,7 @@ def invoke_asynchronously(
     function: dict[str, Any], event: Any, attempt: int = 1, first_at: float | None = None
 ) -> None:
     """Run one attempt in the background; a failed one is tried again when the clock says so, then given up."""
-    first_at = time.time() if first_at is None else first_at
+    first_at = clock.moment() if first_at is None else first_at
 
     def run() -> None:
         try:
@@ -114,7 +114,7 @@ def _retry_or_give_up(
 ) -> None:
     rules = function.get("event_invoke_config") or (function.get("event_invoke_configs") or {}).get("$LATEST") or {}
     throttled = bool(result.get("throttle"))
-    again_at = time.time() + RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
+    again_at = clock.moment() + RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
     too_old = again_at - first_at > int(rules.get("MaximumEventAgeInSeconds", 21600))
     retries = rules.get("MaximumRetryAttempts")
     # A throttled event goes back to the queue until it is too old: attempts are for errors of the function.

@@ -14,7 +14,7 @@ from typing import Any
 from localaws.client import LocalAws, running
 from localaws.services.glue import spark
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 3600
 NAME = "spark-warm-up"
 WARM_UP = Path(__file__).with_name("spark_warm_up.py")
 
