@@ -8,7 +8,8 @@ locals {
   }
   _aside      = ["set-aside/", "glue-temp/"]
   _with_lines = concat([local._of_subjects.raw.prefix, module.iot_firehose.stream.errors], local._aside)
-  _besides    = concat([module.iot_firehose.stream.errors, "staging/"], local._aside)
+  _besides    = concat([module.iot_firehose.stream.errors, "staging/${local.pipeline}/"], local._aside)
+  _ledger     = ["arn:aws:dynamodb:${local.platform.region}:${local.platform.account_id}:table/${local.platform.ledger}"]
   _anywhere   = concat([for dataset in local._of_subjects : dataset.prefix], local._besides)
 }
 
