@@ -1,7 +1,7 @@
 """Commands as somebody types them, with the job's work done in this process; sensors, which have pseudonyms."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lake.cli import backfill, job_requests, quarantine
+from lake.core.s3 import Location
 from lake.environment.deployment import Platform
 from lake.operations.context import SparkRunContext
 from lake.operations.job import Job, Order
@@ -68,10 +69,14 @@ def platform(place: Place) -> Platform:
 @pytest.fixture
 def commanded(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Place:
     """The place, which commands find; what they start is done at once."""
+    staging = Location(place.bucket, f"staging/{TARGET.domain}/")
 
     def run(_platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
         started = datetime.now(UTC)
-        job = Job(place.lake, Order(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}))
+        job = Job(
+            replace(place.lake, staging=staging),
+            Order(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}),
+        )
         job.run(TARGET.name, place.transformation)
         job.finish()
         return started
