@@ -6,8 +6,8 @@ fixture that it asks for, and ``unit`` when it asks for none of these.
 
 import json
 import socket
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,8 +87,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.group_of: dict[str, tuple[str, str]] = {}
-        self.tiers: Counter[str] = Counter()
-        self.groups: Counter[str] = Counter()
+        self.tiers: defaultdict[str, float] = defaultdict(float)
+        self.groups: defaultdict[str, float] = defaultdict(float)
         self.tests: Counter[str] = Counter()
 
     @pytest.hookimpl(trylast=True)
@@ -101,8 +101,8 @@ class Clock:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name, together = self.group_of[report.nodeid]
-        self.tiers[name] += report.duration  # type: ignore[assignment]
-        self.groups[together] += report.duration  # type: ignore[assignment]
+        self.tiers[name] += report.duration
+        self.groups[together] += report.duration
         self.tests[name] += report.when == "call"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -120,7 +120,7 @@ def stored_durations() -> dict[str, float]:
     return dict(json.loads(DURATIONS.read_text(encoding="utf-8"))) if DURATIONS.exists() else {}
 
 
-def store_durations(measured: Counter[str]) -> None:
+def store_durations(measured: Mapping[str, float]) -> None:
     """Write what was measured beside what is known of other groups; those whose file is gone are left out."""
     known = stored_durations() | {name: round(seconds, 1) for name, seconds in measured.items()}
     kept = {name: seconds for name, seconds in sorted(known.items()) if Path(name.split(" ")[0]).exists()}
