@@ -11,7 +11,9 @@ PYTHON := .venv/bin/python
 # One sentence says where Terraform works: nothing but the endpoint and the credentials of the caller decide it.
 TERRAFORM := $(PYTHON) -m scripts.terraform
 # Tests run make as a user does, who has none of this make's variables.
-PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest
+# One process a core, four at most: each has a local AWS and a Spark of its own, 3 GB together. Longest groups first.
+PARALLEL ?= auto
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest -n $(PARALLEL) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -66,9 +66,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark every test with its tier, before pytest selects by marks."""
+    """Mark every test with its tier, before pytest selects by marks, and with what xdist keeps in one process."""
     for item in items:
         item.add_marker(tier(item))
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+        item.user_properties += [("tier", tier(item)), ("group", group(item))]
     if config.getoption("tiers"):
         wanted = set(config.getoption("tiers").split(","))
         if unknown := wanted - {*TIERS, "smoke"}:
@@ -83,10 +85,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class Clock:
-    """Cuts what is selected into shards, and adds up what each tier and each group takes."""
+    """Cuts what is selected into shards, and adds up what each tier and each group takes.
+
+    With xdist the processes that run the tests select them, and the one that started them hears what they took.
+    """
 
     def __init__(self) -> None:
-        self.group_of: dict[str, tuple[str, str]] = {}
         self.tiers: defaultdict[str, float] = defaultdict(float)
         self.groups: defaultdict[str, float] = defaultdict(float)
         self.tests: Counter[str] = Counter()
@@ -97,13 +101,14 @@ class Clock:
         if shard is not None:
             wanted = shards.cut({group(item) for item in items}, stored_durations(), shard)
             _keep(config, items, {item for item in items if group(item) in wanted})
-        self.group_of = {item.nodeid: (tier(item), group(item)) for item in items}
+        if hasattr(config, "workerinput"):
+            longest_first(items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name, together = self.group_of[report.nodeid]
-        self.tiers[name] += report.duration
-        self.groups[together] += report.duration
-        self.tests[name] += report.when == "call"
+        says = dict(report.user_properties)
+        self.tiers[str(says["tier"])] += report.duration
+        self.groups[str(says["group"])] += report.duration
+        self.tests[str(says["tier"])] += report.when == "call"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         for name in TIERS:
@@ -111,8 +116,14 @@ class Clock:
                 terminalreporter.write_line(f"{name:<10}{self.tests[name]:>6} tests{self.tiers[name]:>8.0f} s")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if session.config.getoption("store_durations"):
+        if session.config.getoption("store_durations") and not hasattr(session.config, "workerinput"):
             store_durations(self.groups)
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Order the groups by what they took last, so that no process begins a long one when the others are done."""
+    seconds = stored_durations()
+    items.sort(key=lambda item: (-seconds.get(group(item), 0.0), group(item)))
 
 
 def stored_durations() -> dict[str, float]:
