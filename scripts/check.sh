@@ -2,20 +2,22 @@
 # Everything that can be judged without running the lake. Goes on after a finding, and fails at the end.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-failed=()
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 
-check() { # name, command …
-  local name=$1 log
-  shift
-  log=$(mktemp)
-  if "$@" >"$log" 2>&1; then
-    printf 'ok      %s\n' "$name"
+judge() { # name, command …
+  local log="$logs/$1"
+  if "${@:2}" >"$log" 2>&1; then
+    printf 'ok      %s\n' "$1"
   else
-    printf 'FAILED  %s\n' "$name"
-    cat "$log"
-    failed+=("$name")
+    touch "$log.failed"
+    printf 'FAILED  %s\n%s\n' "$1" "$(cat "$log")"
   fi
-  rm -f "$log"
+}
+
+check() { # name, command …: as many at once as there are cores. Bash 3.2 of macOS has no `wait -n`
+  while [ "$(jobs -rp | wc -l)" -ge "$(getconf _NPROCESSORS_ONLN)" ]; do wait -n 2>/dev/null || wait; done
+  judge "$@" &
 }
 
 functions() { # each function is a package of its own with flat imports
@@ -51,7 +53,10 @@ check 'Terraform of every root' .venv/bin/python -m scripts.terraform validate
 check 'security of Terraform'  .venv-checks/bin/checkov --quiet --compact --directory terraform --framework terraform --skip-download --config-file .checkov.yaml
 check 'security of workflows'  .venv-checks/bin/zizmor --offline --persona auditor .github
 
-if [ ${#failed[@]} -gt 0 ]; then
-  printf '\n%d checks failed: %s\n' "${#failed[@]}" "${failed[*]}" >&2
+wait
+failed=("$logs"/*.failed)
+if [ -e "${failed[0]}" ]; then
+  printf '\n%d checks failed:\n' "${#failed[@]}" >&2
+  basename -s .failed "${failed[@]}" >&2
   exit 1
 fi
