@@ -4,12 +4,15 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from localaws.client import running
 from localaws.testing import LocalAws
 
 CODE = """
@@ -143,6 +146,31 @@ def test_throttled_events_wait_for_concurrency_and_count_as_throttles_only(aws: 
     client.delete_function_concurrency(FunctionName=name)
     aws.advance(120)
     assert aws.metric("AWS/Lambda", "Invocations", FunctionName="held-back") == 1
+
+
+def test_a_new_account_has_nothing_to_reserve_but_can_stop_a_function(aws: LocalAws, role: str) -> None:
+    name, client = aws.function("reserved", CODE, role), aws.client("lambda")
+    limits = client.get_account_settings()["AccountLimit"]
+    assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (10, 10)
+    with pytest.raises(ClientError, match=r"below its minimum value of \[10\]") as caught:
+        client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    client.delete_function_concurrency(FunctionName=name)
+
+
+@pytest.mark.component
+@pytest.mark.parametrize(("asked", "refused"), [(20, False), (21, True)])
+def test_a_larger_quota_keeps_a_hundred_unreserved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: int, refused: bool
+) -> None:
+    monkeypatch.setenv("LOCALAWS_ACCOUNT_CONCURRENCY", "120")
+    with running(tmp_path) as started:
+        aws = LocalAws(started.home, started.port, started.environment)
+        name = aws.function("larger", CODE, aws.role("larger", services=("lambda.amazonaws.com",)))
+        refusal = pytest.raises(ClientError, match=r"minimum value of \[100\]") if refused else nullcontext()
+        with refusal:
+            aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=asked)
 
 
 @pytest.mark.parametrize(("disabled", "code"), [(True, "KMSDisabledException"), (False, "KMSInvalidStateException")])

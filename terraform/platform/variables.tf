@@ -35,3 +35,9 @@ variable "allow_destroy" {
   type        = bool
   default     = false
 }
+
+variable "reserved_concurrency" {
+  description = "Function => simultaneous invocations that are reserved for it and its limit. A new account's quota has no room for any."
+  type        = map(number)
+  default     = {}
+}

@@ -17,7 +17,7 @@ locals {
 module "watch" {
   source = "../modules/function"
   name   = "watch"
-  limits = { timeout_seconds = 60, concurrency = 1 }
+  limits = { timeout_seconds = 60, concurrency = lookup(var.reserved_concurrency, "watch", null) }
 
   # Not the lake's key: the function has to say that it cannot be used.
   platform = merge(local.lake, { key_arn = aws_kms_key.alerts.arn })

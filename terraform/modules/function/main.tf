@@ -24,8 +24,8 @@ resource "aws_lambda_function" "this" {
   filename         = local.package
   source_code_hash = filebase64sha256(local.package)
 
-  # Enough for an overlap of schedule and operator, too little for a runaway.
-  reserved_concurrent_executions = var.limits.concurrency
+  # Without a number none is reserved: a new account's quota is 10, and all of it must stay unreserved.
+  reserved_concurrent_executions = coalesce(var.limits.concurrency, -1)
 
   environment {
     variables = merge(

@@ -42,11 +42,11 @@ variable "variables" {
 }
 
 variable "limits" {
-  description = "Seconds, memory and simultaneous invocations."
+  description = "Seconds, memory, and the simultaneous invocations that are reserved for the function and its limit; null: none."
   type = object({
     timeout_seconds = optional(number, 120)
     memory_mb       = optional(number, 256)
-    concurrency     = optional(number, 2)
+    concurrency     = optional(number)
   })
   default = {}
 }

@@ -85,3 +85,9 @@ variable "transform_timeout_minutes" {
   type        = number
   default     = 30
 }
+
+variable "reserved_concurrency" {
+  description = "Function => simultaneous invocations that are reserved for it and its limit. A new account's quota has no room for any."
+  type        = map(number)
+  default     = {}
+}

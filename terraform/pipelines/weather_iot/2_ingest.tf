@@ -4,6 +4,7 @@ module "batch_ingest" {
   source   = "../../modules/function"
   name     = "batch-ingest"
   platform = local.platform
+  limits   = { concurrency = lookup(var.reserved_concurrency, "batch-ingest", null) }
   writes   = { raw_weather = module.dataset["raw_weather"].dataset }
   variables = {
     CITIES        = jsonencode(var.cities)
@@ -15,6 +16,7 @@ module "stream_generate" {
   source   = "../../modules/function"
   name     = "stream-generate"
   platform = local.platform
+  limits   = { concurrency = lookup(var.reserved_concurrency, "stream-generate", null) }
   # A message larger than the stream takes goes to where the stream would have put it.
   writes  = { raw_iot_sensors = module.dataset["raw_iot_sensors"].dataset }
   streams = { iot_firehose = module.iot_firehose.stream }
@@ -29,7 +31,7 @@ module "stream_validate" {
   source    = "../../modules/function"
   name      = "stream-validate"
   platform  = local.platform
-  limits    = { timeout_seconds = 60, concurrency = 5 }
+  limits    = { timeout_seconds = 60, concurrency = lookup(var.reserved_concurrency, "stream-validate", null) }
   variables = { METRICS_NAMESPACE = local.platform.project }
   statements = {
     # Metrics have no ARN, so the namespace is the only fence there is.
