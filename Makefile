@@ -89,7 +89,7 @@ unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it
 	@$(TERRAFORM) unlock --env $(ENV) --lock "$(if $(filter command,$(firstword $(origin LOCK))),$(LOCK))"
 
 locks: ## resolve requirements/*.in anew into the locks
-	@for lock in uv:3.11 lambda:3.13 local:3.11 checks:3.11 mutation:3.11; do \
+	@for lock in uv:3.11 lambda:3.13 local:3.11 glue:3.11 checks:3.11 mutation:3.11; do \
 	  .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done

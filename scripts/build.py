@@ -6,6 +6,7 @@ lake-<version>-py3-none-any.whl.
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 REPOSITORY = Path(__file__).parent.parent
 REQUIREMENTS = REPOSITORY / "requirements/lambda.txt"
@@ -125,7 +128,7 @@ def write_wheel(artifacts: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=artifacts) as scratch:
         project = Path(scratch) / "project"
         copy_rooms("jobs", project)
-        shutil.copytree(REPOSITORY / "contracts", project / "contracts")
+        write_contracts(project / "contracts")
         (project / "pyproject.toml").write_text(_job_project(), encoding="utf-8")
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
         run(command, folder=project, extra_environment={"SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH})
@@ -134,6 +137,15 @@ def write_wheel(artifacts: Path) -> Path:
             if old.name != fresh.name:
                 old.unlink()
         return fresh.replace(artifacts / fresh.name)
+
+
+def write_contracts(folder: Path) -> None:
+    """Write the contracts as JSON into ``folder``, below the name of their pipeline: Glue cannot read YAML."""
+    for contract in sorted((REPOSITORY / "contracts").glob("*/*.yaml")):
+        target = folder / contract.parent.name / f"{contract.stem}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        document = yaml.safe_load(contract.read_text(encoding="utf-8"))
+        target.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _job_project() -> str:

@@ -48,6 +48,8 @@ install() { # folder, lock
 }
 
 install .venv requirements/local.txt
+# Jobs run with the versions that Glue has, and with nothing that it lacks.
+install .venv-glue requirements/glue.txt
 if [ "${1:-}" = checks ]; then install .venv-checks requirements/checks.txt; fi
 if [ "${1:-}" = mutation ]; then install .venv-mutation requirements/mutation.txt; fi
 [ -f .cache/spark-jars/complete ] && [ -f .cache/spark-jars/archive-tried ] || .venv/bin/python scripts/spark_jars.py >&2

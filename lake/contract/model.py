@@ -1,12 +1,11 @@
 """The contract of a dataset: the only place where its columns, key, rules, unit and tolerance are written."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from lake.contract import schema
 from lake.core.errors import ContractError
@@ -146,13 +145,19 @@ def load(name: str) -> Contract:
 
 
 def files() -> list[Path]:
-    """Return all contract files, sorted."""
-    return sorted(folder().glob("*/*.yaml"))
+    """Return all contract files, sorted: YAML in a checkout, JSON in a wheel."""
+    return sorted(path for path in folder().glob("*/*") if path.suffix in (".yaml", ".json"))
 
 
 def read(path: Path) -> Contract:
-    """Return the contract in one YAML file; raises ContractError."""
-    return parse(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
+    """Return the contract in one YAML or JSON file; raises ContractError."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        return parse(json.loads(text), path.name)
+    # Glue has no PyYAML, and a job fetches no package when it starts: its wheel has contracts as JSON.
+    import yaml
+
+    return parse(yaml.safe_load(text), path.name)
 
 
 def parse(document: Any, file: str) -> Contract:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+from py4j.java_gateway import JavaPackage
 from pyspark.sql import SparkSession
 
 from lake.contract import model
@@ -117,15 +118,19 @@ class Job:
 
 
 def spark_session() -> SparkSession:
-    """Return the job's Spark session; inside Glue that of GlueContext, because Glue's metrics depend on it."""
+    """Return the job's Spark session; inside Glue that of GlueContext, because Glue's metrics depend on it.
+
+    Python's half of awsglue can be installed anywhere; Glue's Java half is in Glue and in its image only.
+    """
     builder = SparkSession.builder
     for name, value in _SPARK_SETTINGS.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
-    try:
-        from awsglue.context import GlueContext
-    except ModuleNotFoundError:
+    java: Any = session.sparkContext._jvm
+    if isinstance(java.com.amazonaws.services.glue.GlueContext, JavaPackage):
         return session
+    from awsglue.context import GlueContext
+
     glue_session: SparkSession = GlueContext(session.sparkContext).spark_session
     return glue_session
 

@@ -115,9 +115,12 @@ def jobs(aws: LocalAws) -> Jobs:
     return Jobs(aws)
 
 
-def wheel() -> bytes:
+def wheel(*needs: str) -> bytes:
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as archive:
+        metadata = ["Metadata-Version: 2.1", "Name: lake-of-test", "Version: 0.1.0"]
+        text = "\n".join([*metadata, *(f"Requires-Dist: {need}" for need in needs)])
+        archive.writestr("lake_of_test-0.1.0.dist-info/METADATA", f"{text}\n")
         code = "import pathlib\nSUFFIX = (pathlib.Path(__file__).parent / 'suffix.txt').read_text()\n"
         archive.writestr("lake_of_test/__init__.py", code)
         archive.writestr("lake_of_test/suffix.txt", "rows/")
@@ -141,6 +144,37 @@ def test_a_spark_script_reads_and_writes_s3_as_its_role(jobs: Jobs) -> None:
     rows = [row for body in bodies for row in pq.read_table(io.BytesIO(body)).to_pylist()]
     assert sorted(row["a"] for row in rows) == [1, 2]
     assert {row["zone"] for row in rows} == {"UTC"}
+
+
+def test_a_script_has_what_glue_has_and_nothing_else(jobs: Jobs) -> None:
+    name = jobs.make(
+        "import importlib.util, json, sys\nimport boto3, pandas, pyarrow\n"
+        "from awsglue.utils import getResolvedOptions\n"
+        "given = getResolvedOptions(sys.argv, ['JOB_NAME', 'mine'])\n"
+        "there = [name for name in ('yaml', 'duckdb', 'cryptography') if importlib.util.find_spec(name)]\n"
+        "print(json.dumps([boto3.__version__, pyarrow.__version__, pandas.__version__, there, given['mine']]))"
+    )
+    run = jobs.run(name, Arguments={"--mine": "a b"})
+    assert run["JobRunState"] == "SUCCEEDED", jobs.log(run["Id"], "error")
+    assert json.loads(jobs.log(run["Id"], "output")[0]) == ["1.40.61", "22.0.0", "2.3.3", [], "a b"]
+
+
+@pytest.mark.parametrize(
+    ("needs", "options", "message"),
+    [
+        ("PyYAML>=6", "", "needs PyYAML>=6, which Glue lacks"),
+        ("boto3>=1.43", "", "needs boto3>=1.43, which Glue lacks"),
+        ("boto3>=1.40.61", "", ""),
+        ("PyYAML>=6; extra == 'command'", "", ""),
+        ("PyYAML>=6", "--no-index --no-deps", ""),
+    ],
+)
+def test_there_is_no_package_index(jobs: Jobs, needs: str, options: str, message: str) -> None:
+    modules = jobs.put("scripts/lake_of_test-0.1.0-py3-none-any.whl", wheel(needs))
+    given = {"--additional-python-modules": modules, "--python-modules-installer-option": options}
+    run = jobs.run(jobs.make("import lake_of_test\n", DefaultArguments=given))
+    assert run["JobRunState"] == ("FAILED" if message else "SUCCEEDED"), jobs.log(run["Id"], "error")
+    assert message in run.get("ErrorMessage", "")
 
 
 def test_a_spark_script_is_denied_what_its_role_may_not_read(jobs: Jobs) -> None:

@@ -1,5 +1,6 @@
 """What of lake goes into the artefacts that are deployed."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from localaws.services.glue import spark
 from scripts import build
 
 REPOSITORY = build.REPOSITORY
@@ -61,4 +63,24 @@ def test_the_wheel_of_the_jobs_announces_no_command(tree: Path) -> None:
     artifacts.mkdir()
     with zipfile.ZipFile(build.write_wheel(artifacts)) as archive:
         assert [name for name in archive.namelist() if "entry_points" in name] == []
-        assert "lake/contracts/platform/pipeline_runs.yaml" in archive.namelist()
+        assert "lake/contracts/platform/pipeline_runs.json" in archive.namelist()
+
+
+@pytest.mark.component
+def test_the_wheel_of_the_jobs_needs_nothing_but_what_glue_has(tree: Path, tmp_path: Path) -> None:
+    """Each module of the wheel is imported, and each contract read, by the Python that has Glue's packages only."""
+    artifacts = tree / "artifacts"
+    artifacts.mkdir()
+    unpacked = tmp_path / "unpacked"
+    zipfile.ZipFile(build.write_wheel(artifacts)).extractall(unpacked)
+    (metadata,) = unpacked.glob("*.dist-info/METADATA")
+    assert "Requires-Dist: boto3" not in metadata.read_text(encoding="utf-8")
+    names = [".".join(path.relative_to(unpacked).with_suffix("").parts) for path in unpacked.rglob("*.py")]
+    wanted = [name for name in names if not name.endswith("__init__") and name != "lake.pseudonyms.encryption"]
+    read = "print(sorted(lake.contract.model.read(path).name for path in lake.contract.model.files()))"
+    code = f"import {', '.join(wanted)}\n{read}"
+    path = os.pathsep.join([str(unpacked), str(spark.brought_along(tmp_path / "spark"))])
+    command = [str(spark.glue_python()), "-c", code]
+    done = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, env={"PYTHONPATH": path}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(sorted(path.stem for path in REPOSITORY.glob("contracts/*/*.yaml")))

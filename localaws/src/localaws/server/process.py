@@ -21,7 +21,8 @@ from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
 # In this order the clock calls them: what is due starts first, alarms look last.
 SERVICES = """
     core.identity services.kms.s3_objects services.cloudwatch.metrics core.simulators
-    services.eventbridge.schedules services.eventbridge.rules services.awslambda.functions services.awslambda.concurrency services.kms.guards
+    services.eventbridge.schedules services.eventbridge.rules
+    services.awslambda.functions services.awslambda.concurrency services.kms.guards
     services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
     services.cloudwatch.alarms services.cloudwatch.dashboards
 """.split()  # noqa: SIM905 - a list of one word a line says no more

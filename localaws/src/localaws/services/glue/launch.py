@@ -4,13 +4,14 @@ AWS: fetches them as the job's role. MiniStack: fetches nothing. Added: fetched 
 such as packages from an index or jars, is an error before anything runs.
 """
 
+import importlib.metadata
 import os
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from packaging.requirements import Requirement
 
 from localaws.core import clock, identity, settings
 from localaws.services.glue import spark
@@ -38,6 +39,7 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
         role = identity.role_environment(_role_arn(job), SESSION_NAME, "glue.amazonaws.com", job_arn)
         spark.write_configuration(folder, settings.endpoint(), settings.REGION, arguments.get("--conf", ""))
         of_spark = spark.environment(folder)
+        python, spark_packages = str(spark.glue_python()), str(spark.brought_along(folder / "spark-python"))
     except (PermissionError, spark.NoSpark) as error:
         raise LaunchError(str(error)) from error
     s3 = identity.client("s3", role)
@@ -50,16 +52,16 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
         **shifted,
         **role,
         **of_spark,
-        "PYTHONPATH": os.pathsep.join([*packages, shifted.get("PYTHONPATH", "")]).strip(os.pathsep),
+        "PYTHONPATH": os.pathsep.join([*packages, spark_packages, shifted["PYTHONPATH"]]),
         "PYTHONUNBUFFERED": "1",
-        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_PYTHON": python,
         "SPARK_LOCAL_IP": settings.HOST,
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "TZ": "UTC",
     }
     pairs = [text for name, value in arguments.items() for text in (name, str(value))]
-    return [sys.executable, str(script), *pairs], environment
+    return [python, str(script), *pairs], environment
 
 
 def _role_arn(job: dict[str, Any]) -> str:
@@ -78,12 +80,38 @@ def _unpacked_packages(s3: Any, arguments: dict[str, str], folder: Path) -> list
         target = folder / str(number)
         target.mkdir(parents=True)
         file = _download(s3, location, target)
+        if file.suffix == ".whl" and "--no-deps" not in arguments.get("--python-modules-installer-option", ""):
+            _check_requirements(file)
         if file.suffix in (".whl", ".zip"):
             zipfile.ZipFile(file).extractall(target)
         elif file.suffix != ".py":
             raise LaunchError(f"{location} is not supported locally, only .whl, .zip and .py")
         folders.append(str(target))
     return folders
+
+
+def _check_requirements(wheel: Path) -> None:
+    """Raise LaunchError when pip would fetch what the wheel needs and Glue lacks: there is no package index here."""
+    described = [path for path in zipfile.Path(wheel).iterdir() if path.name.endswith(".dist-info")]
+    lines = [line for path in described for line in (path / "METADATA").read_text(encoding="utf-8").splitlines()]
+    wanted = [Requirement(line.partition(":")[2]) for line in lines if line.startswith("Requires-Dist:")]
+    (site,) = spark.glue_python().parents[1].glob("lib/python3*/site-packages")
+    there = {found.name.lower(): found.version for found in importlib.metadata.distributions(path=[str(site)])}
+    missing = [str(need) for need in wanted if _applies(need) and not _satisfied(need, there)]
+    if missing:
+        raise LaunchError(
+            f"{wheel.name} needs {', '.join(missing)}, which Glue lacks and pip would fetch from a package index at "
+            "the start of every run; there is none here. Give the file on S3, or --no-deps"
+        )
+
+
+def _applies(need: Requirement) -> bool:
+    return need.marker is None or need.marker.evaluate({"extra": ""})
+
+
+def _satisfied(need: Requirement, there: dict[str, str]) -> bool:
+    name = need.name.lower()
+    return name in there and need.specifier.contains(there[name], prereleases=True)
 
 
 def _download(s3: Any, location: str, folder: Path) -> Path:

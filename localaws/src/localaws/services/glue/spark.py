@@ -1,4 +1,4 @@
-"""Spark on this machine for Glue jobs: which Java, which jars, and the settings that make `s3://` mean the local S3.
+"""Spark on this machine for Glue jobs: Python, Java, jars, and the settings that make `s3://` mean the local S3.
 
 AWS: Glue 5.1 is Spark 3.5.6 on Java 17 with Amazon's own S3 connector. MiniStack: has no Spark. Added: pyspark's Spark
 3.5.6, and Apache's connector S3A of the Hadoop version it was built with answers to both `s3://` and `s3a://`.
@@ -16,6 +16,9 @@ from pathlib import Path
 
 JAVA_VERSION = "17"
 JARS_ENVIRONMENT = "LOCALAWS_SPARK_JARS"
+PYTHON_ENVIRONMENT = "LOCALAWS_GLUE_PYTHON"
+# What a job has beside Glue's packages: Spark, which Glue brings itself, and the clock. The last one is compiled.
+BROUGHT_ALONG = ("pyspark", "py4j", "time_machine", "_time_machine")
 
 _HERE = Path(__file__).resolve().parent
 
@@ -42,6 +45,31 @@ def java_home() -> Path:
 def jars_folder() -> Path:
     """The folder of the S3A connector: $LOCALAWS_SPARK_JARS, or .cache/spark-jars beside the virtual environment."""
     return Path(os.environ.get(JARS_ENVIRONMENT) or Path(sys.prefix).parent / ".cache" / "spark-jars")
+
+
+def glue_python() -> Path:
+    """Return the Python that has Glue's packages: $LOCALAWS_GLUE_PYTHON, or that of .venv-glue beside the environment.
+
+    Raises NoSpark when it is missing.
+    """
+    default = Path(sys.prefix).parent / ".venv-glue/bin/python"
+    python = Path(os.environ.get(PYTHON_ENVIRONMENT) or default)
+    if not python.exists():
+        raise NoSpark(f"there is no Python with Glue's packages at {python}; run scripts/setup.sh")
+    return python
+
+
+def brought_along(folder: Path) -> Path:
+    """Link what a job has beside Glue's packages into ``folder``, which goes on its path; return the folder."""
+    folder.mkdir()
+    for name in BROUGHT_ALONG:
+        package = importlib.util.find_spec(name)
+        if package is None or package.origin is None:
+            raise NoSpark(f"the package {name} is not installed")
+        origin = Path(package.origin)
+        origin = origin.parent if origin.name == "__init__.py" else origin
+        (folder / origin.name).symlink_to(origin)
+    return folder
 
 
 def class_archive() -> Path:
