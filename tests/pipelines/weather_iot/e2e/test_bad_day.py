@@ -135,7 +135,7 @@ def test_terraform_restores_exactly_what_was_broken(deployed: Deployed, bad_day:
         (f"{ADDRESS}module.role.aws_iam_role_policy.this", "Modify"),
     ]
     script = deployed.read("glue-scripts/weather_iot/transform.py").decode()
-    assert 'job.run("curated_weather", weather)' in script
+    assert '"curated_weather": weather' in script
 
 
 def test_the_next_run_publishes_what_the_broken_ones_could_not(deployed: Deployed, bad_day: BadDay) -> None:
