@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake.cli import backfill, keys, quarantine, redelivery
+from lake.cli import backfill, keys, new, quarantine, redelivery
 from lake.cli.erase import erase
 from lake.cli.options import Environment, Json, ask
 from lake.cli.output import show
@@ -34,6 +34,7 @@ application.add_typer(quarantine.group, name="quarantine")
 application.add_typer(backfill.group, name="backfill")
 application.add_typer(keys.group, name="keys")
 application.add_typer(redelivery.application, name="refused")
+application.add_typer(new.group, name="new")
 application.command()(erase)
 
 
