@@ -73,6 +73,14 @@ def new_weather(lake: Lake) -> float:
 _HOURLY = "temperature_2m,relative_humidity_2m,wind_speed_10m,precipitation"
 
 
+def switch_schedule(lake: Lake, name: str, state: str) -> None:
+    """Set the schedule of this full name to ``ENABLED`` or ``DISABLED``."""
+    scheduler = lake.client("scheduler")
+    schedule = scheduler.get_schedule(Name=name)
+    kept = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "GroupName")
+    scheduler.update_schedule(Name=name, State=state, **{word: schedule[word] for word in kept})
+
+
 def hide(lake: Lake, prefix: str) -> None:
     """Delete the objects below a prefix, as somebody with a console does; their versions stay."""
     keys = [{"Key": key} for key in lake.objects(prefix)]

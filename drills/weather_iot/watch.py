@@ -25,26 +25,17 @@ DRIFTING_HOURS = 10
 DRIFTING = "raw/weather/date=2024-04-01/by_hand.json"
 
 
-def switch_schedule(lake: Lake, name: str, state: str) -> None:
-    """Set a schedule to ENABLED or DISABLED."""
-    scheduler, full = lake.client("scheduler"), f"aws-datalake-platform-{name}-dev"
-    schedule = scheduler.get_schedule(Name=full)
-    names = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "GroupName")
-    kept = {name: schedule[name] for name in names}
-    scheduler.update_schedule(Name=full, State=state, **kept)
-
-
 def paused(lake: Lake) -> set[str]:
     """Somebody paused all schedules for some work, and forgot them."""
     for name in SCHEDULES:
-        switch_schedule(lake, name, "DISABLED")
+        faults.switch_schedule(lake, f"aws-datalake-platform-{name}-dev", "DISABLED")
     faults.new_weather(lake)
     return stream_generate.delivered(lake)
 
 
 def watch_paused(lake: Lake) -> None:
     """Somebody paused the schedule of the watch."""
-    switch_schedule(lake, "watch", "DISABLED")
+    faults.switch_schedule(lake, "aws-datalake-platform-watch-dev", "DISABLED")
 
 
 def watch_denied(lake: Lake) -> None:

@@ -14,7 +14,7 @@ from drills.drill import Drill
 from drills.run import Result, Runner
 from scripts import roots
 from tests.local_aws import REPOSITORY
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.deployment import Deployed
 
 RUNBOOK, DRILLS = runbook.load(), catalogue.drills()
 BESIDE = {name: drill for name, drill in DRILLS.items() if drill.fresh_account}

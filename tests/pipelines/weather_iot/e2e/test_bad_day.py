@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import FORGOTTEN_SECONDS, Deployed, Invocation, weather_record
+from tests.pipelines.deployment import FORGOTTEN_SECONDS, Deployed, Invocation, weather_record
 
 pytestmark = pytest.mark.usefixtures("transformed")
 CURATED = "curated/"

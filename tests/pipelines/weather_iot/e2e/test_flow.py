@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lake.runs.ledger import LEASE
-from tests.pipelines.weather_iot.deployment import DEADLINE_SECONDS, Deployed, weather_record
+from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed, weather_record
 
 pytestmark = pytest.mark.usefixtures("transformed")
 # Enough units for a publication that takes a while.

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from lake.contract import model
 from scripts.demo.queries import AIR_QUALITY, HOURLY_TEMPERATURE, LATEST_READINGS
-from tests.pipelines.weather_iot.deployment import DEADLINE_SECONDS, Deployed
+from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed
 from tests.pipelines.weather_iot.e2e.test_land import recorded
 
 pytestmark = pytest.mark.usefixtures("transformed")

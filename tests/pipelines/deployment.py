@@ -25,6 +25,7 @@ INPUTS = [
     for name in (
         "terraform",
         "contracts",
+        "glue_jobs",
         "build/artifacts",
         "localaws/src",
         "requirements",
