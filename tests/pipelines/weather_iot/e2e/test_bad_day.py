@@ -116,7 +116,7 @@ def test_each_failed_run_is_a_readable_mail_with_its_reason(bad_day: BadDay) -> 
 def test_the_alarm_mails_once_when_it_fires_and_once_when_it_is_over(bad_day: BadDay, alarm: str) -> None:
     (fired,) = mails(bad_day.bad_news, subject("ALARM", alarm))
     assert (fired["OldStateValue"], fired["NewStateValue"]) == ("OK", "ALARM")
-    assert fired["AlarmDescription"].endswith(f"RUNBOOK.md#{alarm}")
+    assert fired["AlarmDescription"].endswith(f" docs/runbooks/weather_iot.md#{alarm}")
     (over,) = mails(bad_day.good_news, subject("OK", alarm))
     assert (over["OldStateValue"], over["NewStateValue"]) == ("ALARM", "OK")
     assert fired["StateChangeTime"] < over["StateChangeTime"]
