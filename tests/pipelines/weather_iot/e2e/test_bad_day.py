@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import FORGOTTEN_SECONDS, Deployed, Invocation, weather_record
+from drills.weather_iot import open_meteo
+from drills.weather_iot.open_meteo import weather_record
+from tests.pipelines.weather_iot.deployment import FORGOTTEN_SECONDS, Deployed, Invocation
 
 pytestmark = pytest.mark.usefixtures("transformed")
 CURATED = "curated/"
@@ -48,7 +50,7 @@ def forbid_curated(deployed: Deployed) -> None:
 def bad_day(deployed: Deployed) -> Iterator[BadDay]:
     deployed.wait_until_alarms_are_over()
     first = len(deployed.mail())
-    deployed.break_open_meteo({"status": 400, "body": "{}", "times": 0})
+    deployed.break_simulator(open_meteo.SIMULATOR, {"status": 400, "body": "{}", "times": 0})
     ingestion = deployed.invoke("batch_ingest", {})
     deployed.put("raw/weather/date=2024-12-24/by_hand.json", RECORD)
     forbid_curated(deployed)
@@ -59,7 +61,7 @@ def bad_day(deployed: Deployed) -> Iterator[BadDay]:
     without_script = deployed.run_job()
     deployed.advance(60)
     bad_news = deployed.mail()[first:]
-    deployed.break_open_meteo()
+    deployed.break_simulator(open_meteo.SIMULATOR)
     restored = deployed.terraform("apply")
     recovered = deployed.run_job()
     deployed.advance(FORGOTTEN_SECONDS)
