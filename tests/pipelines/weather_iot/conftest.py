@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.deployment import Deployed, Invocation, weather_record
+from drills.weather_iot import open_meteo
+from drills.weather_iot.open_meteo import weather_record
+from tests.pipelines.deployment import Deployed, Invocation
 
 MOMENT = "2025-06-01T12:00:00+00:00"
 BY_HAND = "raw/weather/date=2025-06-01/by_hand.json"
@@ -28,11 +30,11 @@ def canary(deployed: Deployed) -> str:
 @pytest.fixture(scope="module")
 def partly_ingested(deployed: Deployed) -> Invocation:
     """The first ingestion of all: the API refuses Paris."""
-    deployed.break_open_meteo({"status": 400, "body": "{}", "times": 0, "match": PARIS})
+    deployed.break_simulator(open_meteo.SIMULATOR, {"status": 400, "body": "{}", "times": 0, "match": PARIS})
     try:
         return deployed.invoke("batch_ingest", {})
     finally:
-        deployed.break_open_meteo()
+        deployed.break_simulator(open_meteo.SIMULATOR)
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,8 @@ def test_a_description_leads_to_the_section_of_the_alarm(deployed: Deployed) -> 
     alarms = deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]
     short = {re.sub(r"^aws-datalake-platform-(.*)-dev$", r"\1", alarm["AlarmName"]): alarm for alarm in alarms}
     assert [name for name in short if name not in RUNBOOK.sections] == []
-    assert all(alarm["AlarmDescription"].endswith(f"RUNBOOK.md#{name}") for name, alarm in short.items())
+    links = {name: RUNBOOK.sections[name].link for name in short}
+    assert all(alarm["AlarmDescription"].endswith(f" {links[name]}") for name, alarm in short.items())
 
 
 def test_every_name_in_a_command_is_something_that_terraform_made(deployed: Deployed) -> None:
