@@ -21,7 +21,7 @@ def platform() -> Platform:
 
 
 def test_a_job_is_found_by_the_name_of_its_script() -> None:
-    assert job.script("transform", None) == job.JOBS / "weather_iot/transform.py"
+    assert job.script("erase", None) == job.JOBS / "weather_iot/erase.py"
 
 
 def test_a_job_that_is_not_there_is_an_error_that_names_those_that_are() -> None:
