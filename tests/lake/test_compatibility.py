@@ -8,7 +8,7 @@ import pytest
 from lake.contract import compatibility, model
 from lake.contract.model import Column, Contract
 
-NAMES = ("raw_iot_sensors", "curated_sensor_readings", "raw_weather", "curated_weather")
+NAMES = ("raw_iot_sensors", "curated_sensor_readings", "raw_weather", "curated_weather", "pipeline_runs", "quarantine")
 ALL = {name: model.load(name) for name in NAMES}
 RAW, CURATED = ALL["raw_iot_sensors"], ALL["curated_sensor_readings"]
 
