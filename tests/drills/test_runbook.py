@@ -61,7 +61,7 @@ def test_every_pipeline_with_drills_has_a_page_and_every_page_a_pipeline() -> No
 @pytest.mark.parametrize("page", RUNBOOK.pages)
 def test_a_page_links_its_sections_before_the_first_chapter(page: str) -> None:
     beginning = RUNBOOK.pages[page].partition("\n## ")[0]
-    linked = re.findall(r"\[([a-z-]+)\]\(#([a-z-]+)\)", beginning)
+    linked = re.findall(r"\[([a-z0-9-]+)\]\(#([a-z0-9-]+)\)", beginning)
     assert linked == [(section.name, section.name) for section in RUNBOOK.sections.values() if section.page == page]
 
 
