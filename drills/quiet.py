@@ -48,7 +48,7 @@ def _false_alarms(lake: Lake, first: int) -> tuple[str, ...]:
 
 
 def _done(lake: Lake) -> dict[str, int]:
-    """What each pipeline has done so far, by its name and the name of the count."""
+    """Count the work of each pipeline so far, by its name and the name of the count."""
     counts = {name: module.done(lake.of(name)) for name, module in _watched(lake).items()}
     return {f"{name} {what}": count for name, found in counts.items() for what, count in found.items()}
 

@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from lake.environment.alarms import page
+
 REPOSITORY = Path(__file__).parents[1]
-PLATFORM = "RUNBOOK.md"
-PIPELINES = "docs/runbooks"
+PLATFORM, PIPELINES = page(None), page("*")
 START = "start"
 _Named = TypeVar("_Named")
 _FENCE = re.compile(r"^```(\w+)(?: (id|of)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -66,7 +67,7 @@ class Runbook:
 
     def __post_init__(self) -> None:
         fences = [fence for text in self.pages.values() for fence in _FENCE.findall(text)]
-        sections = [section for page, text in self.pages.items() for section in _sections(page, text)]
+        sections = [section for path, text in self.pages.items() for section in _sections(path, text)]
         blocks = [(name, body) for _, kind, name, body in fences if kind == "id"]
         outputs = [(name, body) for _, kind, name, body in fences if kind == "of"]
         object.__setattr__(self, "blocks", _once("blocks", blocks))
@@ -103,21 +104,16 @@ class Runbook:
         return missing
 
 
-def page(pipeline: str | None) -> str:
-    """The path of a pipeline's page, of the platform's for None, from the top of the repository."""
-    return PLATFORM if pipeline is None else f"{PIPELINES}/{pipeline}.md"
-
-
 def load() -> Runbook:
     """The runbook of this repository: the platform's page, then those of the pipelines by name."""
-    pages = [REPOSITORY / PLATFORM, *sorted((REPOSITORY / PIPELINES).glob("*.md"))]
-    return Runbook({str(page.relative_to(REPOSITORY)): page.read_text(encoding="utf-8") for page in pages})
+    files = [REPOSITORY / PLATFORM, *sorted(REPOSITORY.glob(PIPELINES))]
+    return Runbook({str(file.relative_to(REPOSITORY)): file.read_text(encoding="utf-8") for file in files})
 
 
-def _sections(page: str, text: str) -> Iterator[Section]:
+def _sections(path: str, text: str) -> Iterator[Section]:
     for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
         heading, _, rest = part.partition("\n")
-        yield Section(page, heading.strip(), re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0])
+        yield Section(path, heading.strip(), re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0])
 
 
 def _once(kind: str, named: Sequence[tuple[str, _Named]]) -> dict[str, _Named]:

@@ -15,6 +15,11 @@ _WHAT_TO_DO = " What to do: "
 _LINK = re.compile(r"[\w./-]+\.md#[\w-]+")
 
 
+def page(pipeline: str | None) -> str:
+    """Return the path of a pipeline's page of the runbook, of the platform's for None, from the repository's top."""
+    return "RUNBOOK.md" if pipeline is None else f"docs/runbooks/{pipeline}.md"
+
+
 @dataclass(frozen=True)
 class Alarm:
     """One alarm; ``link`` leads to its section of the runbook, ``threshold`` is the value that it compares with.

@@ -39,7 +39,7 @@ class Platform:
 
 
 class NotOne(LakeError):
-    """What was asked for is not one deployed part, but none or several; the message says which there are."""
+    """None or several deployed parts fit where one is meant; the message says which there are."""
 
 
 def load(environment: str, project: str = PROJECT) -> Platform:

@@ -95,7 +95,6 @@ def _of_datasets(state: State) -> Iterator[Problem]:
 
 def _link(state: State, dataset: Dataset, kind: str) -> str:
     """The link of the one alarm of the dataset's pipeline whose name ends with ``kind``; empty if there are others."""
-    page = f"docs/runbooks/{dataset.contract.domain}.md"
     links = [alarm.link for alarm in state.alarms.value or [] if f"-{alarm.section}".endswith(f"-{kind}")]
-    found = [link for link in links if link.partition("#")[0] == page]
+    found = [link for link in links if link.partition("#")[0] == alarms.page(dataset.contract.domain)]
     return found[0] if len(found) == 1 else ""

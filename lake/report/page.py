@@ -13,6 +13,7 @@ import markupsafe
 from lake.contract import model
 from lake.environment import inventory
 from lake.environment.alarms import Change
+from lake.environment.alarms import page as runbook_page
 from lake.environment.cost import caveat
 from lake.environment.deployment import PROJECT, Platform
 from lake.environment.health import text
@@ -24,7 +25,7 @@ from lake.report.model import Report
 _RUNS = 20
 _CHANGES = 40
 _CENT = 0.005
-_RUNBOOK = "RUNBOOK.md"
+_RUNBOOK = runbook_page(None)
 _RATIO_ALARM = "quarantine-ratio"
 _STATES = {"ALARM": "bad", "OK": "ok", "fresh": "ok", "stale": "bad", "COMMITTED": "ok", "FAILED": "bad"}
 

@@ -103,7 +103,7 @@ def show_result(summary: dict[str, Any]) -> None:
             title = f"{question}: {len(rows)} rows, {answer['bytes_scanned']:,} bytes scanned"
             show(rows[:8], as_json=False, title=title)
     show(summary["alarms"], as_json=False, title="Alarms")
-    print(_NEXT)
+    print(_NEXT.format(dataset=next(iter(summary["content"]), "DATASET")))
 
 
 _NEXT = """
@@ -115,7 +115,7 @@ AWS runs on this machine until 'make down'. What to try next:
   lake status
   lake cost
   lake query "SELECT * FROM pipeline_runs"
-  lake quarantine list <dataset>
+  lake quarantine list {dataset}
   aws s3 ls --recursive s3://aws-datalake-platform-dev-datalake/curated/
   lake local advance 1h        the schedules of an hour run now"""
 

@@ -12,6 +12,7 @@ import pytest
 from drills import catalogue, runbook
 from drills.drill import Drill
 from drills.runbook import Runbook
+from lake.environment.alarms import page as page_of
 
 RUNBOOK, DRILLS = runbook.load(), catalogue.drills()
 # How a section begins whose symptom nobody is told of: somebody sees it.
@@ -54,14 +55,14 @@ def test_a_section_that_two_pages_have_is_refused() -> None:
 
 
 def test_every_pipeline_with_drills_has_a_page_and_every_page_a_pipeline() -> None:
-    pages = {f"{runbook.PIPELINES}/{name}.md" for name in catalogue.pipelines()}
+    pages = {page_of(name) for name in catalogue.pipelines()}
     assert pages == set(RUNBOOK.pages) - {runbook.PLATFORM}
 
 
 @pytest.mark.parametrize("page", RUNBOOK.pages)
 def test_a_page_links_its_sections_before_the_first_chapter(page: str) -> None:
     beginning = RUNBOOK.pages[page].partition("\n## ")[0]
-    linked = re.findall(r"\[([a-z-]+)\]\(#([a-z-]+)\)", beginning)
+    linked = re.findall(r"\[([a-z0-9-]+)\]\(#([a-z0-9-]+)\)", beginning)
     assert linked == [(section.name, section.name) for section in RUNBOOK.sections.values() if section.page == page]
 
 

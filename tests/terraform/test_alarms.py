@@ -7,6 +7,7 @@ import pytest
 
 from drills import catalogue as drills
 from drills import runbook
+from lake.environment.alarms import page
 from scripts import roots
 from tests.drills.test_runbook import WITHOUT_ALARM
 from tests.metric_catalogue import catalogue, metric
@@ -90,7 +91,7 @@ def test_every_alarm_has_a_section_on_the_page_of_its_root_and_every_section_an_
     told = [section for section in RUNBOOK.sections.values() if not section.text.lstrip().startswith(WITHOUT_ALARM)]
     assert len(told) > 20
     assert {section.name: section.page for section in told} == {
-        name: runbook.page(None if alarm["root"] == roots.PLATFORM else alarm["root"]) for name, alarm in alarms.items()
+        name: page(None if alarm["root"] == roots.PLATFORM else alarm["root"]) for name, alarm in alarms.items()
     }
 
 
