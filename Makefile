@@ -21,11 +21,11 @@ help: ## list the commands
 setup: ## install what the others need, in this folder only
 	@scripts/setup.sh
 
-demo: setup ## the whole lake on this machine, on real input
-	@$(PYTHON) -m scripts.demo
+demo: setup ## the whole lake on this machine, on real input (PIPELINE=p: one pipeline)
+	@$(PYTHON) -m scripts.demo $(if $(PIPELINE),--pipeline $(PIPELINE))
 
-job: setup ## run JOB=transform from the working tree against the local lake, in this process (PIPELINE=p, ARGUMENTS="…")
-	@$(PYTHON) -m scripts.job $(or $(JOB),transform) --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) --arguments '$(ARGUMENTS)'
+job: setup ## run JOB=j from the working tree against the local lake, in this process (PIPELINE=p, ARGUMENTS="…")
+	@$(PYTHON) -m scripts.job $(JOB) --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) --arguments '$(ARGUMENTS)'
 
 report: setup ## one page about ENV, in build/report.html
 	@.venv/bin/lake report --env $(ENV)

@@ -1,5 +1,6 @@
 """All drills, found by folder: each module of ``drills/<pipeline>/`` with a tuple ``DRILLS`` adds its own."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -29,4 +30,4 @@ def drills() -> dict[str, Drill]:
 def _drills(pipeline: str) -> list[Drill]:
     package = f"{__package__}.{pipeline}"
     modules = (import_module(f"{package}.{module.name}") for module in iter_modules([str(FOLDER / pipeline)]))
-    return [drill for module in modules for drill in getattr(module, "DRILLS", ())]
+    return [replace(drill, pipeline=pipeline) for module in modules for drill in getattr(module, "DRILLS", ())]

@@ -60,7 +60,7 @@ def live_quietly(
 ) -> None:
     """Break nothing, and let days pass: ends with 1 when an alarm rings all the same, or when nothing was at work."""
     lived = quiet.live(_here(), days * 24, lambda line: print(line, file=sys.stderr, flush=True))
-    show([asdict(lived)], as_json)
+    show([{"hours": lived.hours, "false_alarms": lived.false_alarms, **lived.done}], as_json)
     raise typer.Exit(0 if lived.is_quiet else 1)
 
 

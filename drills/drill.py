@@ -21,7 +21,7 @@ class Drill:
     block of ``waits``, or before the ``proof``, so many simulated seconds pass. ``reads`` says what the reader copies
     from what the first block prints: variable => pattern with one group. Blocks of ``refused`` end with an error, and
     that is the point of them. ``proof`` returns a sentence with the data that shows that all is well, and raises
-    DrillFailed when it is not.
+    DrillFailed when it is not. ``pipeline`` is set by the catalogue: the folder of the drill.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Drill:
     variables: Callable[[Lake, Any], dict[str, str]] = lambda _lake, _found: {}
     cleanup: Callable[[Lake, Any], None] = lambda _lake, _found: None
     fresh_account: bool = False
+    pipeline: str = ""
 
     def names(self) -> list[str]:
         """The blocks with the section before their step."""

@@ -1,4 +1,4 @@
-"""Inject faults into deployed parts: roles, policies, functions, objects, services outside AWS."""
+"""Inject faults into deployed parts: roles, policies, functions, objects."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from typing import Any
 from drills.lake import Lake
 
 Statement = dict[str, Any]
-PARIS = "latitude=48.8566"
 
 
 def _edit_role(lake: Lake, role: str, edit: Callable[[Statement], Statement | None]) -> None:
@@ -59,18 +58,12 @@ def deny_by_bucket_policy(lake: Lake, role: str, prefix: str) -> None:
     s3.put_bucket_policy(Bucket=lake.bucket, Policy=json.dumps(policy))
 
 
-def new_weather(lake: Lake) -> float:
-    """Let the weather service answer something new for Paris from now on: the first temperature, changed."""
-    lake.break_open_meteo()
-    answer = lake.ask_open_meteo(f"/v1/forecast?{PARIS}&longitude=2.3522&forecast_days=7&timezone=UTC&hourly={_HOURLY}")
-    temperatures = answer["hourly"]["temperature_2m"]
-    # A step that no earlier drill has made: the clock never shows the same minute twice.
-    temperatures[0] = round(int(lake.now.timestamp() / 60) % 5000 / 100 - 20, 2)
-    lake.break_open_meteo({"status": 200, "body": json.dumps(answer), "times": 0, "match": PARIS})
-    return float(temperatures[0])
-
-
-_HOURLY = "temperature_2m,relative_humidity_2m,wind_speed_10m,precipitation"
+def switch_schedule(lake: Lake, name: str, state: str) -> None:
+    """Set the schedule of this full name to ``ENABLED`` or ``DISABLED``."""
+    scheduler = lake.client("scheduler")
+    schedule = scheduler.get_schedule(Name=name)
+    kept = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "GroupName")
+    scheduler.update_schedule(Name=name, State=state, **{word: schedule[word] for word in kept})
 
 
 def hide(lake: Lake, prefix: str) -> None:

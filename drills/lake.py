@@ -8,10 +8,10 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from botocore.config import Config
 
@@ -40,9 +40,14 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Lake(LocalAws):
-    """dev, deployed in a localaws. ``terraform_data`` is the folder where Terraform keeps its plugins (TF_DATA_DIR)."""
+    """dev, deployed in a localaws.
+
+    ``terraform_data`` is the folder where Terraform keeps its plugins (TF_DATA_DIR). ``pipeline`` is the one that
+    functions, job and stream belong to; empty for any.
+    """
 
     terraform_data: Path
+    pipeline: str = ""
 
     @functools.cached_property
     def names(self) -> dict[str, Any]:
@@ -62,29 +67,30 @@ class Lake(LocalAws):
 
     @property
     def job(self) -> str:
-        """The transform job's name."""
-        return str(self.pipelines["weather_iot"]["jobs"]["transform"])
+        """The name of the pipeline's job, of which it has one."""
+        return self.part("jobs")
 
     @property
     def stream(self) -> str:
-        """The delivery stream's name."""
-        return str(self.pipelines["weather_iot"]["streams"]["iot_firehose"])
+        """The name of the pipeline's delivery stream, of which it has one."""
+        return self.part("streams")
 
-    def break_open_meteo(self, *faults: dict[str, Any]) -> None:
-        """Replace the faults of the replayed Open-Meteo; without any it is reset."""
-        self.break_simulator("open_meteo", *faults)
+    def of(self, pipeline: str) -> Self:
+        """This lake as one pipeline has it: functions, job and stream are those of the pipeline."""
+        return replace(self, pipeline=pipeline)
 
-    def ask_open_meteo_faults(self) -> list[dict[str, Any]]:
-        """The faults of the replayed Open-Meteo that are left."""
-        return self.simulator_faults("open_meteo")
+    def reset_simulators(self) -> None:
+        """Let every service outside AWS answer again."""
+        for name in self.ask("health")["simulators"]:
+            self.break_simulator(name)
 
-    def ask_open_meteo(self, path: str) -> dict[str, Any]:
-        """The answer of the replayed Open-Meteo to a GET of the path."""
-        return self.ask_simulator("open_meteo", path)
+    def part(self, kind: str, name: str | None = None) -> str:
+        """The full name of the pipeline's part of that kind and short name, of the only one without a name."""
+        return deployment.part(self.pipelines, kind, name, self.pipeline or None)
 
     def function(self, name: str) -> str:
         """The full name of one of the pipeline's functions."""
-        return str(self.pipelines["weather_iot"]["functions"][name])
+        return self.part("functions", name)
 
     def ringing(self) -> set[str]:
         """The names of the alarms in state ALARM."""
@@ -126,11 +132,11 @@ class Lake(LocalAws):
         return Invocation(json.load(answer["Payload"]), answer.get("FunctionError", ""))
 
     def start_job(self) -> str:
-        """Start the transform job; the run's id."""
+        """Start the pipeline's job; the run's id."""
         return str(self.client("glue").start_job_run(JobName=self.job)["JobRunId"])
 
     def ended(self, run_id: str) -> dict[str, Any]:
-        """Wait for the end of a run; raises Unfinished when it takes too long."""
+        """Wait for the end of a run of the pipeline's job; raises Unfinished when it takes too long."""
         client = self.client("glue")
         deadline = time.monotonic() + RUN_DEADLINE_SECONDS
         while time.monotonic() < deadline:
@@ -141,7 +147,7 @@ class Lake(LocalAws):
         raise Unfinished(f"the run {run_id} did not end within {RUN_DEADLINE_SECONDS} s")
 
     def run_job(self) -> dict[str, Any]:
-        """Start the transform job and wait for the end of the run."""
+        """Start the pipeline's job and wait for the end of the run."""
         return self.ended(self.start_job())
 
     def job_log(self, run_id: str) -> str:
@@ -189,11 +195,3 @@ class Lake(LocalAws):
             {"status": str(row[0]), **{name: int(value or 0) for name, value in zip(counts, row[1:], strict=True)}}
             for row in self.query(sql)
         ]
-
-
-def weather_record(city: str, moment: str, temperature: float) -> dict[str, Any]:
-    """A raw weather record that somebody wrote by hand; ``moment`` is ISO 8601, UTC."""
-    return {
-        "ingestion_id": "by hand", "city": city, "latitude": 64.1, "longitude": -21.9, "timestamp": moment,
-        "temperature_c": temperature, "humidity_pct": 80, "ingested_at": datetime.now(UTC).isoformat(),
-    }  # fmt: skip

@@ -1,7 +1,15 @@
-"""Hours or days in which nothing goes wrong: whatever rings then is a false alarm."""
+"""Hours or days in which nothing goes wrong: whatever rings then is a false alarm.
 
+A pipeline says in ``drills/<pipeline>/quiet.py`` how to see that it was at work: ``done(lake)`` counts what it has done
+so far, ``expected(hours)`` is the least that each count grows by.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
+from drills import catalogue
 from drills.lake import Lake
 from drills.run import Say
 
@@ -10,44 +18,47 @@ HOUR_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Quiet:
-    """The result of ``hours`` simulated hours: mails of false alarms, and the amount of data that was processed."""
+    """The result of ``hours`` simulated hours: mails of false alarms, and what was ``done`` of what is ``expected``."""
 
     hours: int
     false_alarms: tuple[str, ...]
-    runs: int
-    messages: int
-    weather_days: int
+    done: Mapping[str, int]
+    expected: Mapping[str, int]
 
     @property
     def is_quiet(self) -> bool:
-        """No alarm, and the lake was at work: a run each hour, a message of each sensor every five minutes."""
-        days = self.hours // 24
-        at_work = self.runs >= self.hours and self.messages >= self.hours * 12 and self.weather_days >= days
+        """No alarm, and every pipeline was at work."""
+        at_work = all(self.done[name] >= least for name, least in self.expected.items())
         return at_work and not self.false_alarms
 
 
 def live(lake: Lake, hours: int, say: Say) -> Quiet:
     """Let so many hours pass, with all schedules at work, and look at what was mailed."""
-    first, before = len(lake.mail()), _state(lake)
+    first, before = len(lake.mail()), _done(lake)
     for hour in range(hours):
         lake.advance(HOUR_SECONDS)
         if hour % 24 == 23 or hour == hours - 1:
             say(f"hour {hour + 1} of {hours}: {len(_false_alarms(lake, first))} false alarms")
-    after = _state(lake)
-    return Quiet(hours, _false_alarms(lake, first), *(now - then for now, then in zip(after, before, strict=True)))
+    done = {name: count - before[name] for name, count in _done(lake).items()}
+    return Quiet(hours, _false_alarms(lake, first), done, _expected(lake, hours))
 
 
 def _false_alarms(lake: Lake, first: int) -> tuple[str, ...]:
     return tuple(mail["subject"] for mail in lake.mail()[first:] if not mail["subject"].startswith("OK:"))
 
 
-def _state(lake: Lake) -> tuple[int, int, int]:
-    """Committed runs of the messages, messages in curated, days of weather in curated."""
-    runs = "SELECT count(*) FROM pipeline_runs WHERE dataset = 'curated_sensor_readings' AND status = 'COMMITTED'"
-    messages = "SELECT count(*) FROM curated_sensor_readings"
-    weather_days = "SELECT count(DISTINCT date) FROM curated_weather"
-    return _number(lake, runs), _number(lake, messages), _number(lake, weather_days)
+def _done(lake: Lake) -> dict[str, int]:
+    """Count the work of each pipeline so far, by its name and the name of the count."""
+    counts = {name: module.done(lake.of(name)) for name, module in _watched(lake).items()}
+    return {f"{name} {what}": count for name, found in counts.items() for what, count in found.items()}
 
 
-def _number(lake: Lake, sql: str) -> int:
-    return int(lake.query(sql)[0][0] or 0)
+def _expected(lake: Lake, hours: int) -> dict[str, int]:
+    least = {name: module.expected(hours) for name, module in _watched(lake).items()}
+    return {f"{name} {what}": count for name, found in least.items() for what, count in found.items()}
+
+
+def _watched(lake: Lake) -> dict[str, ModuleType]:
+    """The deployed pipelines that say how to see that they were at work."""
+    names = [name for name in lake.pipelines if (catalogue.FOLDER / name / "quiet.py").is_file()]
+    return {name: import_module(f"{__package__}.{name}.quiet") for name in names}

@@ -134,27 +134,27 @@ class Runner:
         self.settle(drill.alarms)
         self._wait_until_over(drill.alarms)
         mails, started = len(self.lake.mail()), self.lake.now
-        found: Any = None
+        lake, found = self.lake.of(drill.pipeline), None
         try:
-            found = drill.inject(self.lake)
-            result.noticed = self._notice(drill, found, mails, result)
+            found = drill.inject(lake)
+            result.noticed = self._notice(drill, lake, found, mails, result)
             result.detected_seconds = self._since(started)
-            self._follow(drill, found, result)
-            self.lake.advance(drill.waits.get("proof", 0))
-            result.proof = drill.proof(self.lake, found)
+            self._follow(drill, lake, found, result)
+            lake.advance(drill.waits.get("proof", 0))
+            result.proof = drill.proof(lake, found)
             result.restored_seconds = self._since(started)
         finally:
-            self.lake.break_open_meteo()
-            self.lake.break_aws()
-            drill.cleanup(self.lake, found)
+            lake.reset_simulators()
+            lake.break_aws()
+            drill.cleanup(lake, found)
         self.say(f"{drill.id}  {result.proof}")
         self._waiting.append(_Waiting(drill, result, mails))
         if not drill.fresh_account:
             self._unplanned.append(result)
 
-    def _notice(self, drill: Drill, found: Any, mails: int, result: Result) -> str:
+    def _notice(self, drill: Drill, lake: Lake, found: Any, mails: int, result: Result) -> str:
         if drill.noticed is not None:
-            return drill.noticed(self.lake, found)
+            return drill.noticed(lake, found)
         waiting, waited = set(drill.alarms), 0
         while waiting:
             waiting -= self._news(mails, "ALARM")
@@ -172,38 +172,33 @@ class Runner:
         found = (re.match(pattern, mail["subject"]) for mail in self.lake.mail()[first:])
         return {match[1] for match in found if match}
 
-    def _follow(self, drill: Drill, found: Any, result: Result) -> None:
+    def _follow(self, drill: Drill, lake: Lake, found: Any, result: Result) -> None:
         """Run the blocks one after the other, as somebody who copies them from the page into one terminal."""
         with tempfile.TemporaryDirectory() as folder:
-            terminal = Terminal(self.lake, self.shell, Path(folder) / "variables")
-            terminal.give(drill.variables(self.lake, found))
+            terminal = Terminal(lake, self.shell, Path(folder) / "variables")
+            terminal.give(drill.variables(lake, found))
             for number, block in enumerate(drill.names()):
                 if seconds := drill.waits.get(block.rpartition(".")[2]) or drill.waits.get(block):
-                    self.lake.advance(seconds)
+                    lake.advance(seconds)
                 started = time.monotonic()
-                printed = self._block(terminal, block, block.rpartition(".")[2] in drill.refused)
+                printed = self._block(terminal, lake, block, block.rpartition(".")[2] in drill.refused)
                 result.blocks[block] = round(time.monotonic() - started, 1)
                 self.say(f"{drill.id}  {block}  {result.blocks[block]} s")
                 if number == 0:
                     self._require_sign(drill, f"{result.noticed}\n{printed}")
                     terminal.give({name: self._read(pattern, printed) for name, pattern in drill.reads.items()})
 
-    def _block(self, terminal: "Terminal", block: str, refused: bool) -> str:
+    def _block(self, terminal: "Terminal", lake: Lake, block: str, refused: bool) -> str:
         require(block in self.runbook.blocks, f"the runbook has no block {block}")
         code, printed = terminal.type(self.runbook.script(block))
         if (code != 0) != refused:
             raise DrillFailed(f"{block} ended with {code}\n{printed[-3000:]}")
         require('"FunctionError"' not in printed, f"{block}: the function failed\n{printed[-3000:]}")
         if run_id := re.search(r'"JobRunId": "(\w+)"', printed):
-            self._require_success(block, run_id[1])
+            _require_success(lake, block, run_id[1])
         if missing := self.runbook.missing_from(block, printed):
             raise DrillFailed(f"{block} did not print {missing} but\n{printed[-3000:]}")
         return printed
-
-    def _require_success(self, block: str, run_id: str) -> None:
-        run = self.lake.ended(run_id)
-        reason = f"{block}: the run ended with {run['JobRunState']}: {run.get('ErrorMessage', '')}"
-        require(run["JobRunState"] == "SUCCEEDED", reason)
 
     def _require_sign(self, drill: Drill, printed: str) -> None:
         cause = self.runbook.causes.get(drill.id)
@@ -234,3 +229,9 @@ class Runner:
 
     def _since(self, started: datetime) -> float:
         return round((self.lake.now - started).total_seconds())
+
+
+def _require_success(lake: Lake, block: str, run_id: str) -> None:
+    run = lake.ended(run_id)
+    reason = f"{block}: the run ended with {run['JobRunState']}: {run.get('ErrorMessage', '')}"
+    require(run["JobRunState"] == "SUCCEEDED", reason)

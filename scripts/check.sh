@@ -44,7 +44,7 @@ mkdir -p build
 
 check 'format of Python'       .venv/bin/ruff format --check .
 check 'lint of Python'         .venv/bin/ruff check .
-check 'types'                  .venv/bin/mypy lake localaws/src drills glue_jobs scripts simulators tests localaws/tests
+check 'types'                  .venv/bin/mypy lake localaws/src demos drills glue_jobs scripts simulators tests localaws/tests
 check 'types of functions'     functions
 check 'contracts (ODCS 3.1)'   contracts
 check 'shell scripts'          .venv-checks/bin/shellcheck scripts/*.sh terraform/*.sh .ci/run

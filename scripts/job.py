@@ -33,15 +33,15 @@ class JobError(Exception):
     """Something that the person at the keyboard can mend; the message says what."""
 
 
-def script(job: str, pipeline: str | None) -> Path:
-    """Return the file of a job, e.g. ``transform``; raises JobError with the jobs that there are."""
+def script(job: str | None, pipeline: str | None) -> Path:
+    """Return the file of a job, e.g. ``transform``, of the only one for None; raises JobError with those there are."""
     files = sorted(JOBS.glob("*/*.py"))
-    found = [file for file in files if file.stem == job and pipeline in (None, file.parent.name)]
+    found = [file for file in files if job in (None, file.stem) and pipeline in (None, file.parent.name)]
     if len(found) == 1:
         return found[0]
     known = ", ".join(f"{file.stem} of {file.parent.name}" for file in files)
-    what = "no job is" if not found else f"{len(found)} jobs are"
-    raise JobError(f"{what} called {job}; there are {known}; say JOB=<job> and, if need be, PIPELINE=<pipeline>")
+    what = f"{'no job is' if not found else f'{len(found)} jobs are'} called {job}" if job else "which job"
+    raise JobError(f"{what}; there are {known}; say JOB=<job> and, if need be, PIPELINE=<pipeline>")
 
 
 def deployed_arguments(platform: Platform, pipeline: str, job: str) -> list[str]:
@@ -65,12 +65,12 @@ def loaded(file: Path) -> ModuleType:
     return module
 
 
-def run(job: str, pipeline: str | None, environment: str, extra: list[str]) -> None:
+def run(job: str | None, pipeline: str | None, environment: str, extra: list[str]) -> None:
     """Run the job's main with the deployed arguments and then ``extra``."""
     file = script(job, pipeline)
     local = LocalAws.here()
     os.environ.update(local.environment)
-    arguments = [*deployed_arguments(deployment.load(environment), file.parent.name, job), *extra]
+    arguments = [*deployed_arguments(deployment.load(environment), file.parent.name, file.stem), *extra]
     with tempfile.TemporaryDirectory() as folder:
         spark.write_configuration(Path(folder), local.endpoint, local.environment["AWS_REGION"], "")
         os.environ.update(spark.environment(Path(folder)), PYSPARK_PYTHON=sys.executable)
@@ -80,7 +80,9 @@ def run(job: str, pipeline: str | None, environment: str, extra: list[str]) -> N
 def main() -> int:
     """Command line; 0 when the job succeeded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", help="name of the script without .py, e.g. transform")
+    parser.add_argument(
+        "job", nargs="?", help="name of the script without .py, e.g. transform, where there are several"
+    )
     parser.add_argument("--pipeline", help="its pipeline, where several have a job of that name")
     parser.add_argument("--env", default="dev", help="environment whose job is run (default: dev)")
     parser.add_argument("--arguments", default="", help="further arguments of the job, as in a shell")

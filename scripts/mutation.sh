@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 copy=build/mutation
 mkdir -p "$copy"
-git ls-files -z lake contracts glue_jobs lambdas scripts simulators tests pyproject.toml | xargs -0 cp --parents -t "$copy"
+git ls-files -z lake contracts demos drills glue_jobs lambdas scripts simulators tests RUNBOOK.md docs/runbooks pyproject.toml | xargs -0 cp --parents -t "$copy"
 ln -sfn ../../.cache "$copy/.cache"
 cd "$copy"
 python=../../.venv-mutation/bin/python

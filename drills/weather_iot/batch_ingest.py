@@ -5,6 +5,7 @@ from typing import Any
 from drills import faults
 from drills.drill import Drill, require
 from drills.lake import Lake
+from drills.weather_iot import open_meteo
 
 DOWN = {"status": 503, "headers": {"Retry-After": "0"}, "times": 0}
 # The function keeps 15 seconds for storing; with less it would not even ask for the weather.
@@ -20,7 +21,7 @@ def ingest(lake: Lake) -> None:
 
 def api_down(lake: Lake) -> int:
     """Open-Meteo answers 503 to every request, then recovers with other weather."""
-    lake.break_open_meteo(DOWN)
+    lake.break_simulator(open_meteo.SIMULATOR, DOWN)
     ingest(lake)
     return _weather_back(lake)
 
@@ -54,7 +55,7 @@ def key_denied(lake: Lake) -> int:
 
 def _weather_back(lake: Lake) -> int:
     """There is new weather to fetch; how many objects raw has before."""
-    faults.new_weather(lake)
+    open_meteo.new_weather(lake)
     return len(lake.objects("raw/weather/"))
 
 

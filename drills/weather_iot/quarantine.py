@@ -9,7 +9,8 @@ from typing import Any
 
 from drills import faults
 from drills.drill import Drill, require
-from drills.lake import Lake, weather_record
+from drills.lake import Lake
+from drills.weather_iot.open_meteo import weather_record
 
 JUDGED, JUDGED_DAY = "raw/weather/date=2024-05-05/by_hand.json", "2024-05-05"
 # So many that the broken ones are less than what raises an alarm.

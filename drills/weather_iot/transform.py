@@ -4,7 +4,8 @@ from typing import Any
 
 from drills import faults
 from drills.drill import Drill, require
-from drills.lake import Lake, weather_record
+from drills.lake import Lake
+from drills.weather_iot.open_meteo import weather_record
 
 SECTION, ALARM = "glue-transform-failures", "glue-transform-failures"
 BROKEN = "raw/weather/date=2024-02-29/by_hand.json"

@@ -9,8 +9,9 @@ from typing import Any
 
 from drills import faults
 from drills.drill import Drill, require
-from drills.lake import RUN_DEADLINE_SECONDS, Lake, weather_record
-from drills.weather_iot import stream_generate, transform
+from drills.lake import RUN_DEADLINE_SECONDS, Lake
+from drills.weather_iot import open_meteo, stream_generate, transform
+from drills.weather_iot.open_meteo import weather_record
 
 SCHEDULES = ("batch-ingest", "stream-generate", "transform")
 FRESHNESS = (
@@ -25,26 +26,17 @@ DRIFTING_HOURS = 10
 DRIFTING = "raw/weather/date=2024-04-01/by_hand.json"
 
 
-def switch_schedule(lake: Lake, name: str, state: str) -> None:
-    """Set a schedule to ENABLED or DISABLED."""
-    scheduler, full = lake.client("scheduler"), f"aws-datalake-platform-{name}-dev"
-    schedule = scheduler.get_schedule(Name=full)
-    names = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "GroupName")
-    kept = {name: schedule[name] for name in names}
-    scheduler.update_schedule(Name=full, State=state, **kept)
-
-
 def paused(lake: Lake) -> set[str]:
     """Somebody paused all schedules for some work, and forgot them."""
     for name in SCHEDULES:
-        switch_schedule(lake, name, "DISABLED")
-    faults.new_weather(lake)
+        faults.switch_schedule(lake, f"aws-datalake-platform-{name}-dev", "DISABLED")
+    open_meteo.new_weather(lake)
     return stream_generate.delivered(lake)
 
 
 def watch_paused(lake: Lake) -> None:
     """Somebody paused the schedule of the watch."""
-    switch_schedule(lake, "watch", "DISABLED")
+    faults.switch_schedule(lake, "aws-datalake-platform-watch-dev", "DISABLED")
 
 
 def watch_denied(lake: Lake) -> None:
@@ -63,7 +55,7 @@ def throttled(lake: Lake) -> set[str]:
 def slow(lake: Lake) -> set[str]:
     """Weather service and stream answer only after a while, in which two minutes pass."""
     before = stream_generate.delivered(lake)
-    lake.break_open_meteo({"delay_seconds": 4, "times": 1})
+    lake.break_simulator(open_meteo.SIMULATOR, {"delay_seconds": 4, "times": 1})
     lake.break_aws({"service": "firehose", "action": "PutRecordBatch", "hang": True})
     calls = [
         threading.Thread(target=lake.invoke, args=(name, {"time": lake.now.isoformat()}))
@@ -82,7 +74,7 @@ def slow(lake: Lake) -> set[str]:
 def _wait_until_met(lake: Lake) -> None:
     """Wait until both functions hang."""
     deadline = time.monotonic() + MET_SECONDS
-    while lake.ask_open_meteo_faults() or any(not fault["hits"] for fault in lake.faults()):
+    while lake.simulator_faults(open_meteo.SIMULATOR) or any(not fault["hits"] for fault in lake.faults()):
         require(time.monotonic() < deadline, f"the functions did not meet the faults within {MET_SECONDS} s")
         time.sleep(0.05)
 

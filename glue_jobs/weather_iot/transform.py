@@ -12,8 +12,7 @@ from lake.operations.job import Job
 def main(arguments: Sequence[str]) -> None:
     """Load new raw records: validate by contract, pseudonymise, merge, publish, count. Raises JobFailed."""
     job = Job.from_arguments(arguments)
-    job.run("curated_weather", weather)
-    job.run("curated_sensor_readings", sensor_readings)
+    job.run_each({"curated_weather": weather, "curated_sensor_readings": sensor_readings})
     job.finish()
 
 

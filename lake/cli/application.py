@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake.cli import backfill, keys, quarantine, redelivery
+from lake.cli import backfill, keys, new, quarantine, redelivery
 from lake.cli.erase import erase
 from lake.cli.options import Environment, Json, ask
 from lake.cli.output import show
@@ -34,6 +34,7 @@ application.add_typer(quarantine.group, name="quarantine")
 application.add_typer(backfill.group, name="backfill")
 application.add_typer(keys.group, name="keys")
 application.add_typer(redelivery.application, name="refused")
+application.add_typer(new.group, name="new")
 application.command()(erase)
 
 
@@ -43,7 +44,7 @@ def status(
     as_json: Json = False,
     all_alarms: Annotated[bool, typer.Option("--all", help="On a terminal, the alarms in state OK too.")] = False,
 ) -> None:
-    """Show datasets with freshness and last run, alarms, and problems with their section of RUNBOOK.md.
+    """Show datasets with freshness and last run, alarms, and problems with their section of the runbook.
 
     Ends with 1 when there is a problem: an alarm in ALARM, data older than promised, a last run that failed, or a part
     that could not be read.
@@ -108,7 +109,12 @@ def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
 @application.command("report")
 def write_report(
     output: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("build/report.html"),
-    runbook: Annotated[str, typer.Option(help="Address of RUNBOOK.md; the file of this checkout if not given.")] = "",
+    runbook: Annotated[
+        str,
+        typer.Option(
+            help="Address of RUNBOOK.md, beside which docs/runbooks is; the file of this checkout if not given."
+        ),
+    ] = "",
     env: Environment = "dev",
 ) -> None:
     """Write one page: flow, freshness, quality, quarantine, alarms, runs, cost. It needs no other file and no network.

@@ -17,16 +17,21 @@ application = typer.Typer(
     epilog="Example: lake refused replay --yes",
 )
 
+Pipeline = Annotated[str | None, typer.Option(help="Pipeline of the stream, where several have streams.")]
+Stream = Annotated[str | None, typer.Option(help="Short name of the stream, where the pipeline has several.")]
+
 
 @application.command("list")
 def list_refused(
     last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    pipeline: Pipeline = None,
+    stream: Stream = None,
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
     """List the waiting messages: reason and place of each. Their content is not shown."""
     platform = load(env)
-    found = redelivery.waiting(platform, redelivery.stream(platform))
+    found = redelivery.waiting(platform, redelivery.stream(platform, pipeline, stream))
     newest = sorted(found, key=lambda message: (message.arrived_at, message.line), reverse=True)[:last]
     rows = [
         {"arrived_at": message.arrived_at, "code": message.code, "object": message.stored.key, "line": message.line}
@@ -41,6 +46,8 @@ def replay(
         bool, typer.Option("--judged", help="Also those that the check has refused: it has been mended since.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
+    pipeline: Pipeline = None,
+    stream: Stream = None,
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
@@ -49,7 +56,7 @@ def replay(
     Ends with 1 when the stream does not accept all of them; repeat the command then.
     """
     platform = load(env)
-    source = redelivery.stream(platform)
+    source = redelivery.stream(platform, pipeline, stream)
     waiting = redelivery.waiting(platform, source)
     chosen = [message for message in waiting if judged or not message.judged]
     if yes:

@@ -75,13 +75,13 @@ def alarm_row(alarm: Alarm) -> dict[str, Any]:
         "alarm": alarm.name,
         "state": alarm.state,
         "since": f"{alarm.since:%Y-%m-%d %H:%M:%S}",
-        "what to do": f"RUNBOOK.md#{alarm.section}" if alarm.state == "ALARM" and alarm.section else "",
+        "what to do": alarm.link if alarm.state == "ALARM" else "",
         "reason": alarm.reason,
     }
 
 
 def _problem_row(problem: Problem) -> dict[str, Any]:
-    return {"problem": problem.text, "what to do": f"RUNBOOK.md#{problem.section}" if problem.section else ""}
+    return {"problem": problem.text, "what to do": problem.link}
 
 
 def _text(duration: timedelta | None) -> str:

@@ -15,6 +15,9 @@ _WIDER = {
     ("int", "bigint"), ("float", "double"),
 }  # fmt: skip
 
+GONE = "none"
+RETIRED = "retired"
+
 
 @dataclass(frozen=True)
 class Breach:
@@ -30,9 +33,12 @@ class Breach:
         """Return the change, its consumers and the remedy as text."""
         major = int(self.before.split(".")[0]) + 1
         changes, consumers = "; ".join(self.changes), ", ".join(self.consumers) or "nobody that a contract names"
+        way = (
+            f"give the contract version {major}.0.0" if self.after != GONE else f"deploy it with status {RETIRED} first"
+        )
         return (
             f"{self.dataset} {self.before} -> {self.after}: {changes}. This breaks: {consumers}. "
-            f"Undo the change, or tell them and give the contract version {major}.0.0."
+            f"Undo the change, or tell them and {way}."
         )
 
 
@@ -42,9 +48,11 @@ def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> l
     produced = {contract.source for contract in (*before.values(), *after.values())}
     for name, old in sorted(before.items()):
         new = after.get(name)
+        if new is None and old.status == RETIRED:
+            continue
         changes = tuple(_changes(old, new, is_read=name not in produced)) if new else ("the dataset is gone",)
         if changes and not (new and _major(new) > _major(old)):
-            version = new.version if new else "none"
+            version = new.version if new else GONE
             found.append(Breach(name, old.version, version, changes, consumers(old, after)))
     return found
 

@@ -36,6 +36,7 @@ def document() -> Schema:
             _REQUIRED,
             apiVersion=_one_of(schema.API_VERSIONS),
             kind=_one_of(schema.KINDS),
+            status=_one_of(schema.STATUSES),
             version=_TEXT,
             domain=_TEXT,
             description=_mapping(schema.DESCRIPTION, ["purpose"], purpose=_TEXT),

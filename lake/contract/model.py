@@ -60,6 +60,8 @@ class Contract:
 
     A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
 
+    ``status`` is that of the standard; a ``retired`` dataset may be removed.
+
     ``freshness_seconds`` is the age of the newest data at which an alarm rings, None without an alarm.
     """
 
@@ -83,6 +85,7 @@ class Contract:
     unit: Mapping[str, str]
     example: str
     consumers: tuple[str, ...] = ()
+    status: str = "active"
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -198,6 +201,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         unit=custom.get("unit", {}),
         example=custom["example"],
         consumers=tuple(custom.get("consumers", ())),
+        status=document.get("status", "active"),
     )
 
 

@@ -16,6 +16,7 @@ NESTED_TYPES = ("decimal(", "array<", "map<", "struct<")
 
 API_VERSIONS = {"v3.1.0", "v3.2.0"}
 KINDS = {"DataContract"}
+STATUSES = {"proposed", "draft", "active", "deprecated", "retired"}
 QUALITY = {"id", "type", "metric", "mustBe", "arguments", "engine", "implementation", "description"}
 # A condition of each row, or a query over all rows of some days.
 ENGINES = {"spark", "spark-sql"}
@@ -57,6 +58,7 @@ def _words(document: Any) -> Iterator[tuple[str, Any, set[str]]]:
     yield "contract", document, CONTRACT
     yield "apiVersion", [document.get("apiVersion")], API_VERSIONS
     yield "kind", [document.get("kind")], KINDS
+    yield "status", [document.get("status", "active")], STATUSES
     yield "description", document.get("description", {}), DESCRIPTION
     yield "team", document.get("team", {}), TEAM
     for number, dataset in enumerate(document.get("schema", [])):

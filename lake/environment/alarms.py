@@ -1,6 +1,7 @@
 """Read the CloudWatch alarms of an environment and their state changes."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,13 +10,25 @@ from typing import Any
 from lake.environment import inventory
 from lake.environment.deployment import Platform
 
+# Between what an alarm means and the link to its section; Terraform's module `alarm` writes it.
+_WHAT_TO_DO = " What to do: "
+_LINK = re.compile(r"[\w./-]+\.md#[\w-]+")
+
+
+def page(pipeline: str | None) -> str:
+    """Return the path of a pipeline's page of the runbook, of the platform's for None, from the repository's top."""
+    return "RUNBOOK.md" if pipeline is None else f"docs/runbooks/{pipeline}.md"
+
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm; ``section`` is its section of the runbook, ``threshold`` the value that it compares with."""
+    """One alarm; ``link`` leads to its section of the runbook, ``threshold`` is the value that it compares with.
+
+    A link is a path from the top of the repository with the section behind ``#``, empty if there is none.
+    """
 
     name: str
-    section: str
+    link: str
     state: str
     since: datetime
     reason: str
@@ -23,9 +36,14 @@ class Alarm:
     threshold: float
 
     @property
+    def section(self) -> str:
+        """Return the name of its section of the runbook, empty if there is none."""
+        return self.link.partition("#")[2]
+
+    @property
     def meaning(self) -> str:
         """Return the description without the link to the runbook."""
-        return self.description.partition(" What to do:")[0]
+        return self.description.partition(_WHAT_TO_DO)[0]
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,11 @@ def changes(platform: Platform, since: datetime) -> list[Change]:
 
 def _alarm(found: Mapping[str, Any]) -> Alarm:
     description = found.get("AlarmDescription", "")
-    section = description.rpartition("RUNBOOK.md#")[2] if "RUNBOOK.md#" in description else ""
+    link = description.partition(_WHAT_TO_DO)[2]
+    link = link if _LINK.fullmatch(link) else ""
     since = found["StateUpdatedTimestamp"].astimezone(UTC)
     said = (found.get("StateReason", ""), description)
-    return Alarm(found["AlarmName"], section, found["StateValue"], since, *said, found["Threshold"])
+    return Alarm(found["AlarmName"], link, found["StateValue"], since, *said, found["Threshold"])
 
 
 def _change(item: Mapping[str, Any]) -> Change:

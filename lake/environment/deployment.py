@@ -1,6 +1,7 @@
 """Find a deployed platform: the resource names that Terraform writes to an SSM parameter."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,14 @@ class Platform:
         """Return a boto3 client with the caller's credentials."""
         return self.session.client(service)
 
+    def part(self, kind: str, name: str | None = None, pipeline: str | None = None) -> str:
+        """Return the full name of the one part that is meant; see the function of that name."""
+        return part(self.pipelines, kind, name, pipeline)
+
+
+class NotOne(LakeError):
+    """None or several deployed parts fit where one is meant; the message says which there are."""
+
 
 def load(environment: str, project: str = PROJECT) -> Platform:
     """Return the platform of an environment, e.g. ``dev``; raises NotDeployed with the command that deploys it."""
@@ -51,3 +60,24 @@ def registered(client: Any, path: str) -> dict[str, dict[str, Any]]:
     pages = client.get_paginator("get_parameters_by_path").paginate(Path=path)
     found = {entry["Name"].rpartition("/")[2]: entry["Value"] for page in pages for entry in page["Parameters"]}
     return {name: json.loads(value) for name, value in sorted(found.items())}
+
+
+def part(
+    pipelines: Mapping[str, Mapping[str, Any]], kind: str, name: str | None = None, pipeline: str | None = None
+) -> str:
+    """Return the full name of a part that a pipeline has registered.
+
+    ``kind`` is ``functions``, ``jobs``, ``operations`` or ``streams``, ``name`` the short name, e.g. ``transform``. Who
+    leaves out name or pipeline gets the only one that there is. Raises NotOne with what there is.
+    """
+    there = [
+        (owner, short, full)
+        for owner, registered in pipelines.items()
+        for short, full in registered.get(kind, {}).items()
+    ]
+    found = [full for owner, short, full in there if name in (None, short) and pipeline in (None, owner)]
+    if len(found) == 1:
+        return str(found[0])
+    wanted = " ".join([kind, *([f"called {name}"] if name else []), *([f"of {pipeline}"] if pipeline else [])])
+    known = ", ".join(f"{short} of {owner}" for owner, short, _ in there) or "none"
+    raise NotOne(f"there are {len(found) or 'no'} {wanted} where one is meant; deployed {kind}: {known}")

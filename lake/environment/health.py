@@ -25,10 +25,10 @@ class State:
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem; ``section`` is its section of the runbook, empty if there is none."""
+    """One problem; ``link`` leads to its section of the runbook as that of an alarm does, empty if there is none."""
 
     text: str
-    section: str = ""
+    link: str = ""
 
 
 def load(platform: Platform) -> State:
@@ -53,8 +53,8 @@ def problems(state: State) -> list[Problem]:
 def seen(state: State) -> list[Problem]:
     """Return the problems in the parts that could be read, without those that an alarm reports already."""
     said = list(_of_alarms(state))
-    freshness = {problem.section for problem in said if problem.section.endswith("-freshness")}
-    return [*said, *(problem for problem in _of_datasets(state) if problem.section not in freshness)]
+    freshness = {problem.link for problem in said if problem.link.endswith("-freshness")}
+    return [*said, *(problem for problem in _of_datasets(state) if problem.link not in freshness)]
 
 
 def text(duration: timedelta) -> str:
@@ -73,22 +73,28 @@ def _of_alarms(state: State) -> Iterator[Problem]:
     for alarm in state.alarms.value or []:
         if alarm.state == "ALARM":
             name = alarm.section or alarm.name
-            yield Problem(f"{name} is in ALARM since {alarm.since:%m-%d %H:%M}. {alarm.meaning}", alarm.section)
+            yield Problem(f"{name} is in ALARM since {alarm.since:%m-%d %H:%M}. {alarm.meaning}", alarm.link)
 
 
 def _of_datasets(state: State) -> Iterator[Problem]:
     for dataset in state.datasets.value or []:
-        age = dataset.age(state.now)
+        name, run, age = dataset.name, dataset.last_run, dataset.age(state.now)
         if dataset.state(state.now) == "stale" and age and dataset.limit:
-            section = f"{dataset.name.replace('_', '-')}-freshness"
-            yield Problem(f"{dataset.name} is {text(age)} old; its limit is {text(dataset.limit)}.", section)
-        if dataset.last_run and dataset.last_run.status == "FAILED":
-            yield Problem(
-                f"The last run of {dataset.name} failed: {dataset.last_run.reason}", "glue-transform-failures"
-            )
-        if dataset.last_run and dataset.last_run.status == "COMMITTED" and dataset.last_run.unaccounted:
-            lost = dataset.last_run.unaccounted
-            yield Problem(f"Records unaccounted for in the last run of {dataset.name}: {lost}.", "conservation")
-        if dataset.last_run and dataset.last_run.drift:
-            changes = drift.said(dataset.last_run.drift, "{} ({})")
-            yield Problem(f"Schema drift in the last run of {dataset.name}: {changes}.", "schema-drift")
+            link = _link(state, dataset, f"{name.replace('_', '-')}-freshness")
+            yield Problem(f"{name} is {text(age)} old; its limit is {text(dataset.limit)}.", link)
+        if run and run.status == "FAILED":
+            yield Problem(f"The last run of {name} failed: {run.reason}", _link(state, dataset, "failures"))
+        if run and run.status == "COMMITTED" and run.unaccounted:
+            lost = f"Records unaccounted for in the last run of {name}: {run.unaccounted}."
+            yield Problem(lost, _link(state, dataset, "conservation"))
+        if run and run.drift:
+            changes = drift.said(run.drift, "{} ({})")
+            drifted = f"Schema drift in the last run of {name}: {changes}."
+            yield Problem(drifted, _link(state, dataset, "schema-drift"))
+
+
+def _link(state: State, dataset: Dataset, kind: str) -> str:
+    """The link of the one alarm of the dataset's pipeline whose name ends with ``kind``; empty if there are others."""
+    links = [alarm.link for alarm in state.alarms.value or [] if f"-{alarm.section}".endswith(f"-{kind}")]
+    found = [link for link in links if link.partition("#")[0] == alarms.page(dataset.contract.domain)]
+    return found[0] if len(found) == 1 else ""

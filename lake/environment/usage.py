@@ -149,9 +149,10 @@ def _schedules(platform: Platform, during: Window) -> Iterator[Usage]:
 def _watching(platform: Platform, _during: Window) -> Iterator[Usage]:
     client = platform.client("cloudwatch")
     yield _standing("CloudWatch", "alarms", "cloudwatch_alarm", len(alarms.current(platform)))
-    pages = client.get_paginator("list_dashboards").paginate(DashboardNamePrefix=f"{PROJECT}-{platform.environment}")
-    entries = [entry for page in pages for entry in page["DashboardEntries"]]
-    yield _standing("CloudWatch", "dashboards", "cloudwatch_dashboard", len(entries))
+    pages = client.get_paginator("list_dashboards").paginate(DashboardNamePrefix=PROJECT)
+    names = [entry["DashboardName"] for page in pages for entry in page["DashboardEntries"]]
+    ours = [name for name in names if inventory.ours(platform, name)]
+    yield _standing("CloudWatch", "dashboards", "cloudwatch_dashboard", len(ours))
     here = [{"Name": "Environment", "Value": platform.environment}]
     pages = client.get_paginator("list_metrics").paginate(Namespace=PROJECT, Dimensions=here)
     metrics = [metric for page in pages for metric in page["Metrics"]]

@@ -52,9 +52,9 @@ class Message:
         return self.code == JUDGED
 
 
-def stream(platform: Platform, pipeline: str = "weather_iot", name: str = "iot_firehose") -> Stream:
-    """Return the deployed delivery stream."""
-    stream_name = platform.pipelines[pipeline]["streams"][name]
+def stream(platform: Platform, pipeline: str | None = None, name: str | None = None) -> Stream:
+    """Return a deployed delivery stream, the only one if pipeline or short name is not given; raises NotOne."""
+    stream_name = platform.part("streams", name, pipeline)
     answer = platform.client("firehose").describe_delivery_stream(DeliveryStreamName=stream_name)
     destination = answer["DeliveryStreamDescription"]["Destinations"][0]["ExtendedS3DestinationDescription"]
     bucket = destination["BucketARN"].rpartition(":")[2]

@@ -11,10 +11,10 @@ from typing import Any
 
 import boto3
 from py4j.java_gateway import JavaPackage
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from lake.contract import model
-from lake.core.errors import sentence
+from lake.core.errors import ContractError, sentence
 from lake.core.s3 import Location, Storage
 from lake.operations import registry
 from lake.operations.arguments import answer_key
@@ -56,9 +56,11 @@ class Order:
 class Job:
     """One run of a Glue job. Datasets are independent: one that fails does not stop the others."""
 
-    def __init__(self, context: SparkRunContext, order: Order) -> None:
+    def __init__(self, context: SparkRunContext, order: Order, written: Sequence[str] = ()) -> None:
+        """``written`` names what the job writes, quarantine twins and other tables included."""
         self.lake = context
         self._order = order
+        self._written = written
         self._failures: dict[str, Exception] = {}
         self._done: dict[str, list[dict[str, Any]]] = {}
 
@@ -73,7 +75,8 @@ class Job:
             raise OperationUnknown(f"this job does nothing but {only}; it was asked for {options.operation}")
         logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("lake").setLevel(logging.INFO)
-        uris = {**json.loads(options.reads), **json.loads(options.writes)}
+        writes = json.loads(options.writes)
+        uris = {**json.loads(options.reads), **writes}
         context = SparkRunContext(
             spark=spark_session(),
             storage=Storage(boto3.client("s3")),
@@ -87,7 +90,24 @@ class Job:
             code_version=options.code_version,
             now=_now,
         )
-        return Job(context, Order(options.operation, json.loads(options.operation_arguments)))
+        return Job(context, Order(options.operation, json.loads(options.operation_arguments)), tuple(writes))
+
+    def datasets(self) -> list[str]:
+        """Return the datasets that the job makes: those it writes whose contract names a source."""
+        contracts = {path.stem for path in model.files()}
+        return [name for name in self._written if name in contracts and model.load(name).source]
+
+    def run_each(self, transformations: Mapping[str, Transformation]) -> None:
+        """Perform the job's operation on each dataset that it makes, those with a transformation first.
+
+        A dataset without one keeps the fields that its source has. Raises ContractError when there is a transformation
+        of a dataset that the job does not make.
+        """
+        made = self.datasets()
+        if unknown := sorted(transformations.keys() - set(made)):
+            raise ContractError(f"the job has a transformation of {', '.join(unknown)}; it makes {', '.join(made)}")
+        for dataset in dict.fromkeys((*transformations, *made)):
+            self.run(dataset, transformations.get(dataset, _unchanged))
 
     def run(self, dataset: str, transformation: Transformation) -> None:
         """Perform the job's operation on one dataset: a refresh, unless the arguments name another one."""
@@ -115,6 +135,10 @@ class Job:
             rows = [row for rows in self._done.values() for row in rows]
             key = answer_key(self.lake.staging.prefix, self._order.arguments["answer"])
             self.lake.storage.put(self.lake.staging.bucket, key, json.dumps(rows).encode())
+
+
+def _unchanged(raw: DataFrame) -> DataFrame:
+    return raw
 
 
 def spark_session() -> SparkSession:

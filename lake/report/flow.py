@@ -73,9 +73,9 @@ def flow(
 ) -> Flow:
     """Draw hops and datasets together: one lane for each curated dataset, what feeds it in the same lane.
 
-    ``records`` are of every table, quarantine twins included; ``states`` are the datasets' freshness.
+    ``records`` are of every table to be drawn, quarantine twins included; ``states`` are the datasets' freshness.
     """
-    drawn = _by_source()
+    drawn = [loaded for loaded in _by_source() if loaded.name in records]
     lanes = _lanes(drawn)
     nodes = [*_hop_nodes(hops, lanes), *_dataset_nodes(drawn, datasets, records, states, lanes)]
     every = tuple(range(max(len(drawn), 1)))
@@ -160,4 +160,4 @@ def _edges(hops: Hops, known: set[str]) -> Iterator[tuple[str, str]]:
         yield from ((hop.name, end) for end in hop.feeds if end in known)
         yield from ((start, hop.name) for start in hops.reads.get(hop.name, ()) if start in known)
     for name in inventory.curated():
-        yield from ((end, QUERY) for end in (name, model.load(name).quarantine().name))
+        yield from ((end, QUERY) for end in (name, model.load(name).quarantine().name) if end in known)

@@ -13,6 +13,7 @@ import markupsafe
 from lake.contract import model
 from lake.environment import inventory
 from lake.environment.alarms import Change
+from lake.environment.alarms import page as runbook_page
 from lake.environment.cost import caveat
 from lake.environment.deployment import PROJECT, Platform
 from lake.environment.health import text
@@ -24,6 +25,7 @@ from lake.report.model import Report
 _RUNS = 20
 _CHANGES = 40
 _CENT = 0.005
+_RUNBOOK = runbook_page(None)
 _RATIO_ALARM = "quarantine-ratio"
 _STATES = {"ALARM": "bad", "OK": "ok", "fresh": "ok", "stale": "bad", "COMMITTED": "ok", "FAILED": "bad"}
 
@@ -38,12 +40,12 @@ def write(platform: Platform, output: Path, runbook: str = "") -> dict[str, str]
 
 def _runbook(output: Path) -> str:
     """The way from the page to RUNBOOK.md: beside it in a checkout, wherever the page goes."""
-    here = Path(__file__).parents[2] / "RUNBOOK.md"
+    here = Path(__file__).parents[2] / _RUNBOOK
     return os.path.relpath(here, output.absolute().parent) if here.exists() else here.name
 
 
 def rendered(report: Report, runbook: str) -> str:
-    """The page; ``runbook`` is the address of RUNBOOK.md, to which the section is added."""
+    """The page; ``runbook`` is the address of RUNBOOK.md, beside which the pages of the pipelines are."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lake.report", "."),
         autoescape=True,
@@ -53,8 +55,9 @@ def rendered(report: Report, runbook: str) -> str:
     )
     environment.filters |= {"duration": _duration, "moment": _moment, "size": size, "usd": _usd, "tone": _tone}
     environment.filters |= {"breakable": _breakable, "short": _short}
+    beside = runbook.removesuffix(_RUNBOOK)
     page = environment.get_template("page.html.jinja")
-    return page.render(report=report, runbook=runbook, style=_style(), **_derived(report)) + "\n"
+    return page.render(report=report, beside=beside, style=_style(), **_derived(report)) + "\n"
 
 
 def _style() -> str:
@@ -108,7 +111,8 @@ def _curves(report: Report) -> dict[str, dict[str, charts.Curve]]:
 
 def _ratio_limits(report: Report) -> dict[str, float]:
     """Return the threshold of the quarantine ratio's alarm for each dataset."""
-    limits = [alarm.threshold for alarm in report.state.alarms.value or [] if alarm.section == _RATIO_ALARM]
+    alarms = report.state.alarms.value or []
+    limits = [alarm.threshold for alarm in alarms if alarm.section.endswith(_RATIO_ALARM)]
     return {name: limit for name in report.ratios.value or {} for limit in limits}
 
 

@@ -1,5 +1,6 @@
-"""The whole lake on this machine: start AWS, deploy dev, run the pipeline on recorded input, ask, and show the numbers.
+"""The whole lake on this machine: start AWS, deploy dev, run each pipeline on recorded input, show the numbers.
 
+With --pipeline one pipeline alone. One without a module in demos/ is deployed and reported, and does nothing by itself.
 Runs again without harm and without change. Leaves AWS running; `make down` stops it.
 """
 
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +22,10 @@ from rich.markup import escape
 from lake.cli.output import show
 from lake.core.errors import LakeError
 from lake.environment import alarms, deployment
-from scripts.demo import flow
+from lake.environment.deployment import Platform
+from scripts import roots
+from scripts.demo import catalogue, flow
+from scripts.demo.pipeline import DemoFailed, Pipeline
 
 REPOSITORY = Path(__file__).parents[2]
 BUILD = REPOSITORY / "build" / "demo"
@@ -32,55 +37,58 @@ _progress: list[Callable[[str], None]] = []
 
 def main() -> int:
     """Command line; 0 when everything worked and the numbers add up."""
-    argparse.ArgumentParser(prog="make demo", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--pipeline", choices=roots.pipelines(), help="this one alone (make: PIPELINE=…)")
+    chosen = parser.parse_args().pipeline
+    pipelines = [chosen] if chosen else roots.pipelines()
     BUILD.mkdir(parents=True, exist_ok=True)
     try:
-        deploy()
-        show_result(run_pipeline())
-    except (flow.DemoFailed, LakeError, BotoCoreError, ClientError) as error:
+        deploy([roots.PLATFORM, chosen] if chosen else [])
+        show_result(run_pipelines(pipelines))
+    except (DemoFailed, LakeError, BotoCoreError, ClientError) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def deploy() -> None:
-    """AWS on this machine, with the platform in it."""
+def deploy(chosen: list[str]) -> None:
+    """Start AWS on this machine and deploy the ``chosen`` roots to it, all when none is chosen."""
     _step("Start AWS on this machine", lambda: _command("up", [sys.executable, "-m", "localaws", "up"]))
     os.environ.update(_environment())
     _step("Build functions and wheel", lambda: _command("build", [sys.executable, "scripts/build.py"]))
     _step("Make the Terraform state", lambda: _command("bootstrap", ["bash", "terraform/bootstrap.sh"]))
     apply = [sys.executable, "-m", "scripts.terraform", "apply", "--env", "dev"]
-    _step("terraform apply (dev)", lambda: _command("apply", apply))
+    if not chosen:
+        _step("terraform apply (dev)", lambda: _command("apply", apply))
+    for root in chosen:
+        alone = [*apply, "--pipeline", root]
+        _step(f"terraform apply (dev, {root})", partial(_command, f"apply-{root}", alone))
 
 
-def run_pipeline() -> dict[str, Any]:
-    """Everything from the sources to the analysts; returns the summary."""
+def run_pipelines(pipelines: list[str]) -> dict[str, Any]:
+    """Everything from the sources to the analysts, one pipeline after the other; returns the summary."""
     lake = deployment.load("dev")
-    weather = _step("Ingest weather (recorded Open-Meteo answers)", lambda: flow.ingest(lake))
-    messages = _step("Send an hour of sensor messages", lambda: flow.generate(lake))
-    _step("Write a broken file by hand", lambda: flow.put_broken_record(lake))
-    _step(
-        "Deliver what the stream has buffered", lambda: _command("flush", [sys.executable, "-m", "localaws", "flush"])
-    )
-    seconds = _step("Transform (PySpark)", lambda: flow.transform(lake, lambda state: _show_progress([state])))
-    answers = _step("Ask Athena", lambda: flow.answers(lake))
+    ran = {name: _run_pipeline(lake, name) for name in pipelines}
     _step("Draw the lake on one page", lambda: flow.draw(lake, BUILD / "report.html"))
     return {
         "environment": "dev",
-        "ingested": weather,
-        "messages_sent": messages,
-        "transform_seconds": seconds,
-        "hops": _step("Count every hop", lambda: flow.hops(lake)),
-        "counts": flow.counts(lake),
-        "content": flow.content(lake),
+        "pipelines": ran,
+        "hops": _step("Count every hop", lambda: flow.hops(lake, pipelines)),
+        "counts": flow.counts(lake, pipelines),
+        "content": flow.content(lake, pipelines),
         "alarms": [
             {"alarm": alarm.name, "state": alarm.state, "reason": alarm.reason} for alarm in alarms.current(lake)
         ],
-        "answers": {
-            question: {"columns": answer.columns, "rows": answer.rows, "bytes_scanned": answer.bytes_scanned}
-            for question, answer in answers.items()
-        },
     }
+
+
+def _run_pipeline(lake: Platform, name: str) -> dict[str, Any]:
+    """Run the steps of a pipeline's demo and ask its questions; returns what each has returned."""
+    demo, pipeline = catalogue.demo(name), Pipeline(lake, name, lambda state: _show_progress([state]))
+    steps = {step.title: _step(step.title, partial(step.work, pipeline)) for step in demo.steps}
+    if not demo.questions:
+        return {"steps": steps, "answers": {}}
+    return {"steps": steps, "answers": _step("Ask Athena", lambda: flow.answers(lake, demo.questions))}
 
 
 def show_result(summary: dict[str, Any]) -> None:
@@ -89,12 +97,13 @@ def show_result(summary: dict[str, Any]) -> None:
     console.print()
     show(summary["hops"], as_json=False, title="Objects and records")
     show(summary["counts"], as_json=False, title="received = new + replaced + duplicate + quarantined")
-    for question, answer in summary["answers"].items():
-        rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
-        title = f"{question}: {len(rows)} rows, {answer['bytes_scanned']:,} bytes scanned"
-        show(rows[:8], as_json=False, title=title)
+    for pipeline in summary["pipelines"].values():
+        for question, answer in pipeline["answers"].items():
+            rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+            title = f"{question}: {len(rows)} rows, {answer['bytes_scanned']:,} bytes scanned"
+            show(rows[:8], as_json=False, title=title)
     show(summary["alarms"], as_json=False, title="Alarms")
-    print(_NEXT)
+    print(_NEXT.format(dataset=next(iter(summary["content"]), "DATASET")))
 
 
 _NEXT = """
@@ -106,7 +115,7 @@ AWS runs on this machine until 'make down'. What to try next:
   lake status
   lake cost
   lake query "SELECT * FROM pipeline_runs"
-  lake quarantine list curated_weather
+  lake quarantine list {dataset}
   aws s3 ls --recursive s3://aws-datalake-platform-dev-datalake/curated/
   lake local advance 1h        the schedules of an hour run now"""
 
@@ -136,7 +145,7 @@ def _command(name: str, command: list[str]) -> None:
     if process.returncode:
         tail = "\n".join(_lines(log)[-25:])
         where = log.relative_to(REPOSITORY)
-        raise flow.DemoFailed(f"'{name}' ended with {process.returncode}; the end of {where}:\n{tail}")
+        raise DemoFailed(f"'{name}' ended with {process.returncode}; the end of {where}:\n{tail}")
 
 
 def _runs(process: subprocess.Popen[bytes]) -> bool:

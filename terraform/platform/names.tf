@@ -16,6 +16,7 @@ locals {
     region           = var.region
     account_id       = local.account_id
     naming           = local.naming
+    runbook          = "RUNBOOK.md#%s"
     bucket           = module.lake_bucket.bucket.name
     bucket_arn       = module.lake_bucket.bucket.arn
     key_arn          = aws_kms_key.lake.arn

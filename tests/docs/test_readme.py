@@ -8,7 +8,10 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ["README.md", "RUNBOOK.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/data.md", "docs/traps.md"]
+DOCUMENTS = [
+    *("README.md", "RUNBOOK.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/data.md", "docs/traps.md"),
+    *sorted(str(page.relative_to(REPOSITORY)) for page in (REPOSITORY / "docs/runbooks").glob("*.md")),
+]
 
 
 def tracked() -> list[str]:

@@ -31,7 +31,7 @@ KNOWN_PROPERTIES = {"freshness", "retention"}
 # Objects in the ledger and runs: the states that code writes with capital letters.
 # First words after which a reader does not know yet what the sentence is about.
 PRONOUNS = {"What", "Who", "Whose", "Whom", "Whether", "Which", "Where", "How", "That"}
-CODE = ("lake/", "lambdas/", "glue_jobs/", "scripts/", "simulators/", "drills/", "localaws/src/")
+CODE = ("lake/", "lambdas/", "glue_jobs/", "scripts/", "simulators/", "demos/", "drills/", "localaws/src/")
 STATES = re.compile(r'"status": "([A-Z]+)"')
 
 

@@ -37,8 +37,14 @@ def test_the_alarms_of_this_environment_come_with_those_first_that_ring() -> Non
 def test_an_alarm_says_what_it_means_where_to_look_and_since_when_in_utc() -> None:
     platform = answering("describe_alarms", [{"MetricAlarms": [entry("aws-datalake-platform-a-dev", "OK")]}])
     (alarm,) = alarms.current(platform)
-    assert (alarm.meaning, alarm.section) == ("Data is old.", "lock-age")
+    assert (alarm.meaning, alarm.link, alarm.section) == ("Data is old.", "RUNBOOK.md#lock-age", "lock-age")
     assert f"{alarm.since:%Y-%m-%d %H:%M}" == "2026-11-21 12:00"
+
+
+def test_what_is_no_link_to_a_page_of_the_runbook_is_none() -> None:
+    by_hand = {**entry("aws-datalake-platform-a-dev", "OK"), "AlarmDescription": "Old. What to do: javascript:alert(1)"}
+    (alarm,) = alarms.current(answering("describe_alarms", [{"MetricAlarms": [by_hand]}]))
+    assert (alarm.meaning, alarm.link, alarm.section) == ("Old.", "", "")
 
 
 def change(name: str, before: str, after: str, hours: int) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_status_with_an_alarm_ends_with_1_and_names_the_section(lake: dict[str, 
     code, out, _ = run("status")
     assert code == 1
     (line,) = [line for line in out.splitlines() if line.startswith("quarantine-ratio is in ALARM")]
-    assert line.endswith("\tRUNBOOK.md#quarantine-ratio")
+    assert line.endswith("\tdocs/runbooks/weather_iot.md#quarantine-ratio")
 
 
 def test_status_as_json_has_the_problems_too(lake: dict[str, Any]) -> None:

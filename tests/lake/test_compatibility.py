@@ -8,7 +8,8 @@ import pytest
 from lake.contract import compatibility, model
 from lake.contract.model import Column, Contract
 
-ALL = {loaded.name: loaded for loaded in map(model.read, model.files())}
+NAMES = ("raw_iot_sensors", "curated_sensor_readings", "raw_weather", "curated_weather", "pipeline_runs", "quarantine")
+ALL = {name: model.load(name) for name in NAMES}
 RAW, CURATED = ALL["raw_iot_sensors"], ALL["curated_sensor_readings"]
 
 
@@ -87,3 +88,11 @@ def test_the_refusal_names_who_is_broken_and_what_to_do() -> None:
 def test_a_dataset_that_goes_is_refused() -> None:
     (breach,) = compatibility.breaches(ALL, {name: kept for name, kept in ALL.items() if name != CURATED.name})
     assert (breach.dataset, breach.changes, breach.after) == (CURATED.name, ("the dataset is gone",), "none")
+
+
+def test_a_dataset_that_was_deployed_as_retired_may_go_and_any_other_says_how() -> None:
+    left = {name: loaded for name, loaded in ALL.items() if name != CURATED.name}
+    retired = {**ALL, CURATED.name: replace(CURATED, status="retired")}
+    assert compatibility.breaches(ALL, retired) == compatibility.breaches(retired, left) == []
+    (breach,) = compatibility.breaches(ALL, left)
+    assert breach.sentence().endswith("Undo the change, or tell them and deploy it with status retired first.")

@@ -86,7 +86,7 @@ def test_a_contract_with_an_unknown_word_or_without_something_is_refused_by_both
     document = CONTRACTS[name]
     changes = [*with_unknown_words(document), *with_something_missing(document)]
     verdicts = [(what, refusal(changed), VALIDATOR.is_valid(changed)) for what, changed in changes]
-    assert sum(bool(refused) for _, refused, _ in verdicts) > 50
+    assert sum(bool(refused) for _, refused, _ in verdicts) > 20 + 4 * len(document["schema"][0]["properties"])
     syntax = [verdict for verdict in verdicts if not any(words in verdict[1] for words in ABOUT_MEANING)]
     assert [(what, refused) for what, refused, is_valid in syntax if bool(refused) == is_valid] == []
 
@@ -95,7 +95,7 @@ def test_a_contract_with_an_unknown_word_or_without_something_is_refused_by_both
 def test_a_contract_with_another_word_that_the_loader_refuses_is_refused_by_the_schema_too(name: str) -> None:
     verdicts = [(what, refusal(changed), changed) for what, changed in with_other_words(CONTRACTS[name])]
     refused = [verdict for verdict in verdicts if verdict[1] and not any(word in verdict[1] for word in ABOUT_MEANING)]
-    assert len(refused) > 10
+    assert len(refused) > 5
     assert [(what, why) for what, why, changed in refused if VALIDATOR.is_valid(changed)] == []
 
 

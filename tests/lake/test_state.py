@@ -18,8 +18,15 @@ from lake.environment.partial_results import Part, read
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)
 WELL = Dataset(model.load("curated_weather"), 28, 1000, NOW, NOW - timedelta(hours=1), RUN)
+PAGE = "docs/runbooks/weather_iot.md"
 QUIET = Alarm(
-    "aws-datalake-platform-lock-age-dev", "lock-age", "OK", NOW, "quiet", "A lock is old. What to do: …", 7200
+    "aws-datalake-platform-lock-age-dev",
+    "RUNBOOK.md#lock-age",
+    "OK",
+    NOW,
+    "quiet",
+    "A lock is old. What to do: …",
+    7200,
 )
 
 
@@ -34,7 +41,7 @@ def test_nothing_is_said_of_a_lake_that_is_well() -> None:
 def test_an_alarm_that_rings_is_a_problem_with_its_section() -> None:
     (problem,) = health.problems(seen(WELL, alarms=(QUIET, replace(QUIET, state="ALARM"))))
     assert problem.text == "lock-age is in ALARM since 11-21 12:00. A lock is old."
-    assert problem.section == "lock-age"
+    assert problem.link == "RUNBOOK.md#lock-age"
 
 
 @pytest.mark.parametrize(
@@ -63,11 +70,35 @@ def test_a_last_run_that_failed_is_a_problem_with_its_reason() -> None:
 
 
 def test_records_that_became_nothing_are_a_problem() -> None:
-    (problem,) = health.problems(seen(replace(WELL, last_run=replace(RUN, new=739))))
-    assert (problem.text, problem.section) == (
-        "Records unaccounted for in the last run of curated_weather: 1.",
-        "conservation",
-    )
+    lost, alarm = replace(WELL, last_run=replace(RUN, new=739)), replace(QUIET, link=f"{PAGE}#conservation")
+    (problem,) = health.problems(seen(lost, alarms=(alarm,)))
+    said = "Records unaccounted for in the last run of curated_weather: 1."
+    assert (problem.text, problem.link) == (said, alarm.link)
+
+
+@pytest.mark.parametrize(
+    ("links", "chosen"),
+    [
+        (("docs/runbooks/other.md#other-conservation", f"{PAGE}#weather-conservation"), 1),
+        (("docs/runbooks/other.md#conservation", "RUNBOOK.md#conservation"), None),
+        ((f"{PAGE}#one-conservation", f"{PAGE}#two-conservation"), None),
+        ((f"{PAGE}#preconservation",), None),
+    ],
+)
+def test_a_problem_of_a_dataset_leads_to_the_one_section_of_its_pipeline(
+    links: tuple[str, ...], chosen: int | None
+) -> None:
+    lost, alarms = replace(WELL, last_run=replace(RUN, new=739)), (replace(QUIET, link=link) for link in links)
+    (problem,) = health.problems(seen(lost, alarms=tuple(alarms)))
+    assert problem.link == ("" if chosen is None else links[chosen])
+
+
+def test_a_dataset_that_its_alarm_has_reported_is_not_reported_again() -> None:
+    stale = replace(WELL, current_to=NOW - timedelta(hours=3))
+    ringing = replace(QUIET, state="ALARM", link=f"{PAGE}#curated-weather-freshness")
+    assert len(health.problems(seen(stale, alarms=(ringing,)))) == 1
+    assert len(health.problems(seen(stale, alarms=(replace(ringing, state="OK"),)))) == 1
+    assert len(health.problems(seen(stale, alarms=(replace(ringing, link="RUNBOOK.md#lock-age"),)))) == 2
 
 
 def test_a_part_that_cannot_be_read_is_a_problem_and_the_other_is_still_seen() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from drills import runbook
 from lake.contract import model
 from lake.environment import cost
 from lake.environment.alarms import Alarm, Change
@@ -17,6 +18,7 @@ from lake.report import flow
 from lake.report.flow import Hop, Hops
 from lake.report.model import Flow, Reason, Report
 
+RUNBOOK = runbook.load()
 NOW = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
 HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=alert(1)>'
 RAW, CURATED = ("raw_iot_sensors", "raw_weather"), ("curated_sensor_readings", "curated_weather")
@@ -120,9 +122,9 @@ def _alarms() -> list[Alarm]:
     }
     found = [
         Alarm(
-            f"aws-datalake-platform-{short}-dev", short, "ALARM" if short in since else "OK",
+            f"aws-datalake-platform-{short}-dev", RUNBOOK.sections[short].link, "ALARM" if short in since else "OK",
             since.get(short, NOW - timedelta(days=9)), f"Threshold Crossed: [0.0833] > {HOSTILE}",
-            f"Something about {short} is wrong. What to do: RUNBOOK.md#{short}", 0.05,
+            f"Something about {short} is wrong. What to do: {RUNBOOK.sections[short].link}", 0.05,
         )
         for short in SHORT
     ]  # fmt: skip

@@ -82,8 +82,9 @@ def test_a_lake_without_data_is_not_called_well_fed() -> None:
 
 def test_what_needs_attention_leads_to_its_section_of_the_runbook() -> None:
     text = draw(sample.busy())
-    links = set(re.findall(r'href="https://example.com/RUNBOOK.md#([^"]+)"', text))
-    assert {"quarantine-ratio", "curated-sensor-readings-freshness"} <= links
+    links = set(re.findall(r'href="https://example.com/([^"]+)"', text))
+    rings = [sample.RUNBOOK.sections[name].link for name in ("quarantine-ratio", "curated-sensor-readings-freshness")]
+    assert set(rings) <= links
     assert "2 things need attention" in text
 
 

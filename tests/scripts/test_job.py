@@ -1,5 +1,6 @@
 """`make job`: the script of the working tree with the arguments of the deployed job."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,7 +22,7 @@ def platform() -> Platform:
 
 
 def test_a_job_is_found_by_the_name_of_its_script() -> None:
-    assert job.script("transform", None) == job.JOBS / "weather_iot/transform.py"
+    assert job.script("erase", None) == job.JOBS / "weather_iot/erase.py"
 
 
 def test_a_job_that_is_not_there_is_an_error_that_names_those_that_are() -> None:
@@ -29,6 +30,18 @@ def test_a_job_that_is_not_there_is_an_error_that_names_those_that_are() -> None
         job.script("tranform", None)
     with pytest.raises(job.JobError, match="no job is called transform"):
         job.script("transform", "another_pipeline")
+
+
+def test_without_a_name_it_is_the_only_job_or_the_answer_says_which_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders/load.py").touch()
+    monkeypatch.setattr(job, "JOBS", tmp_path)
+    assert job.script(None, None) == tmp_path / "orders/load.py"
+    (tmp_path / "orders/erase.py").touch()
+    with pytest.raises(job.JobError, match="which job; there are erase of orders, load of orders; say JOB="):
+        job.script(None, None)
 
 
 @pytest.mark.parametrize(("short", "name"), [("transform", "project-transform-dev"), ("erase", "project-erase-dev")])

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from lake.contract import model
+from lake.contract.model import Contract
 from scripts import build, roots
 from scripts.terraform import terraform_environment
 
 REPOSITORY = Path(__file__).parents[2]
+FIRST = "weather_iot"
 Resources = dict[str, dict[str, Any]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PLANTED_KEY = """
@@ -116,6 +119,17 @@ def platform(tree: Path, terraform: Run, platform_test: str) -> Resources:
         of_pipeline = state_of(pipeline_test(tree / "terraform/pipelines" / name, terraform, parameter))
         found |= {f"{name}: {address}": values for address, values in of_pipeline.items()}
     return found
+
+
+@pytest.fixture(scope="session")
+def first(platform: Resources) -> Resources:
+    """What of ``platform`` belongs to the platform itself and to weather_iot: tests list it by name."""
+    return {address: values for address, values in platform.items() if address.partition(": ")[0] in (address, FIRST)}
+
+
+def contracts(pipeline: str = "*") -> list[Contract]:
+    """The contracts of a pipeline, as the loader reads them; of all and the platform when none is named."""
+    return [model.read(path) for path in sorted((REPOSITORY / "contracts").glob(f"{pipeline}/*.yaml"))]
 
 
 def mocked_apply(folder: Path, terraform: Run, *options: str) -> str:

@@ -1,12 +1,19 @@
 """Alarms: each on a metric that has data, each heard of both ways, each with a section in the runbook."""
 
+import json
 from typing import Any
 
 import pytest
 
+from drills import catalogue as drills
+from drills import runbook
+from lake.environment.alarms import page
+from scripts import roots
+from tests.drills.test_runbook import WITHOUT_ALARM
 from tests.metric_catalogue import catalogue, metric
 from tests.terraform.conftest import Resources
 
+RUNBOOK = runbook.load()
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 # Short name => metric, statistic, comparison, threshold.
 ALARMS = {
@@ -38,14 +45,19 @@ ALARMS = {
 
 @pytest.fixture(scope="module")
 def alarms(platform: Resources) -> dict[str, dict[str, Any]]:
-    """Short name => values of every alarm."""
-    found = [values for values in platform.values() if values["resource_type"] == "aws_cloudwatch_metric_alarm"]
+    """Short name => values of every alarm, and its root: the pipeline, or the platform."""
+    found = [
+        {**values, "root": address.partition(": ")[0] if ": " in address else roots.PLATFORM}
+        for address, values in platform.items()
+        if values["resource_type"] == "aws_cloudwatch_metric_alarm"
+    ]
     return {alarm["alarm_name"].removeprefix("lake-").removesuffix("-test"): alarm for alarm in found}
 
 
-def test_the_alarms_are_these(alarms: dict[str, dict[str, Any]]) -> None:
+def test_the_alarms_of_the_platform_and_of_weather_iot_are_these(alarms: dict[str, dict[str, Any]]) -> None:
     names = ("metric_name", "statistic", "comparison_operator", "threshold")
-    assert {name: tuple(alarm[word] for word in names) for name, alarm in alarms.items()} == ALARMS
+    listed = {name: alarm for name, alarm in alarms.items() if alarm["root"] in (roots.PLATFORM, "weather_iot")}
+    assert {name: tuple(alarm[word] for word in names) for name, alarm in listed.items()} == ALARMS
 
 
 def test_every_alarm_watches_a_metric_that_has_data(alarms: dict[str, dict[str, Any]]) -> None:
@@ -61,7 +73,7 @@ def test_every_dimension_is_something_that_there_is(platform: Resources, alarms:
         for word in ("name", "function_name")
         if isinstance(values.get(word), str)
     }
-    ours = {"test", "weather_iot"}
+    ours = {"test", *roots.pipelines()}
     named = {value for alarm in alarms.values() for value in alarm["dimensions"].values()}
     assert named - deployed - ours == set()
 
@@ -73,10 +85,33 @@ def test_every_alarm_tells_the_topic_when_it_fires_and_when_it_is_over(
     assert {name for name, a in alarms.items() if not a["alarm_actions"] == a["ok_actions"] == topic} == set()
 
 
+def test_every_alarm_has_a_section_on_the_page_of_its_root_and_every_section_an_alarm(
+    alarms: dict[str, dict[str, Any]],
+) -> None:
+    told = [section for section in RUNBOOK.sections.values() if not section.text.lstrip().startswith(WITHOUT_ALARM)]
+    assert len(told) > 20
+    assert {section.name: section.page for section in told} == {
+        name: page(None if alarm["root"] == roots.PLATFORM else alarm["root"]) for name, alarm in alarms.items()
+    }
+
+
 def test_every_alarm_leads_to_its_section_of_the_runbook(alarms: dict[str, dict[str, Any]]) -> None:
-    assert {
-        name for name, a in alarms.items() if not a["alarm_description"].endswith(f" What to do: RUNBOOK.md#{name}")
-    } == set()
+    ends = {name: f" What to do: {RUNBOOK.sections[name].link}" for name in alarms}
+    assert {name for name, alarm in alarms.items() if not alarm["alarm_description"].endswith(ends[name])} == set()
+
+
+def test_every_mail_about_a_run_leads_to_a_section(platform: Resources) -> None:
+    targets = [values for values in platform.values() if values["resource_type"] == "aws_cloudwatch_event_target"]
+    mails = [target["input_transformer"][0]["input_template"] for target in targets if target["input_transformer"]]
+    links = {
+        json.loads(line.partition(": ")[2]) for mail in mails for line in mail.splitlines() if "what to do" in line
+    }
+    assert len(links) > 0
+    assert links - {section.link for section in RUNBOOK.sections.values()} == set()
+
+
+def test_every_alarm_fires_in_a_drill(alarms: dict[str, dict[str, Any]]) -> None:
+    assert {alarm for drill in drills.drills().values() for alarm in drill.alarms} == set(alarms)
 
 
 def test_every_alarm_says_what_missing_data_means_and_only_a_heartbeat_must_not_stop(

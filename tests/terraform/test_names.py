@@ -61,7 +61,8 @@ def second(tree: Path, terraform: Run, platform: Resources, tmp_path_factory: py
     shutil.copytree(tree, copy, ignore=shutil.ignore_patterns(".terraform"))
     for folder in ("contracts", "glue_jobs", "terraform/pipelines", "build/artifacts"):
         shutil.copytree(copy / folder / "weather_iot", copy / folder / "second_one")
-    words = ("weather", "iot_sensors", "sensor_readings", "iot-sensors", "sensor-readings")
+    names = [path.stem.partition("_")[2] for path in (copy / "contracts/second_one").glob("*.yaml")]
+    words = [*names, *(name.replace("_", "-") for name in names if "_" in name)]
     for path in (copy / "contracts/second_one").glob("*.yaml"):
         text = path.read_text().replace("weather_iot", "second_one")
         for word in words:
@@ -77,7 +78,7 @@ def second(tree: Path, terraform: Run, platform: Resources, tmp_path_factory: py
     root = copy / "terraform/pipelines/second_one"
     for path in root.glob("*.tf"):
         text = path.read_text().replace("  named_without_pipeline = true\n", "")
-        for word in words[:3]:
+        for word in names:
             text = text.replace(f"raw_{word}", f"raw_second_{word}").replace(
                 f"curated_{word}", f"curated_second_{word}"
             )

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.terraform.conftest import Resources
+from tests.terraform.conftest import FIRST, Resources, contracts
 
 LAKE = "arn:aws:s3:::lake-test-datalake"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 # Action => why it cannot be limited to a resource.
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
 
-DATASETS = ("curated_sensor_readings", "curated_weather", "raw_iot_sensors", "raw_weather")
-TWINS = ("quarantine_curated_sensor_readings", "quarantine_curated_weather")
+DATASETS = tuple(loaded.name for loaded in contracts(FIRST))
+TWINS = tuple(loaded.quarantine().name for loaded in contracts(FIRST) if loaded.source)
 # Roles that people assume, not services.
 OF_PEOPLE = ("aws_iam_role.quarantine_repair",)
 
@@ -154,9 +154,9 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
     assert allowed(platform, role, action, resource) is expected
 
 
-def test_no_role_has_a_wildcard_without_a_reason(platform: Resources) -> None:
+def test_no_role_has_a_wildcard_without_a_reason(platform: Resources, first: Resources) -> None:
+    assert len(documents(first, "aws_iam_role_policy")) == 13
     roles = documents(platform, "aws_iam_role_policy")
-    assert len(roles) == 13
     for address, granted in roles.items():
         for statement in granted:
             assert not [action for action in statement["Action"] if "*" in action], address
@@ -196,16 +196,17 @@ def test_a_role_of_people_is_assumed_by_who_the_account_lets(platform: Resources
         assert trust["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
 
 
-def test_who_repairs_writes_nothing_but_audits_into_the_ledger(platform: Resources) -> None:
-    (audit,) = (granted for granted in statements(platform, REPAIR) if "dynamodb:PutItem" in granted["Action"])
+def test_who_repairs_writes_nothing_but_audits_into_the_ledger(first: Resources) -> None:
+    (audit,) = (granted for granted in statements(first, REPAIR) if "dynamodb:PutItem" in granted["Action"])
     keys = [f"audit#{name}" for name in DATASETS]
     assert audit["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
 
 
-def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(platform: Resources) -> None:
+def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(first: Resources) -> None:
+    assert {"curated_weather", "raw_iot_sensors", "quarantine_curated_weather"} < {*DATASETS, *TWINS}
     own = {f"{kind}#{name}" for kind in ("dataset", "audit") for name in (*DATASETS, *TWINS, "pipeline_runs")}
     for role in (TRANSFORM, ERASE, REPAIR):
-        for granted in statements(platform, role):
+        for granted in statements(first, role):
             if any(action.startswith("dynamodb:") for action in granted["Action"]):
                 (keys,) = (of["dynamodb:LeadingKeys"] for of in granted["Condition"].values())
                 assert set(keys) <= own | {"stream#lake-iot-firehose-test"}, (role, granted)

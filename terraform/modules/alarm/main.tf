@@ -6,7 +6,7 @@ locals {
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_name        = local.name
-  alarm_description = "${var.description} What to do: RUNBOOK.md#${var.name}"
+  alarm_description = "${var.description} What to do: ${format(var.platform.runbook, var.name)}"
 
   namespace   = var.metric.namespace
   metric_name = var.metric.name

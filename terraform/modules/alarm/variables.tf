@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Short name; also the heading of its section in RUNBOOK.md."
+  description = "Short name; its section of the runbook is called like the alarm."
   type        = string
 }
 
@@ -26,5 +26,5 @@ variable "evaluation" {
 
 variable "platform" {
   description = "What the platform gives."
-  type        = object({ naming = string, topic_arn = string })
+  type        = object({ naming = string, runbook = string, topic_arn = string })
 }

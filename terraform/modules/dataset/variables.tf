@@ -1,5 +1,5 @@
 variable "contract" {
-  description = "Path of the contract, for example contracts/weather_iot/raw_weather.yaml."
+  description = "Path of the contract, contracts/<pipeline>/<dataset>.yaml."
   type        = string
 }
 

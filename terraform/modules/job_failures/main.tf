@@ -32,7 +32,7 @@ resource "aws_cloudwatch_event_target" "this" {
         "reason": <reason>,
         "run": <run>,
         "time": <time>,
-        "what to do": "RUNBOOK.md#${var.name}"
+        "what to do": "${format(var.platform.runbook, var.name)}"
       }
     EOT
   }

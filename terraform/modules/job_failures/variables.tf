@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Short name of the rule; also the heading of its section in RUNBOOK.md."
+  description = "Short name of the rule and of its alarm, whose section of the runbook the mail links to."
   type        = string
 }
 
@@ -10,5 +10,5 @@ variable "job" {
 
 variable "platform" {
   description = "What the platform gives."
-  type        = object({ naming = string, topic_arn = string, dead_letters_arn = string })
+  type        = object({ naming = string, runbook = string, topic_arn = string, dead_letters_arn = string })
 }

@@ -3,6 +3,7 @@ output "platform" {
   value = merge(local._platform, {
     pipeline   = var.pipeline
     naming     = "${var.project}-${local._infix}%s-${var.environment}"
+    runbook    = "docs/runbooks/${var.pipeline}.md#${local._infix}%s"
     bucket     = local._platform.lake_bucket
     bucket_arn = "arn:aws:s3:::${local._platform.lake_bucket}"
     topic_arn  = local._platform.alerts

@@ -1,4 +1,9 @@
-# raw -> curated, and quarantine for what breaks a rule.
+# raw -> curated, and quarantine for what breaks a rule. A contract that names its source is made here.
+
+locals {
+  _made    = { for name, dataset in module.dataset : name => dataset.dataset if dataset.dataset.source != null }
+  _sources = toset([for dataset in local._made : dataset.source])
+}
 
 module "transform" {
   source          = "../../modules/glue_job"
@@ -7,15 +12,10 @@ module "transform" {
   platform        = local.platform
   timeout_minutes = var.transform_timeout_minutes
 
-  reads = {
-    raw_weather     = module.dataset["raw_weather"].dataset
-    raw_iot_sensors = module.dataset["raw_iot_sensors"].dataset
-  }
-  writes = {
-    curated_weather                    = module.dataset["curated_weather"].dataset
-    quarantine_curated_weather         = module.dataset["curated_weather"].dataset.quarantine
-    curated_sensor_readings            = module.dataset["curated_sensor_readings"].dataset
-    quarantine_curated_sensor_readings = module.dataset["curated_sensor_readings"].dataset.quarantine
-    pipeline_runs                      = local.platform.runs
-  }
+  reads = { for name in local._sources : name => module.dataset[name].dataset }
+  writes = merge(
+    local._made,
+    { for name, dataset in local._made : "quarantine_${name}" => dataset.quarantine },
+    { pipeline_runs = local.platform.runs },
+  )
 }

@@ -1,4 +1,4 @@
-# What people are told of. Each alarm has the section of its name in RUNBOOK.md.
+# What people are told of. Each alarm has the section of its name in docs/runbooks/weather_iot.md.
 
 locals {
   _stream = { namespace = "AWS/Firehose", dimensions = { DeliveryStreamName = module.iot_firehose.stream.name } }

@@ -16,8 +16,7 @@ locals {
     datasets  = { for name, dataset in module.dataset : name => dataset.dataset.uri }
     freshness = { for name, dataset in module.dataset : name => dataset.dataset.freshness_seconds
     if dataset.dataset.freshness_seconds != null }
-    alarms    = [for alarm in module.alarm : alarm.alarm.name]
-    dashboard = local.dashboard
+    alarms = [for alarm in module.alarm : alarm.alarm.name]
   }
 }
 
@@ -25,7 +24,7 @@ resource "aws_ssm_parameter" "pipeline" {
   name        = local.platform.registration
   description = "Names of the pipeline's parts, as JSON."
   type        = "String"
-  value       = jsonencode(local.registered)
+  value       = jsonencode(merge(local.registered, { dashboard = module.dashboard.dashboard.name }))
 }
 
 # Everything hangs on it: a test compares the list with what there is.
@@ -54,7 +53,7 @@ module "destroy_guard" {
 
 output "pipeline" {
   description = "Names of the pipeline's parts, and how many seconds old its datasets may get."
-  value       = local.registered
+  value       = merge(local.registered, { dashboard = module.dashboard.dashboard.name })
 }
 
 output "allow_destroy" {

@@ -1,25 +1,19 @@
-"""The platform, deployed once for the tests of a file, and the data that goes through it step by step."""
+"""The data that goes through the deployed lake step by step."""
 
 import json
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import Deployed, Invocation, restored, weather_record
+from drills.weather_iot import open_meteo
+from drills.weather_iot.open_meteo import weather_record
+from tests.pipelines.deployment import Deployed, Invocation
 
 MOMENT = "2025-06-01T12:00:00+00:00"
 BY_HAND = "raw/weather/date=2025-06-01/by_hand.json"
 PLANTED = "raw/iot-sensors/year=2025/month=06/day=01/planted.json"
 PARIS = "latitude=48.8566"
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """dev in a localaws of this file's own: no file sees what another one did to it. Deployed once for all files."""
-    with restored(tmp_path_factory.mktemp("deployed")) as deployed:
-        yield deployed
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +30,11 @@ def canary(deployed: Deployed) -> str:
 @pytest.fixture(scope="module")
 def partly_ingested(deployed: Deployed) -> Invocation:
     """The first ingestion of all: the API refuses Paris."""
-    deployed.break_open_meteo({"status": 400, "body": "{}", "times": 0, "match": PARIS})
+    deployed.break_simulator(open_meteo.SIMULATOR, {"status": 400, "body": "{}", "times": 0, "match": PARIS})
     try:
         return deployed.invoke("batch_ingest", {})
     finally:
-        deployed.break_open_meteo()
+        deployed.break_simulator(open_meteo.SIMULATOR)
 
 
 @pytest.fixture(scope="module")

@@ -8,22 +8,22 @@ variables {
 run "a_raw_dataset_is_json_without_a_twin" {
   command = plan
   variables {
-    contract = "../../../contracts/weather_iot/raw_iot_sensors.yaml"
+    contract = "tests/contracts/raw_orders.yaml"
   }
   assert {
-    condition     = keys(aws_glue_catalog_table.this) == ["raw_iot_sensors"] && output.dataset.quarantine == null
+    condition     = keys(aws_glue_catalog_table.this) == ["raw_orders"] && output.dataset.quarantine == null
     error_message = "Raw data is kept as it arrived: nothing is rejected."
   }
   assert {
-    condition     = aws_glue_catalog_table.this["raw_iot_sensors"].storage_descriptor[0].ser_de_info[0].serialization_library == "org.openx.data.jsonserde.JsonSerDe"
+    condition     = aws_glue_catalog_table.this["raw_orders"].storage_descriptor[0].ser_de_info[0].serialization_library == "org.openx.data.jsonserde.JsonSerDe"
     error_message = "JSON is read by the OpenX serde."
   }
   assert {
-    condition     = aws_glue_catalog_table.this["raw_iot_sensors"].partition_keys[*].name == tolist(["year", "month", "day"])
+    condition     = aws_glue_catalog_table.this["raw_orders"].partition_keys[*].name == tolist(["year", "month", "day"])
     error_message = "Partition keys stand in the order of their positions."
   }
   assert {
-    condition     = output.dataset.uri == "s3://lake-bucket/raw/iot-sensors/"
+    condition     = output.dataset.uri == "s3://lake-bucket/raw/orders-as-sent/"
     error_message = "The location follows from physicalName."
   }
   assert {
@@ -35,22 +35,22 @@ run "a_raw_dataset_is_json_without_a_twin" {
 run "a_curated_dataset_is_parquet_with_a_twin" {
   command = plan
   variables {
-    contract = "../../../contracts/weather_iot/curated_sensor_readings.yaml"
+    contract = "tests/contracts/curated_orders.yaml"
   }
   assert {
-    condition     = keys(aws_glue_catalog_table.this) == ["curated_sensor_readings", "quarantine_curated_sensor_readings"]
+    condition     = keys(aws_glue_catalog_table.this) == ["curated_orders", "quarantine_curated_orders"]
     error_message = "A curated dataset has a quarantine."
   }
   assert {
-    condition     = slice(aws_glue_catalog_table.this["curated_sensor_readings"].storage_descriptor[0].columns[*].name, 0, 4) == tolist(["sensor_id_hash", "city", "timestamp", "temperature_c"])
+    condition     = slice(aws_glue_catalog_table.this["curated_orders"].storage_descriptor[0].columns[*].name, 0, 3) == tolist(["order_id", "customer_id_hash", "ordered_at"])
     error_message = "Columns stand in the order of the contract; a pseudonymised one has its encrypted name."
   }
   assert {
-    condition     = aws_glue_catalog_table.this["curated_sensor_readings"].storage_descriptor[0].columns[2].type == "timestamp"
+    condition     = aws_glue_catalog_table.this["curated_orders"].storage_descriptor[0].columns[2].type == "timestamp"
     error_message = "Types are spelled as in the contract."
   }
   assert {
-    condition     = output.dataset.quarantine.uri == "s3://lake-bucket/quarantine/sensor-readings/"
+    condition     = output.dataset.quarantine.uri == "s3://lake-bucket/quarantine/orders-of-customers/"
     error_message = "The twin lies under quarantine/ and the last part of the dataset's own folder."
   }
   assert {
@@ -58,7 +58,7 @@ run "a_curated_dataset_is_parquet_with_a_twin" {
     error_message = "Two hours are 7200 seconds."
   }
   assert {
-    condition     = aws_glue_catalog_table.this["quarantine_curated_sensor_readings"].storage_descriptor[0].columns[0].name == "source_object"
+    condition     = aws_glue_catalog_table.this["quarantine_curated_orders"].storage_descriptor[0].columns[0].name == "source_object"
     error_message = "The twin's columns are those of the quarantine contract."
   }
 }

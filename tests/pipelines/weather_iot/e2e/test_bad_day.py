@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import FORGOTTEN_SECONDS, Deployed, Invocation, weather_record
+from drills.weather_iot import open_meteo
+from drills.weather_iot.open_meteo import weather_record
+from tests.pipelines.deployment import FORGOTTEN_SECONDS, Deployed, Invocation
 
 pytestmark = pytest.mark.usefixtures("transformed")
 CURATED = "curated/"
@@ -48,7 +50,7 @@ def forbid_curated(deployed: Deployed) -> None:
 def bad_day(deployed: Deployed) -> Iterator[BadDay]:
     deployed.wait_until_alarms_are_over()
     first = len(deployed.mail())
-    deployed.break_open_meteo({"status": 400, "body": "{}", "times": 0})
+    deployed.break_simulator(open_meteo.SIMULATOR, {"status": 400, "body": "{}", "times": 0})
     ingestion = deployed.invoke("batch_ingest", {})
     deployed.put("raw/weather/date=2024-12-24/by_hand.json", RECORD)
     forbid_curated(deployed)
@@ -59,7 +61,7 @@ def bad_day(deployed: Deployed) -> Iterator[BadDay]:
     without_script = deployed.run_job()
     deployed.advance(60)
     bad_news = deployed.mail()[first:]
-    deployed.break_open_meteo()
+    deployed.break_simulator(open_meteo.SIMULATOR)
     restored = deployed.terraform("apply")
     recovered = deployed.run_job()
     deployed.advance(FORGOTTEN_SECONDS)
@@ -116,7 +118,7 @@ def test_each_failed_run_is_a_readable_mail_with_its_reason(bad_day: BadDay) -> 
 def test_the_alarm_mails_once_when_it_fires_and_once_when_it_is_over(bad_day: BadDay, alarm: str) -> None:
     (fired,) = mails(bad_day.bad_news, subject("ALARM", alarm))
     assert (fired["OldStateValue"], fired["NewStateValue"]) == ("OK", "ALARM")
-    assert fired["AlarmDescription"].endswith(f"RUNBOOK.md#{alarm}")
+    assert fired["AlarmDescription"].endswith(f" docs/runbooks/weather_iot.md#{alarm}")
     (over,) = mails(bad_day.good_news, subject("OK", alarm))
     assert (over["OldStateValue"], over["NewStateValue"]) == ("ALARM", "OK")
     assert fired["StateChangeTime"] < over["StateChangeTime"]
@@ -135,7 +137,7 @@ def test_terraform_restores_exactly_what_was_broken(deployed: Deployed, bad_day:
         (f"{ADDRESS}module.role.aws_iam_role_policy.this", "Modify"),
     ]
     script = deployed.read("glue-scripts/weather_iot/transform.py").decode()
-    assert 'job.run("curated_weather", weather)' in script
+    assert '"curated_weather": weather' in script
 
 
 def test_the_next_run_publishes_what_the_broken_ones_could_not(deployed: Deployed, bad_day: BadDay) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import Deployed, fresh
+from tests.pipelines.deployment import Deployed, fresh
 
 STATE_BUCKET, STATE_KEY = "aws-datalake-platform-tf-state", "dev/terraform.tfstate"
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.deployment import Deployed
 from tests.pipelines.weather_iot.e2e.test_deploy import STATE_BUCKET
 
 SWITCH = {"TF_VAR_allow_destroy": "true"}

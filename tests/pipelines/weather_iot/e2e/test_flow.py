@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from drills.weather_iot.open_meteo import weather_record
 from lake.runs.ledger import LEASE
-from tests.pipelines.weather_iot.deployment import DEADLINE_SECONDS, Deployed, weather_record
+from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed
 
 pytestmark = pytest.mark.usefixtures("transformed")
 # Enough units for a publication that takes a while.

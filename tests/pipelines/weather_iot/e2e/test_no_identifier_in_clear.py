@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.pipelines.deployment import Deployed
 from tests.pipelines.weather_iot.conftest import PLANTED
-from tests.pipelines.weather_iot.deployment import Deployed
 from tests.pipelines.weather_iot.e2e.test_deploy import STATE_BUCKET
 
 Text = tuple[str, str]

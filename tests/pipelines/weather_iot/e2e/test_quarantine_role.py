@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from tests.pipelines.deployment import Deployed
 from tests.pipelines.weather_iot.conftest import BY_HAND
-from tests.pipelines.weather_iot.deployment import Deployed
 
 RECORD = f"{BY_HAND}:2"
 

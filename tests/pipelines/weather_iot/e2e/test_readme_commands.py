@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.local_aws import REPOSITORY
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.deployment import Deployed
 from tests.terraform.test_alarms import ALARMS
 
 

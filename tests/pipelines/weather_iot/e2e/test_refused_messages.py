@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.deployment import Deployed
 
 BROKEN = b'{"sensor_id": "sensor-000000000000", "city": '
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.deployment import Deployed
 
 DATASET = "curated_sensor_readings"
 DAYS = ("--from", "2025-06-01", "--to", "2025-06-01")

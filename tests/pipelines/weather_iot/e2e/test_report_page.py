@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.pipelines.weather_iot.deployment import Deployed
+from tests.pipelines.deployment import Deployed
 
 
 def test_the_page_is_whole_and_names_every_alarm_and_dataset(

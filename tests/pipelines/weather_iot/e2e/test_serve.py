@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from demos.weather_iot import AIR_QUALITY, HOURLY_TEMPERATURE, LATEST_READINGS
 from lake.contract import model
-from scripts.demo.queries import AIR_QUALITY, HOURLY_TEMPERATURE, LATEST_READINGS
-from tests.pipelines.weather_iot.deployment import DEADLINE_SECONDS, Deployed
+from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed
 from tests.pipelines.weather_iot.e2e.test_land import recorded
 
 pytestmark = pytest.mark.usefixtures("transformed")

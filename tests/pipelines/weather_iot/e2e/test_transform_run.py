@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lake.pseudonyms import keys
+from tests.pipelines.deployment import Deployed
 from tests.pipelines.weather_iot.conftest import BY_HAND, PLANTED
-from tests.pipelines.weather_iot.deployment import Deployed
 
 
 def test_every_hour_is_a_row_and_the_good_record_by_hand_too(deployed: Deployed, transformed: dict[str, Any]) -> None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drills.lake import FORGOTTEN_SECONDS, UNFINISHED, Invocation, Lake, weather_record
+from drills.lake import FORGOTTEN_SECONDS, UNFINISHED, Invocation, Lake
 from drills.lake import RUN_DEADLINE_SECONDS as DEADLINE_SECONDS
 from tests import deployments, local_aws
 from tests.local_aws import REPOSITORY, LocalAws
 
-__all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "UNFINISHED", "Deployed", "Invocation", "weather_record"]
+__all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "UNFINISHED", "Deployed", "Invocation"]
 
 DEPLOYMENTS = REPOSITORY / ".cache/deployments"
 SAID = "said.json"
@@ -25,6 +25,7 @@ INPUTS = [
     for name in (
         "terraform",
         "contracts",
+        "glue_jobs",
         "build/artifacts",
         "localaws/src",
         "requirements",
@@ -38,6 +39,7 @@ INPUTS = [
 class Deployed(Lake):
     """dev in this session's localaws. ``said`` collects all that Terraform has printed."""
 
+    pipeline: str = "weather_iot"
     said: list[str] = field(default_factory=list)
 
     def terraform(self, action: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +76,7 @@ def restored(folder: Path) -> Iterator[Deployed]:
     snapshot = deployments.kept(DEPLOYMENTS, INPUTS, _keep)
     with local_aws.running(folder / "home", snapshot) as aws:
         said = json.loads((snapshot / SAID).read_text(encoding="utf-8"))
-        yield Deployed(aws.home, aws.port, aws.environment, folder / "terraform", said)
+        yield Deployed(aws.home, aws.port, aws.environment, folder / "terraform", said=said)
 
 
 def _keep(snapshot: Path) -> None:

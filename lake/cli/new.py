@@ -1,0 +1,92 @@
+"""``lake new``: write the skeleton of a dataset or of a pipeline into this checkout."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lake.cli import skeletons
+from lake.cli.options import Json
+from lake.cli.skeletons import Made, NoSkeleton
+
+group = typer.Typer(
+    help="""Write the files of a new dataset or pipeline into this checkout. Everything is found by its folder, so no
+    existing file changes. CONTRIBUTING.md goes on from there.""",
+    no_args_is_help=True,
+    epilog="Example: lake new pipeline orders",
+)
+_WITHOUT = "Nothing is deployed yet; all of it can be taken back by deleting the files."
+
+
+@group.command()
+def dataset(
+    name: Annotated[str, typer.Argument(help="Name without its layer, e.g. city_hours for curated_city_hours.")],
+    source: Annotated[str, typer.Option(help="Raw dataset that it is made from, e.g. raw_weather.")] = "",
+    key: Annotated[str, typer.Option(help="Columns that identify a record, the moment included: city,timestamp.")] = "",
+    moment: Annotated[
+        str, typer.Option(help="Column with the moment of the event; the last of --key if not given.")
+    ] = "",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="A raw dataset instead: JSON lines that somebody puts there.")
+    ] = False,
+    pipeline: Annotated[str, typer.Option(help="With --raw: the pipeline that gets it, e.g. weather_iot.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write the contract of a curated dataset that is made from an existing raw one, or with --raw of a raw one.
+
+    One new file. The pipeline's transform job makes every dataset whose contract names a source: it has the columns of
+    the source, checked by the contract's rules, the latest version of each key. Columns that are confidential in raw
+    are stored as tokens. It has no alarm until its contract promises a freshness.
+
+    Example: lake new dataset city_hours --source raw_weather --key city,timestamp
+    """
+    root = skeletons.checkout(Path.cwd())
+    if raw:
+        files = skeletons.raw_dataset(root, _given(pipeline, "--pipeline, e.g. --pipeline weather_iot"), name)
+        goes_on = [f"lake new dataset {name} --source raw_{name} --key id,timestamp"]
+    else:
+        columns = [column for column in _given(key, "--key, e.g. --key city,timestamp").split(",") if column]
+        made = Made(
+            name, _given(source, "--source, e.g. --source raw_weather, or --raw"), columns, moment or columns[-1]
+        )
+        files = skeletons.curated_dataset(root, made)
+        (pipeline,) = {path.split("/")[1] for path in files}
+        query = f"SELECT count(*) FROM curated_{name}"  # noqa: S608 - shown, not run
+        job = f"make job JOB=transform PIPELINE={pipeline}"
+        goes_on = ["make docs", "make apply", job, f'lake query "{query}"']
+    _say(skeletons.write(root, files), goes_on, as_json)
+
+
+@group.command()
+def pipeline(
+    name: Annotated[str, typer.Argument(help="Name, which becomes part of all its names on AWS, e.g. orders.")],
+    as_json: Json = False,
+) -> None:
+    """Write a pipeline that works: two contracts, a Glue job, an hourly schedule, an alarm, its runbook and drill.
+
+    Objects of JSON lines that somebody puts under raw/<name>/date=YYYY-MM-DD/ become rows of curated_<name>. Terraform
+    has a root and a state of its own for it. Change the contracts and the job to what you need; run its tests after
+    each change.
+
+    Example: lake new pipeline orders
+    """
+    root = skeletons.checkout(Path.cwd())
+    written = skeletons.write(root, skeletons.pipeline(root, name))
+    goes_on = ["make docs", "make apply", f"make demo PIPELINE={name}", f"make test-all PIPELINE={name}"]
+    _say(written, goes_on, as_json)
+
+
+def _given(value: str, option: str) -> str:
+    if not value:
+        raise NoSkeleton(f"this needs {option}")
+    return value
+
+
+def _say(written: list[str], goes_on: list[str], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"files": written, "next": goes_on}, indent=2))
+        return
+    print(
+        "\n".join([*written, "", f"{len(written)} files written. {_WITHOUT} Next:", *(f"  {line}" for line in goes_on)])
+    )

@@ -1,0 +1,4 @@
+output "dashboard" {
+  description = "The dashboard."
+  value       = module.page.dashboard
+}

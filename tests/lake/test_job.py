@@ -1,0 +1,41 @@
+"""The datasets of a job: those that it writes and whose contract names a source, whether or not its script does."""
+
+from typing import Any
+
+import pytest
+
+from lake.core.errors import ContractError
+from lake.operations.job import Job, Order
+from lake.operations.refresh import Transformation
+
+WRITTEN = (
+    "curated_sensor_readings", "curated_weather", "pipeline_runs", "quarantine_curated_sensor_readings",
+    "quarantine_curated_weather",
+)  # fmt: skip
+NO_CONTEXT: Any = None
+
+
+class Recorder(Job):
+    """A job that only notes which dataset would be made with which transformation."""
+
+    def __init__(self, *written: str) -> None:
+        super().__init__(NO_CONTEXT, Order(), written)
+        self.seen: list[tuple[str, Any]] = []
+
+    def run(self, dataset: str, transformation: Transformation) -> None:
+        self.seen.append((dataset, transformation(NO_CONTEXT)))
+
+
+def test_twins_and_tables_without_a_source_are_not_made_from_anything() -> None:
+    assert Recorder(*WRITTEN).datasets() == ["curated_sensor_readings", "curated_weather"]
+
+
+def test_those_with_a_transformation_come_first_and_the_others_keep_their_fields() -> None:
+    job = Recorder(*WRITTEN)
+    job.run_each({"curated_weather": lambda _: "changed"})  # type: ignore[dict-item, return-value]
+    assert job.seen == [("curated_weather", "changed"), ("curated_sensor_readings", None)]
+
+
+def test_a_transformation_of_what_the_job_does_not_make_is_an_error_that_says_what_it_makes() -> None:
+    with pytest.raises(ContractError, match=r"of curated_wether; it makes curated_sensor_readings, curated_weather"):
+        Recorder(*WRITTEN).run_each({"curated_wether": lambda raw: raw})
