@@ -20,16 +20,16 @@ from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
 SERVICES = """
-    core.identity services.kms.s3_objects services.cloudwatch.metrics core.simulators
-    services.eventbridge.schedules services.eventbridge.rules services.awslambda.functions services.kms.guards
-    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
-    services.cloudwatch.alarms services.cloudwatch.dashboards
+    core.identity services.kms.s3_objects services.cloudwatch.metrics services.cloudwatch.embedded_metrics
+    core.simulators services.eventbridge.schedules services.eventbridge.rules services.awslambda.functions
+    services.kms.guards services.firehose.streams services.sns services.glue.job_runs services.athena.queries
+    services.sqs services.cloudwatch.alarms services.cloudwatch.dashboards
 """.split()  # noqa: SIM905 - a list of one word a line says no more
 
 # After the services: what they put around CloudWatch's actions is to be the outermost layer.
 FIXES = [
     f"ministack_fixes.{name}"
-    for name in ("iam", "sts", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
+    for name in ("iam", "sts", "s3", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
 ]
 
 
