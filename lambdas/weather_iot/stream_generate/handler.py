@@ -17,7 +17,8 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+
+from lake.core.s3 import Storage
 
 # Limits of PutRecordBatch; one record too large fails the whole call.
 _RECORDS_PER_CALL = 500
@@ -93,18 +94,7 @@ def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     digest = hashlib.sha256(record).hexdigest()[:16]
     key = f"{prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/large_{digest}.json"
-    put = {"Bucket": bucket, "Key": key, "Body": record, "ContentType": "application/x-ndjson", "IfNoneMatch": "*"}
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            client.put_object(**put)
-            break
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == 412:
-                break
-            # A concurrent put of this key is under way: the same put again meets its outcome.
-            if status != 409 or attempt == _ATTEMPTS:
-                raise
+    Storage(client).create(bucket, key, record, "application/x-ndjson")
     logger.warning("too large for the stream", extra={"object": key, "bytes": len(record)})
 
 
