@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from open_meteo import City, Hour, UpstreamError, fetch
 
 from lake.core.s3 import Storage
@@ -47,7 +48,8 @@ class Settings:
         return Settings(environment["ENVIRONMENT"], cities, bucket, prefix, int(environment["FORECAST_DAYS"]))
 
 
-def handler(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+@logger.inject_lambda_context
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One invocation. Every city that answers is stored; raises IngestFailed at the end when one did not."""
     settings = Settings.load(os.environ)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS

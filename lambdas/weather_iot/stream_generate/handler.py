@@ -9,7 +9,6 @@ import json
 import os
 import random
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lake.core.s3 import Storage
 
@@ -33,7 +33,8 @@ class DeliveryFailed(Exception):
     """The stream did not take some records after several attempts."""
 
 
-def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """One invocation; ``event["time"]`` is the scheduled time (ISO 8601), else now. Raises DeliveryFailed."""
     cities = [city["name"] for city in json.loads(os.environ["CITIES"])]
     moment = datetime.fromisoformat(event["time"]) if event.get("time") else datetime.now(UTC)
