@@ -189,10 +189,9 @@ def _lock(platform: Platform, dataset: str) -> dict[str, Any]:
 
 
 def _run(record: Mapping[str, Any]) -> Run:
-    counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons")
-    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", "units", *counts)}
-    # Runs of before there were other kinds have none.
-    fields["kind"] = record.get("kind", "refresh")
+    counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons", "drift")
+    named = ("run_id", "dataset", "kind", "status", "reason", "units", *counts)
+    fields: dict[str, Any] = {name: record[name] for name in named}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
-    seen = {name: record.get(name, {}) for name in ("drift", "details")}
-    return Run(**fields, reason=record.get("reason"), size=record["bytes"], **seen)
+    # A run that failed before it was prepared has no details.
+    return Run(**fields, size=record["bytes"], details=record.get("details", {}))

@@ -19,14 +19,14 @@ from lake.contract import model as contract
 from lake.core.errors import OutsideWriter, sentence
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.operations import job
-from lake.operations.refresh import Refresh, refresh
+from lake.operations.refresh import Refresh
 from lake.runs.ledger import LEASE, Ledger
 from lake.runs.manifest import Manifest, report
 from lake.tables.catalog import Catalog
 from tests.faults.fault import REPOSITORY, load
 from tests.faults.test_static import containing
 from tests.local_aws import LocalAws
-from tests.place import SECRET, SOURCE, TARGET, Place, lake_of_its_own, line, weather
+from tests.place import SECRET, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 
 PASSING = {fault.id: fault.script["passing"] for fault in load("aws") if "passing" in fault.script}
 LASTING = {
