@@ -15,6 +15,8 @@ from lake.environment.deployment import PROJECT, Platform
 from lake.runs.ledger import Ledger
 
 LAST_FOLDERS = 3
+# Names of this project begin with it, in all environments.
+PREFIX = f"{PROJECT}-"
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,12 @@ def now(platform: Platform) -> datetime:
 
 def ours(platform: Platform, name: str) -> bool:
     """Return True if the name belongs to this project and environment."""
-    return name.startswith(f"{PROJECT}-") and name.endswith(f"-{platform.environment}")
+    return name.startswith(PREFIX) and name.endswith(f"-{platform.environment}")
 
 
 def short(platform: Platform, name: str) -> str:
     """Return the name without the project's prefix and the environment's suffix."""
-    return name.removeprefix(f"{PROJECT}-").removesuffix(f"-{platform.environment}")
+    return name.removeprefix(PREFIX).removesuffix(f"-{platform.environment}")
 
 
 def parts(platform: Platform, kind: str) -> list[str]:
