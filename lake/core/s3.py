@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 RUN_METADATA = "run-id"
 _ATTEMPTS_AT_A_CONFLICT = 5
+_LAST_FOLDERS = 3
 Written = TypeVar("Written")
 
 
@@ -66,6 +67,23 @@ class Storage:
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
                     yield _stored(entry)
+
+    def newest_of_last_folders(self, location: Location) -> datetime | None:
+        """Return when the newest object of the last folders was stored; None without objects.
+
+        Folders are days, so the newest data is there. A correction of an old day does not make a dataset fresh, and of
+        several last folders one for a day to come does not hide the others.
+        """
+        pages = self._folder(location.bucket, location.prefix)
+        while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
+            last = sorted(folders)[-_LAST_FOLDERS:]
+            pages = tuple(page for folder in last for page in self._folder(location.bucket, folder))
+        return max((entry["LastModified"] for page in pages for entry in page.get("Contents", [])), default=None)
+
+    def _folder(self, bucket: str, prefix: str) -> tuple[dict[str, Any], ...]:
+        """Return the pages that list one folder: its objects, and the folders in it."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        return tuple(pages)
 
     def versions(self, location: Location) -> Iterator[StoredObject]:
         """Yield all object versions below the location, newest first for each key. Skips delete markers."""

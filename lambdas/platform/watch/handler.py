@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -13,8 +13,8 @@ from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# More than one, or a single object that somebody put under a day to come would hide all that follows.
-LAST_FOLDERS = 3
+from lake.core.s3 import Location, Storage
+
 logger = Logger(service="watch")
 
 
@@ -132,19 +132,9 @@ def measurements(settings: Settings, datasets: Datasets, client: Any, now: datet
 
 
 def raw_freshness(client: Any, dataset: str, uri: str, now: datetime) -> Metric:
-    """Age of the newest object in the last folders. Folders are days, so the newest data is there."""
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    pages = list(_pages(client, bucket, prefix))
-    while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
-        last = sorted(folders)[-LAST_FOLDERS:]
-        pages = [page for folder in last for page in _pages(client, bucket, folder)]
-    moments = [entry["LastModified"] for page in pages for entry in page.get("Contents", [])]
-    age = (now - max(moments)).total_seconds() if moments else None
-    return Metric("Freshness", age, MetricUnit.Seconds, dataset)
-
-
-def _pages(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    """Age of the newest object in the last folders."""
+    newest = Storage(client).newest_of_last_folders(Location.parse(uri))
+    return Metric("Freshness", (now - newest).total_seconds() if newest else None, MetricUnit.Seconds, dataset)
 
 
 class Locks:

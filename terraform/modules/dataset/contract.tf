@@ -13,8 +13,8 @@ locals {
   name   = local._schema.name
   prefix = "${local._schema.physicalName}/"
 
-  # Only curated datasets reject records: raw ones keep what arrived.
-  _has_twin         = startswith(local.name, "curated_")
+  # Only a dataset that is made from another one rejects records: raw ones keep what arrived.
+  _has_twin         = anytrue([for custom in local._contract.customProperties : custom.property == "source"])
   quarantine_name   = "quarantine_${local.name}"
   quarantine_prefix = "${local._twin.physicalName}/${basename(local._schema.physicalName)}/"
 
