@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import random
-import time
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,13 +17,9 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lake.core import firehose
 from lake.core.s3 import Storage
 
-# Limits of PutRecordBatch; one record too large fails the whole call.
-_RECORDS_PER_CALL = 500
-_BYTES_PER_CALL = 4 * 1024 * 1024
-_BYTES_PER_RECORD = 1000 * 1024
-_ATTEMPTS = 5
 _SLOTS_PER_DAY = 288
 logger = Logger(service="stream_generate")
 
@@ -40,7 +35,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     moment = datetime.fromisoformat(event["time"]) if event.get("time") else datetime.now(UTC)
     sent = [reading(city, number, moment) for city in cities for number in range(int(os.environ["SENSORS_PER_CITY"]))]
     records = [json.dumps(entry).encode() + b"\n" for entry in sent]
-    large = [record for record in records if len(record) > _BYTES_PER_RECORD]
+    large = [record for record in records if len(record) > firehose.BYTES_PER_RECORD]
     for record in large:
         store(client("s3"), json.loads(os.environ["WRITES"])["raw_iot_sensors"], record, moment)
     send(client("firehose"), os.environ["FIREHOSE_NAME"], [record for record in records if record not in large])
@@ -79,15 +74,12 @@ def sensor_id(city: str, number: int) -> str:
 
 def send(client: Any, stream: str, records: list[bytes]) -> None:
     """Put all records; only those that the stream refused are sent again. Raises DeliveryFailed when some remain."""
-    waiting = records
-    for attempt in range(_ATTEMPTS):
-        refused = [record for batch in _batches(waiting) for record in _refused(client, stream, batch)]
-        if not refused:
-            return
-        logger.warning("refused", extra={"records": len(refused), "attempt": attempt + 1})
-        waiting = refused
-        time.sleep(2**attempt * random.uniform(0.05, 0.1))  # noqa: S311 - spreads load
-    raise DeliveryFailed(f"{len(waiting)} of {len(records)} records were refused by {stream} {_ATTEMPTS} times")
+    batches = firehose.batches(records, bytes)
+    refused = [record for batch in batches for record in firehose.put(client, stream, batch, bytes)]
+    if refused:
+        raise DeliveryFailed(
+            f"{len(refused)} of {len(records)} records were refused by {stream} {firehose.ATTEMPTS} times"
+        )
 
 
 def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
@@ -97,24 +89,6 @@ def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
     key = f"{prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/large_{digest}.json"
     Storage(client).create(bucket, key, record, "application/x-ndjson")
     logger.warning("too large for the stream", extra={"object": key, "bytes": len(record)})
-
-
-def _refused(client: Any, stream: str, batch: list[bytes]) -> list[bytes]:
-    answer = client.put_record_batch(DeliveryStreamName=stream, Records=[{"Data": record} for record in batch])
-    results = zip(batch, answer["RequestResponses"], strict=True)
-    return [record for record, result in results if result.get("ErrorCode")]
-
-
-def _batches(records: list[bytes]) -> list[list[bytes]]:
-    batches: list[list[bytes]] = []
-    size = 0
-    for record in records:
-        if not batches or len(batches[-1]) == _RECORDS_PER_CALL or size + len(record) > _BYTES_PER_CALL:
-            batches.append([])
-            size = 0
-        batches[-1].append(record)
-        size += len(record)
-    return batches
 
 
 def _measured(number: int, moment: datetime) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lake.core import firehose
 from tests.lambdas import invocation
 
 MOMENT = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
@@ -33,9 +34,8 @@ class Stream:
 
 @pytest.fixture
 def generate(function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module = function("stream_generate")
-    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda _seconds: None))
-    return module
+    monkeypatch.setattr(firehose, "time", SimpleNamespace(sleep=lambda _seconds: None))
+    return function("stream_generate")
 
 
 def test_the_same_sensor_and_time_give_the_same_reading(generate: ModuleType) -> None:
