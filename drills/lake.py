@@ -15,13 +15,12 @@ from typing import Any, Self
 
 from botocore.config import Config
 
-from lake.environment import athena, deployment
+from lake.environment import athena, deployment, inventory
 from localaws.client import LocalAws
 
 REPOSITORY = Path(__file__).parents[1]
 # For what hangs only: how fast this machine is decides nothing.
 RUN_DEADLINE_SECONDS = 3600
-UNFINISHED = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 # CloudWatch believes the last real data point until it is three periods of five minutes old.
 FORGOTTEN_SECONDS = 1260
 
@@ -141,7 +140,7 @@ class Lake(LocalAws):
         deadline = time.monotonic() + RUN_DEADLINE_SECONDS
         while time.monotonic() < deadline:
             run: dict[str, Any] = client.get_job_run(JobName=self.job, RunId=run_id)["JobRun"]
-            if run["JobRunState"] not in UNFINISHED:
+            if run["JobRunState"] not in inventory.UNFINISHED_STATES:
                 return run
             time.sleep(0.2)
         raise Unfinished(f"the run {run_id} did not end within {RUN_DEADLINE_SECONDS} s")

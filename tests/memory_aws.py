@@ -37,14 +37,8 @@ class Memory:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.objects: dict[str, Item] = {}
-        self.uploads: dict[str, Item] = {}
         self.items: dict[tuple[str, str], Item] = {}
         self.partitions: dict[str, set[str]] = {}
-        self._serial = 0
-
-    def number(self) -> str:
-        self._serial += 1
-        return str(self._serial)
 
 
 class Client:
@@ -114,38 +108,21 @@ class S3(Client):
         found = sorted((key, entry) for key, entry in self.memory.objects.items() if key.startswith(Prefix))
         return {"Contents": [{"Key": key, "Size": len(entry["Bytes"]), **entry} for key, entry in found]}
 
-    def do_create_multipart_upload(self, Key: str, Metadata: Any, Bucket: str = "") -> Item:  # noqa: N803
-        upload = self.memory.number()
-        self.memory.uploads[upload] = {"Key": Key, "Metadata": Metadata}
-        return {"UploadId": upload}
-
-    def do_upload_part_copy(self, UploadId: str, CopySource: Item, **_named: Any) -> Item:  # noqa: N803
-        self._upload(UploadId)["Bytes"] = self.do_head_object(CopySource["Key"])["Bytes"]
-        return {"CopyPartResult": {"ETag": "part"}}
-
-    def do_complete_multipart_upload(
+    def do_copy_object(
         self,
         Key: str,  # noqa: N803
-        UploadId: str,  # noqa: N803
+        CopySource: Item,  # noqa: N803
+        Metadata: Any,  # noqa: N803
         IfNoneMatch: str = "",  # noqa: N803
         IfMatch: str = "",  # noqa: N803
         **_named: Any,
     ) -> Item:
-        upload, present = self._upload(UploadId), self.memory.objects.get(Key)
-        if (IfNoneMatch and present) or (IfMatch and (not present or present["ETag"].strip('"') != IfMatch)):
+        body, present = self.do_get_object(CopySource["Key"])["Body"].read(), self.memory.objects.get(Key)
+        if IfMatch and not present:
+            raise refused(404, "NoSuchKey")
+        if (IfNoneMatch and present) or (IfMatch and present and present["ETag"].strip('"') != IfMatch):
             raise refused(412, "PreconditionFailed")
-        del self.memory.uploads[UploadId]
-        return self.do_put_object(Key, upload["Bytes"], Metadata=upload["Metadata"])
-
-    def do_abort_multipart_upload(self, UploadId: str, **_named: Any) -> Item:  # noqa: N803
-        self._upload(UploadId)
-        del self.memory.uploads[UploadId]
-        return {}
-
-    def _upload(self, upload: str) -> Item:
-        if upload not in self.memory.uploads:
-            raise refused(404, "NoSuchUpload")
-        return self.memory.uploads[upload]
+        return {"CopyObjectResult": self.do_put_object(Key, body, Metadata=Metadata)}
 
 
 class DynamoDb(Client):
@@ -315,7 +292,3 @@ class MemoryPlace:
         """One raw object; each arrives a second after the one before."""
         self.clock.shift += timedelta(seconds=1)
         self.lake.storage.put("bucket", f"{RAW}{name}", "\n".join(lines).encode())
-
-    def uploads(self) -> int:
-        """How many uploads are open."""
-        return len(self.memory.uploads)

@@ -16,11 +16,12 @@ from lake.contract.model import Contract
 from lake.core.counts import Counts
 from lake.core.s3 import Location, Storage
 from lake.operations.context import SparkRunContext
-from lake.operations.refresh import Transformation, refresh
+from lake.operations.refresh import Refresh, Transformation
 from lake.operations.registry import Subject, perform
 from lake.pseudonyms import keys
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
+from lake.runs.run import run
 from lake.tables.catalog import Catalog
 from tests.local_aws import LocalAws
 
@@ -56,6 +57,11 @@ class Clock:
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.shift
+
+
+def refresh(context: SparkRunContext, target: Contract, source: Contract, transformation: Transformation) -> Counts:
+    """One refresh, in the test's own process."""
+    return run(context, Refresh(target, source, transformation))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from lake.runs.run import run
 from tests.plain_work import REFRESH
 from tests.wire import Wire
 
-CALLS = ("UpdateItem", "TransactWriteItems", "CompleteMultipartUpload")
+CALLS = ("UpdateItem", "TransactWriteItems", "CopyObject")
 DEADLINE_SECONDS = 3600.0
 LakeOn = Callable[[Wire], RunContext]
 

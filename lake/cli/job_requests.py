@@ -21,7 +21,6 @@ from lake.environment.deployment import Platform
 from lake.operations.arguments import answer_key
 
 _POLL_SECONDS = 1.0
-_UNFINISHED = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _COUNTS = ("received", "new", "replaced", "duplicate", "quarantined")
 
 
@@ -91,13 +90,13 @@ def row_of_run(run: inventory.Run) -> dict[str, Any]:
 
 def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
     """Start the job and wait for its end; returns its start time. Raises JobDidNot with the job's reason."""
-    client, job = platform.client("glue"), _job(platform, dataset, operation)
+    client, job = platform.client("glue"), inventory.job_of(platform, dataset, operation)
     said = {"dataset": dataset, "by": caller(platform), **arguments}
     given = {"--operation": operation, "--operation_arguments": json.dumps(said)}
     with _progress(f"{job}: {operation} of {dataset}"):
         run_id = _started(client, job, given)
         run = client.get_job_run(JobName=job, RunId=run_id)["JobRun"]
-        while run["JobRunState"] in _UNFINISHED:
+        while run["JobRunState"] in inventory.UNFINISHED_STATES:
             time.sleep(_POLL_SECONDS)
             run = client.get_job_run(JobName=job, RunId=run_id)["JobRun"]
     if run["JobRunState"] != "SUCCEEDED":
@@ -115,16 +114,6 @@ def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
             if error.response["Error"]["Code"] != "ConcurrentRunsExceededException":
                 raise
             time.sleep(_POLL_SECONDS)
-
-
-def _job(platform: Platform, dataset: str, operation: str) -> str:
-    """Return the job of that operation if it has its own, else the job that produces the dataset; raises JobDidNot."""
-    domain = model.load(dataset).domain
-    pipeline = platform.pipelines.get(domain, {})
-    name = pipeline.get("operations", {}).get(operation) or pipeline.get("producers", {}).get(dataset)
-    if name is None:
-        raise JobDidNot(f"no deployed job of {domain} writes {dataset}; deploy one with 'make apply PIPELINE={domain}'")
-    return str(name)
 
 
 def _progress(what: str) -> "AbstractContextManager[Status | None]":

@@ -11,6 +11,7 @@ from lake.cli.options import Environment, Json, Yes, ask
 from lake.cli.output import show
 from lake.contract import model
 from lake.environment.deployment import load
+from lake.records.reference import NotARecord, Reference
 
 group = typer.Typer(
     help="""Records that broke a rule: list them, look into one, then fix, replay or discard.
@@ -58,7 +59,7 @@ def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_jso
     from lake.maintenance import quarantined_record
 
     platform = load(env)
-    found = quarantined_record.find(platform, dataset, *_place(record))
+    found = quarantined_record.find(platform, dataset, _place(record))
     payload = quarantined_record.opened(platform, found, job_requests.caller(platform)).decode(
         "utf-8", "backslashreplace"
     )
@@ -90,7 +91,7 @@ def fix(
     from lake.maintenance import quarantined_record
 
     platform = load(env)
-    found = quarantined_record.find(platform, dataset, *_place(record))
+    found = quarantined_record.find(platform, dataset, _place(record))
     if payload is None:
         body = quarantined_record.corrected(
             quarantined_record.opened(platform, found, job_requests.caller(platform)), _changes(changes or [])
@@ -162,11 +163,11 @@ def _selection(record: str, reason: str, source_object: str, run: str, everythin
     return chosen
 
 
-def _place(record: str) -> tuple[str, int]:
-    source_object, _, line = record.rpartition(":")
-    if not source_object or not line.isdecimal():
-        raise typer.BadParameter(f"'{record}' is no record: expected <source object>:<line>")
-    return source_object, int(line)
+def _place(record: str) -> Reference:
+    try:
+        return Reference.parse(record)
+    except NotARecord as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _changes(settings: list[str]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """S3 calls of the data path. Each replacement of a partition file is conditional on the ETag that was read."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +9,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-logger = logging.getLogger(__name__)
 RUN_METADATA = "run-id"
 _ATTEMPTS_AT_A_CONFLICT = 5
+_LAST_FOLDERS = 3
 Written = TypeVar("Written")
 
 
@@ -69,6 +68,23 @@ class Storage:
                 if not entry["Key"].endswith("/"):
                     yield _stored(entry)
 
+    def newest_of_last_folders(self, location: Location) -> datetime | None:
+        """Return when the newest object of the last folders was stored; None without objects.
+
+        Folders are days, so the newest data is there. A correction of an old day does not make a dataset fresh, and of
+        several last folders one for a day to come does not hide the others.
+        """
+        pages = self._folder(location.bucket, location.prefix)
+        while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
+            last = sorted(folders)[-_LAST_FOLDERS:]
+            pages = tuple(page for folder in last for page in self._folder(location.bucket, folder))
+        return max((entry["LastModified"] for page in pages for entry in page.get("Contents", [])), default=None)
+
+    def _folder(self, bucket: str, prefix: str) -> tuple[dict[str, Any], ...]:
+        """Return the pages that list one folder: its objects, and the folders in it."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        return tuple(pages)
+
     def versions(self, location: Location) -> Iterator[StoredObject]:
         """Yield all object versions below the location, newest first for each key. Skips delete markers."""
         pages = self._client.get_paginator("list_object_versions").paginate(
@@ -98,11 +114,12 @@ class Storage:
         """Store an object whose key determines its content, so that a retry changes nothing."""
         self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
-    def create(self, bucket: str, key: str, body: bytes) -> bool:
+    def create(self, bucket: str, key: str, body: bytes, content_type: str = "binary/octet-stream") -> bool:
         """Store an object where there is none; False: there is one already, and it stays."""
+        put = {"Bucket": bucket, "Key": key, "Body": body, "ContentType": content_type}
         try:
             with _condition(key):
-                _tried(lambda: self._client.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*"))
+                _tried(lambda: self._client.put_object(**put, **_unchanged(None)))
         except PreconditionFailed:
             return False
         return True
@@ -137,29 +154,17 @@ class Storage:
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         """Copy ``source`` over ``key`` if that has the ETag ``before`` (None: no object).
 
-        Raises PreconditionFailed when it has another one. The copy is a multipart upload, because only
-        CompleteMultipartUpload honours the condition of a server-side copy in every place.
+        Raises PreconditionFailed when it has another one, ClientError when ``source`` is gone.
         """
-        _tried(lambda: self._copy(bucket, source, key, before, run_id))
-
-    def _copy(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
-        upload = self._client.create_multipart_upload(Bucket=bucket, Key=key, Metadata={RUN_METADATA: run_id})
-        named = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
-        copied = self._client.upload_part_copy(**named, PartNumber=1, CopySource={"Bucket": bucket, "Key": source})
-        parts = [{"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}]
+        copy = {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": bucket, "Key": source}}
+        metadata = {"MetadataDirective": "REPLACE", "Metadata": {RUN_METADATA: run_id}}
         try:
-            with _condition(key):
-                self._client.complete_multipart_upload(**named, **_unchanged(before), MultipartUpload={"Parts": parts})
-        except (ClientError, PreconditionFailed):
-            self._abort(named)
-            raise
-
-    def _abort(self, upload: Mapping[str, str]) -> None:
-        """Abort a refused multipart upload; the bucket's lifecycle rule removes parts that remain."""
-        try:
-            self._client.abort_multipart_upload(**upload)
+            _tried(lambda: self._client.copy_object(**copy, **metadata, **_unchanged(before)))
         except ClientError as error:
-            logger.warning("%s: an upload was not aborted: %s", upload["Key"], error)
+            # S3 answers NoSuchKey for either of the two keys.
+            if _is_changed(error) and (_status(error) == 412 or (before and self.etag(bucket, source))):
+                raise PreconditionFailed(key) from error
+            raise
 
     def _head(self, bucket: str, key: str, version: str | None = None) -> dict[str, Any] | None:
         try:
@@ -178,16 +183,18 @@ def _unchanged(before: str | None) -> dict[str, str]:
 
 @contextmanager
 def _condition(key: str) -> Iterator[None]:
-    """Say PreconditionFailed where S3 refuses the conditional write inside because of what is under ``key``.
-
-    ``If-Match`` on a key that has been deleted answers NoSuchKey; a repeated completion of an upload, NoSuchUpload.
-    """
+    """Raise PreconditionFailed where S3 refuses the conditional write inside because of what is under ``key``."""
     try:
         yield
     except ClientError as error:
-        if _status(error) == 412 or (_status(error) == 404 and _code(error) in ("NoSuchKey", "NoSuchUpload")):
+        if _is_changed(error):
             raise PreconditionFailed(key) from error
         raise
+
+
+def _is_changed(error: ClientError) -> bool:
+    """Return True if a condition does not hold; If-Match on a key that has been deleted answers NoSuchKey."""
+    return _status(error) == 412 or (_status(error) == 404 and _code(error) == "NoSuchKey")
 
 
 def _tried(write: Callable[[], Written]) -> Written:

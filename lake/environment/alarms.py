@@ -59,7 +59,7 @@ class Change:
 
 def current(platform: Platform) -> list[Alarm]:
     """Return the alarms of the environment, those in ALARM first."""
-    pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=inventory.PREFIX)
     found = [
         _alarm(alarm)
         for page in pages
@@ -72,6 +72,7 @@ def current(platform: Platform) -> list[Alarm]:
 
 def changes(platform: Platform, since: datetime) -> list[Change]:
     """Return the state changes of the environment's alarms after ``since`` (UTC), newest first."""
+    # Of the history AWS filters by one alarm or by none.
     pages = platform.client("cloudwatch").get_paginator("describe_alarm_history")
     items = pages.paginate(HistoryItemType="StateUpdate", StartDate=since)
     found = [

@@ -10,11 +10,20 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from lake.contract import model
 from lake.contract.model import Contract
+from lake.core.counts import Counts
+from lake.core.errors import LakeError
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.environment.deployment import PROJECT, Platform
 from lake.runs.ledger import Ledger
 
-LAST_FOLDERS = 3
+# The states of a Glue job run that has not ended.
+UNFINISHED_STATES = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
+# Names of this project begin with it, in all environments.
+PREFIX = f"{PROJECT}-"
+
+
+class NoJob(LakeError):
+    """No deployed job does the operation; the message names the command that deploys one."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,9 @@ class Run:
 
     @property
     def unaccounted(self) -> int:
-        """Return received minus all other counts: the records that are missing (negative: surplus)."""
-        return self.received - self.new - self.replaced - self.duplicate - self.quarantined
+        """Return the number of records that are missing or surplus, without sign."""
+        counts = (self.received, self.new, self.replaced, self.duplicate, self.quarantined)
+        return Counts(*counts, self.reasons).unaccounted
 
 
 @dataclass(frozen=True)
@@ -93,17 +103,27 @@ def now(platform: Platform) -> datetime:
 
 def ours(platform: Platform, name: str) -> bool:
     """Return True if the name belongs to this project and environment."""
-    return name.startswith(f"{PROJECT}-") and name.endswith(f"-{platform.environment}")
+    return name.startswith(PREFIX) and name.endswith(f"-{platform.environment}")
 
 
 def short(platform: Platform, name: str) -> str:
     """Return the name without the project's prefix and the environment's suffix."""
-    return name.removeprefix(f"{PROJECT}-").removesuffix(f"-{platform.environment}")
+    return name.removeprefix(PREFIX).removesuffix(f"-{platform.environment}")
 
 
 def parts(platform: Platform, kind: str) -> list[str]:
     """Return the names of all ``functions``, ``streams``, ``jobs`` or ``operations`` (``kind``) of all pipelines."""
     return [name for pipeline in platform.pipelines.values() for name in pipeline.get(kind, {}).values()]
+
+
+def job_of(platform: Platform, dataset: str, operation: str) -> str:
+    """Return the job of that operation if it has its own, else the job that produces the dataset; raises NoJob."""
+    domain = model.load(dataset).domain
+    pipeline = platform.pipelines.get(domain, {})
+    name = pipeline.get("operations", {}).get(operation) or pipeline.get("producers", {}).get(dataset)
+    if name is None:
+        raise NoJob(f"no deployed job of {domain} writes {dataset}; deploy one with 'make apply PIPELINE={domain}'")
+    return str(name)
 
 
 def job_runs(client: Any, job: str, since: datetime) -> list[dict[str, Any]]:
@@ -130,7 +150,7 @@ def datasets(platform: Platform) -> list[Dataset]:
 
 def stored(platform: Platform, dataset: Contract) -> list[StoredObject]:
     """Return the current objects of the dataset."""
-    return list(Storage(platform.client("s3")).list(Location(platform.names["lake_bucket"], f"{dataset.path}/")))
+    return list(Storage(platform.client("s3")).list(_location(platform, dataset)))
 
 
 def runs(platform: Platform, names: list[str]) -> list[Run]:
@@ -148,21 +168,17 @@ def _dataset(platform: Platform, dataset: Contract) -> Dataset:
         objects=len(objects),
         size=sum(entry.size for entry in objects),
         newest=max((entry.modified for entry in objects), default=None),
-        current_to=_completed(platform, dataset) if dataset.source else newest_of_last_folders(objects),
+        current_to=_completed(platform, dataset) if dataset.source else _newest(platform, dataset),
         last_run=last[0] if last else None,
     )
 
 
-def newest_of_last_folders(objects: list[StoredObject]) -> datetime | None:
-    """Return when the newest object of the last three folders was stored, as the function ``watch`` does.
+def _newest(platform: Platform, dataset: Contract) -> datetime | None:
+    return Storage(platform.client("s3")).newest_of_last_folders(_location(platform, dataset))
 
-    A correction of an old day does not make a dataset fresh, and an object of a future day does not hide the others.
-    """
-    folders: dict[tuple[str, ...], datetime] = {}
-    for entry in objects:
-        folder = tuple(entry.key.split("/")[:-1])
-        folders[folder] = max(entry.modified, folders.get(folder, entry.modified))
-    return max((folders[folder] for folder in sorted(folders)[-LAST_FOLDERS:]), default=None)
+
+def _location(platform: Platform, dataset: Contract) -> Location:
+    return Location(platform.names["lake_bucket"], f"{dataset.path}/")
 
 
 def held(platform: Platform, dataset: str) -> str:
@@ -189,10 +205,9 @@ def _lock(platform: Platform, dataset: str) -> dict[str, Any]:
 
 
 def _run(record: Mapping[str, Any]) -> Run:
-    counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons")
-    fields: dict[str, Any] = {name: record[name] for name in ("run_id", "dataset", "status", "units", *counts)}
-    # Runs of before there were other kinds have none.
-    fields["kind"] = record.get("kind", "refresh")
+    counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons", "drift")
+    named = ("run_id", "dataset", "kind", "status", "reason", "units", *counts)
+    fields: dict[str, Any] = {name: record[name] for name in named}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
-    seen = {name: record.get(name, {}) for name in ("drift", "details")}
-    return Run(**fields, reason=record.get("reason"), size=record["bytes"], **seen)
+    # A run that failed before it was prepared has no details.
+    return Run(**fields, size=record["bytes"], details=record.get("details", {}))

@@ -11,6 +11,8 @@ from lake.environment.deployment import PROJECT, Platform
 from lake.environment.timeseries import Metric
 
 _HOUR = 3600
+# Glue names the log groups of its jobs; all jobs of an account share them.
+_OF_JOBS = "/aws-glue/"
 _LONGEST = timedelta(days=30)
 _QUERIES_PER_CALL = 50
 
@@ -43,6 +45,7 @@ def _listed(measure: "_Measure", platform: Platform, during: Window) -> list[Usa
 
 
 def _functions(platform: Platform, during: Window) -> Iterator[Usage]:
+    # Lambda lists all functions of the account or those of one edge location.
     pages = platform.client("lambda").get_paginator("list_functions").paginate()
     functions = [
         entry for page in pages for entry in page["Functions"] if inventory.ours(platform, entry["FunctionName"])
@@ -131,10 +134,11 @@ def _ledger(platform: Platform, during: Window) -> Iterator[Usage]:
 
 
 def _logs(platform: Platform, during: Window) -> Iterator[Usage]:
-    pages = platform.client("logs").get_paginator("describe_log_groups").paginate()
-    names = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    groups = platform.client("logs").get_paginator("describe_log_groups")
+    pages = (*groups.paginate(logGroupNamePattern=inventory.PREFIX), *groups.paginate(logGroupNamePrefix=_OF_JOBS))
+    names = {group["logGroupName"] for page in pages for group in page["logGroups"]}
     ours = [
-        name for name in names if inventory.ours(platform, name.rpartition("/")[2]) or name.startswith("/aws-glue/")
+        name for name in sorted(names) if inventory.ours(platform, name.rpartition("/")[2]) or name.startswith(_OF_JOBS)
     ]
     found = _read(platform, during, [_metric("AWS/Logs", "IncomingBytes", LogGroupName=name) for name in ours])
     points = [point for group in found for point in group]
@@ -160,13 +164,15 @@ def _watching(platform: Platform, _during: Window) -> Iterator[Usage]:
 
 
 def _keys(platform: Platform, _during: Window) -> Iterator[Usage]:
+    # KMS lists all aliases of the account or those of one key.
     pages = platform.client("kms").get_paginator("list_aliases").paginate()
     aliases = [alias["AliasName"].removeprefix("alias/") for page in pages for alias in page["Aliases"]]
     yield _standing("KMS", "keys", "kms_key", sum(inventory.ours(platform, alias) for alias in aliases))
 
 
 def _secrets(platform: Platform, _during: Window) -> Iterator[Usage]:
-    pages = platform.client("secretsmanager").get_paginator("list_secrets").paginate()
+    by_name = {"Key": "name", "Values": [inventory.PREFIX]}
+    pages = platform.client("secretsmanager").get_paginator("list_secrets").paginate(Filters=[by_name])
     names = [secret["Name"] for page in pages for secret in page["SecretList"]]
     yield _standing("Secrets Manager", "secrets", "secret", sum(inventory.ours(platform, name) for name in names))
 

@@ -13,8 +13,6 @@ from lake.environment.deployment import Platform
 from lake.operations.arguments import DAYS_IN_A_RUN
 from lake.runs.ledger import Ledger
 
-# The job of the module glue_job: two workers.
-_WORKER, _WORKERS = "G.1X", 2
 _STARTING_SECONDS = 60.0
 
 
@@ -63,13 +61,20 @@ def plan(platform: Platform, dataset: str, first: date, last: date, days: int = 
     raw_bytes, unit_bytes = sum(entry.size for entry in raw), sum(entry.size for entry in units)
     scan = runs * raw_bytes + unit_bytes
     seconds = _STARTING_SECONDS + scan / _bytes_a_second(platform, dataset)
-    usd = cost.dpu_hours(_WORKER, _WORKERS, seconds) * cost.price("glue_dpu_hour").usd
+    usd = _dpu_hours(platform, dataset, seconds) * cost.price("glue_dpu_hour").usd
     return Plan(first, last, runs, len(units), unit_bytes, len(raw), raw_bytes, scan, seconds, usd)
 
 
 def _holds(target: Contract, key: str, first: date, last: date) -> bool:
     day = key.removeprefix(f"{target.path}/date=")[:10]
     return first.isoformat() <= day <= last.isoformat()
+
+
+def _dpu_hours(platform: Platform, dataset: str, seconds: float) -> float:
+    """Return what the deployed job is billed for a run of this length."""
+    name = inventory.job_of(platform, dataset, "backfill")
+    job = platform.client("glue").get_job(JobName=name)["Job"]
+    return cost.dpu_hours(job["WorkerType"], job["NumberOfWorkers"], seconds)
 
 
 def _bytes_a_second(platform: Platform, dataset: str) -> float:

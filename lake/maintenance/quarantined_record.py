@@ -16,6 +16,7 @@ from lake.core.s3 import Location, Storage
 from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.pseudonyms import encryption, keys
+from lake.records.reference import Reference
 
 
 class NoSuchRecord(LakeError):
@@ -36,20 +37,20 @@ class Rejected:
     @property
     def name(self) -> str:
         """Return the record's name in commands."""
-        return f"{self.fields['source_object']}:{self.fields['source_line']}"
+        return str(Reference(self.fields["source_object"], self.fields["source_line"]))
 
 
-def find(platform: Platform, dataset: str, source_object: str, line: int) -> Rejected:
+def find(platform: Platform, dataset: str, record: Reference) -> Rejected:
     """Return the record, the latest if its object was stored several times; raises NoSuchRecord."""
     location = Location(platform.names["lake_bucket"], f"{model.load(dataset).quarantine().path}/")
     storage = Storage(platform.client("s3"))
-    wanted = [("source_object", "=", source_object), ("source_line", "=", line)]
+    wanted = [("source_object", "=", record.source_object), ("source_line", "=", record.line)]
     rows: list[dict[str, Any]] = []
     for entry in storage.list(location):
         body = io.BytesIO(storage.read(location.bucket, entry.key))
         rows += parquet.read_table(body, filters=wanted, partitioning=None).to_pylist()
     if not rows:
-        raise NoSuchRecord(f"{source_object}:{line} is not in the quarantine of {dataset}; see 'lake quarantine list'")
+        raise NoSuchRecord(f"{record} is not in the quarantine of {dataset}; see 'lake quarantine list'")
     return Rejected(dataset, max(rows, key=lambda row: row["arrived_at"]))
 
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from lake.core import firehose
 from lake.core.errors import LakeError
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.environment.deployment import Platform
@@ -18,10 +18,6 @@ from lake.records import failed_deliveries
 
 # The check has looked at the message and does not want it; every other code says that the check itself failed.
 JUDGED = "Lambda.ProcessingFailedStatus"
-# Limits of PutRecordBatch.
-BATCH_RECORDS = 500
-BATCH_BYTES = 4 * 1024 * 1024
-ATTEMPTS = 5
 
 
 class NotAllSent(LakeError):
@@ -75,8 +71,8 @@ def waiting(platform: Platform, source: Stream) -> list[Message]:
 def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int:
     """Redeliver these messages; returns their number. Raises NotAllSent."""
     client, sent = platform.client("firehose"), _Sent(platform, source)
-    for batch in _batches(messages):
-        left = _sent_batch(client, source, batch)
+    for batch in firehose.batches(messages, _data):
+        left = firehose.put(client, source.name, batch, _data)
         sent.add([message for message in batch if message not in left])
         if left:
             raise NotAllSent(
@@ -96,29 +92,8 @@ def _messages(storage: Storage, source: Stream, stored: StoredObject) -> Iterato
         yield Message(stored, number, arrived, entry["errorCode"], failed_deliveries.message(line))
 
 
-def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    batch: list[Message] = []
-    for message in messages:
-        size = sum(len(other.data) for other in batch) + len(message.data)
-        if batch and (len(batch) == BATCH_RECORDS or size > BATCH_BYTES):
-            yield batch
-            batch = []
-        batch.append(message)
-    if batch:
-        yield batch
-
-
-def _sent_batch(client: Any, source: Stream, batch: list[Message]) -> list[Message]:
-    """Send one batch and retry the rejected messages; returns those that are still rejected."""
-    left = batch
-    for _attempt in range(ATTEMPTS):
-        records = [{"Data": message.data} for message in left]
-        answer = client.put_record_batch(DeliveryStreamName=source.name, Records=records)
-        answers = zip(left, answer["RequestResponses"], strict=True)
-        left = [message for message, entry in answers if "ErrorCode" in entry]
-        if not left:
-            break
-    return left
+def _data(message: Message) -> bytes:
+    return message.data
 
 
 class _Sent:

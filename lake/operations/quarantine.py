@@ -12,6 +12,7 @@ from lake.core.counts import NOTHING
 from lake.core.errors import LakeError
 from lake.core.s3 import StoredObject
 from lake.operations.context import SparkRunContext
+from lake.records.reference import Reference
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
@@ -52,22 +53,14 @@ class Selection:
         """Return the selection as a condition on rows of the quarantine table."""
         condition = F.lit(True)
         if self.record:
-            source_object, line = record_of(self.record)
-            condition &= (F.col("source_object") == source_object) & (F.col("source_line") == line)
+            wanted = Reference.parse(self.record)
+            condition &= (F.col("source_object") == wanted.source_object) & (F.col("source_line") == wanted.line)
         if self.reason:
             condition &= F.array_contains("reasons", self.reason)
         for column in ("source_object", "run_id"):
             if getattr(self, column):
                 condition &= F.col(column) == getattr(self, column)
         return condition
-
-
-def record_of(text: str) -> tuple[str, int]:
-    """Return source object and line of ``<source object>:<line>``; raises SelectionUnclear for any other form."""
-    source_object, _, line = text.rpartition(":")
-    if not source_object or not line.isdecimal():
-        raise SelectionUnclear(f"'{text}' is not a record: expected <source object>:<line>, see 'lake quarantine list'")
-    return source_object, int(line)
 
 
 def selected(context: SparkRunContext, target: Contract, selection: Selection) -> DataFrame:
@@ -119,7 +112,8 @@ class Discard:
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Stage the quarantine table without the records. Nothing is validated, so nothing is counted as received."""
         leaving = selected(context, self.target, self.selection).persist()
-        records = [f"{row['source_object']}:{row['source_line']}" for row in leaving.select(*KEY).sort(*KEY).collect()]
+        rows = leaving.select(*KEY).sort(*KEY).collect()
+        records = [str(Reference(row["source_object"], row["source_line"])) for row in rows]
         units = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
         leaving.unpersist()
         return Outcome(NOTHING, units, details={"by": self.by, "why": self.reason, **named(records)})

@@ -18,7 +18,7 @@ from lake.records import typed, validation
 from lake.records.drift import said
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
-from lake.runs.run import Outcome, run
+from lake.runs.run import Outcome
 from lake.tables.parquet_units import staging
 from lake.tables.parquet_units.staging import Staged
 
@@ -52,14 +52,6 @@ class Refresh:
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Validate, pseudonymise and stage the objects' records."""
         return _staged(context, manifest, self.target, self.source, self.transformation)
-
-
-def refresh(context: SparkRunContext, target: Contract, source: Contract, transformation: Transformation) -> Counts:
-    """Load all unprocessed objects of ``source`` into ``target``; returns the counts.
-
-    Raises LakeError when the run fails; then nothing was published.
-    """
-    return run(context, Refresh(target, source, transformation))
 
 
 def _staged(

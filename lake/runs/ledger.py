@@ -112,9 +112,8 @@ class Ledger:
     def objects(self, dataset: str) -> Objects:
         """Return the raw objects of the dataset that the ledger knows."""
         items = self._query(dataset, "object#")
-        # Before objects were claimed, an item was written by the commit only, and without a status.
-        closed = [item for item in items if item.get("status", "CLOSED") == "CLOSED"]
-        rewriting = [item for item in items if item.get("status") == "REWRITING"]
+        closed = [item for item in items if item["status"] == "CLOSED"]
+        rewriting = [item for item in items if item["status"] == "REWRITING"]
         return Objects(
             {(item["key"], item["etag"]): _arrival(item) for item in closed},
             {item["key"]: Rewriting(_stored(item), item["run_id"]) for item in rewriting},
@@ -239,9 +238,7 @@ class Ledger:
     def _closing(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
         """Close one object; not one that has been erased meanwhile, nor one that a later run reads or has read."""
         condition = {
-            # Before objects were claimed, an item had no status.
-            "ConditionExpression": "attribute_not_exists(#status) OR (#status = :claimed AND epoch <= :epoch) "
-            "OR (#status = :closed AND epoch <= :epoch)",
+            "ConditionExpression": "epoch <= :epoch AND (#status = :claimed OR #status = :closed)",
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":closed": "CLOSED", ":epoch": manifest.epoch}),
         }
@@ -359,9 +356,7 @@ def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
 
 def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
     run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
-    # The manifest of an earlier version counts no objects; see Manifest.decoded.
-    counts = asdict(manifest.by_object[stored.key]) if manifest.by_object else {}
-    return {**_object(manifest.dataset, stored), **run, **counts}
+    return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
 
 
 def _rewriting(key: str) -> str:

@@ -47,12 +47,9 @@ class Manifest:
         return json.dumps(asdict(self), sort_keys=True, default=_iso).encode()
 
     @staticmethod
-    def decoded(body: bytes, source: str) -> "Manifest":
-        """Return the manifest in these bytes; ``source`` is the source of its dataset.
-
-        One of before runs had kinds is of a refresh, which closed all that it had read, with no counts of each object.
-        """
-        fields = {"kind": "refresh", "source": source, "claimed": True, "by_object": {}} | json.loads(body)
+    def decoded(body: bytes) -> "Manifest":
+        """Return the manifest in these bytes."""
+        fields = json.loads(body)
         objects = [
             StoredObject(**{**entry, "modified": datetime.fromisoformat(entry["modified"])})
             for entry in fields["objects"]

@@ -237,7 +237,7 @@ def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
     body = context.storage.read(context.manifests.bucket, _manifest_key(context, target, run_id))
     if checksum(body) != record["manifest_sha256"]:
         raise OutsideWriter(f"{target.name}: the manifest of run {run_id} is not the one in the ledger")
-    return Manifest.decoded(body, target.source or "")
+    return Manifest.decoded(body)
 
 
 def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> None:

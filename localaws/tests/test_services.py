@@ -25,14 +25,6 @@ def test_unknown_s3_sub_resources_answer_501_and_leave_the_bucket(aws: LocalAws)
     client.head_bucket(Bucket="still-there")
 
 
-def test_a_conditional_copy_is_refused(aws: LocalAws) -> None:
-    client = aws.client("s3")
-    client.create_bucket(Bucket="copies")
-    client.put_object(Bucket="copies", Key="a", Body=b"1")
-    with pytest.raises(ClientError, match="NotImplemented"):
-        client.copy_object(Bucket="copies", Key="b", CopySource="copies/a", IfNoneMatch="*")
-
-
 @pytest.mark.parametrize(
     ("service", "call", "arguments"),
     [

@@ -46,12 +46,6 @@ module "watch" {
       Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.region}.amazonaws.com" } }
     }
     SeeKeys = { Action = ["kms:DescribeKey"], Resource = local.watched.keys }
-    # Metrics have no ARN, so the namespace is the only fence there is.
-    PutMetrics = {
-      Action    = ["cloudwatch:PutMetricData"]
-      Resource  = ["*"]
-      Condition = { StringEquals = { "cloudwatch:namespace" = [var.project] } }
-    }
   }
 }
 

@@ -19,14 +19,14 @@ from lake.contract import model as contract
 from lake.core.errors import OutsideWriter, sentence
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.operations import job
-from lake.operations.refresh import Refresh, refresh
+from lake.operations.refresh import Refresh
 from lake.runs.ledger import LEASE, Ledger
 from lake.runs.manifest import Manifest, report
 from lake.tables.catalog import Catalog
 from tests.faults.fault import REPOSITORY, load
 from tests.faults.test_static import containing
 from tests.local_aws import LocalAws
-from tests.place import SECRET, SOURCE, TARGET, Place, lake_of_its_own, line, weather
+from tests.place import SECRET, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 
 PASSING = {fault.id: fault.script["passing"] for fault in load("aws") if "passing" in fault.script}
 LASTING = {
@@ -34,8 +34,7 @@ LASTING = {
 }
 ACTIONS = [
     "dynamodb UpdateItem", "s3 ListObjectsV2", "dynamodb Query", "glue GetTable", "s3 GetObject", "s3 HeadObject",
-    "s3 PutObject", "dynamodb TransactWriteItems", "s3 CreateMultipartUpload", "s3 UploadPartCopy",
-    "s3 CompleteMultipartUpload", "dynamodb GetItem", "glue BatchCreatePartition",
+    "s3 PutObject", "dynamodb TransactWriteItems", "s3 CopyObject", "dynamodb GetItem", "glue BatchCreatePartition",
 ]  # fmt: skip
 
 
@@ -118,7 +117,7 @@ def test_w06_whatever_is_denied_nothing_is_published_in_part(shared: Place) -> N
 
 
 LOST = [
-    ("dynamodb", "UpdateItem"), ("dynamodb", "TransactWriteItems"), ("s3", "CompleteMultipartUpload"),
+    ("dynamodb", "UpdateItem"), ("dynamodb", "TransactWriteItems"), ("s3", "CopyObject"),
     ("glue", "BatchCreatePartition"),
 ]  # fmt: skip
 

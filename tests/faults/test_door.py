@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from glue_jobs.weather_iot import transform
-from lake.operations.refresh import refresh
 from lake.records import json_lines
 from tests.faults import closing, payloads
 from tests.faults.test_upstream import Ingest, check_convergence, check_invocation, ingest
 from tests.faults.weather_api import Api, serving
 from tests.lambdas.conftest import function
-from tests.place import MESSAGES, READINGS, Place
+from tests.place import MESSAGES, READINGS, Place, refresh
 
 __all__ = ["function", "ingest"]
 DOOR = Path(__file__).parent / "door"

@@ -13,14 +13,14 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.core.s3 import Storage
-from lake.operations.refresh import Refresh, refresh
+from lake.operations.refresh import Refresh
 from lake.pseudonyms import keys
 from lake.runs.ledger import Objects
 from tests.faults import closing, payloads
 from tests.faults.closing import Outcome
 from tests.faults.fault import Fault, load
 from tests.local_aws import LocalAws
-from tests.place import READINGS, RUNS, SOURCE, TARGET, Place, lake_of_its_own, line, weather
+from tests.place import READINGS, RUNS, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 
 CASES = {fault.id: fault for fault in load("input") if {"lines", "curated", "curated_count"} & set(fault.script)}
 PAYLOADS = {number: payloads.objects(fault) for number, fault in CASES.items()}

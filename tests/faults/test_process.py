@@ -20,12 +20,11 @@ from pyspark.sql import functions as F
 from lake.core.counts import Counts
 from lake.core.errors import ToleranceExceeded
 from lake.core.s3 import Location, Storage, StoredObject
-from lake.operations.refresh import refresh
 from lake.runs.ledger import LEASE
 from tests.faults.fault import REPOSITORY
 from tests.lambdas.conftest import function
 from tests.local_aws import LocalAws
-from tests.place import SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, weather
+from tests.place import SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, refresh, weather
 
 __all__ = ["function"]
 LINEAGE = ("run_id", "arrived_at", "sealed_payload")

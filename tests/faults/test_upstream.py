@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.faults.fault import load
 from tests.faults.weather_api import CITY, Api, serving
+from tests.lambdas import invocation
 from tests.lambdas.conftest import function
 
 __all__ = ["function"]
@@ -41,7 +42,7 @@ class Ingest:
 
     def __call__(self, seconds: float) -> dict[str, Any]:
         remaining = (self.module.RESERVE_SECONDS + seconds) * 1000
-        return dict(self.module.handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: remaining)))
+        return dict(self.module.handler({}, invocation.context(remaining)))
 
     def stored(self) -> dict[str, list[dict[str, Any]]]:
         """Key => records of every object."""

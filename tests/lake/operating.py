@@ -63,7 +63,20 @@ def platform(place: Place) -> Platform:
     """The place, as a deployed platform."""
     secret = place.aws.client("secretsmanager").create_secret(Name=place.bucket, SecretString=SECRET)
     names = {"lake_bucket": place.bucket, "ledger": place.bucket, "pseudonym_key": secret["ARN"]}
-    return Platform("dev", names, SimpleNamespace(client=place.aws.client))
+    pipelines = {"weather_iot": {"producers": {TARGET.name: job(place)}}}
+    return Platform("dev", names, SimpleNamespace(client=place.aws.client), pipelines)
+
+
+def job(place: Place) -> str:
+    """The name of a deployed job; it is never started."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = place.aws.client("iam").create_role(RoleName=place.bucket, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    command = {"Name": "glueetl", "ScriptLocation": f"s3://{place.bucket}/job.py"}
+    made = place.aws.client("glue").create_job(
+        Name=place.bucket, Role=role, Command=command, WorkerType="G.2X", NumberOfWorkers=3
+    )
+    return str(made["Name"])
 
 
 @pytest.fixture

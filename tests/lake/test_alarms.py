@@ -13,8 +13,13 @@ MOMENT = datetime(2026, 11, 21, 23, tzinfo=timezone(timedelta(hours=11)))
 
 
 def answering(operation: str, pages: list[dict[str, Any]]) -> Platform:
-    """A platform whose CloudWatch gives these pages."""
-    paginators = {operation: SimpleNamespace(paginate=lambda **_: pages)}
+    """A platform whose CloudWatch gives these pages, of alarms only to who asks for the project's."""
+
+    def paginate(AlarmNamePrefix: str = "", **_more: Any) -> list[dict[str, Any]]:  # noqa: N803
+        assert AlarmNamePrefix == ("aws-datalake-platform-" if operation == "describe_alarms" else "")
+        return pages
+
+    paginators = {operation: SimpleNamespace(paginate=paginate)}
     client = SimpleNamespace(get_paginator=paginators.__getitem__)
     return Platform("dev", {}, SimpleNamespace(client=lambda _service: client))
 
@@ -29,7 +34,7 @@ def entry(name: str, state: str) -> dict[str, Any]:
 def test_the_alarms_of_this_environment_come_with_those_first_that_ring() -> None:
     names = [("a", "OK"), ("b", "INSUFFICIENT_DATA"), ("c", "ALARM")]
     ours = [entry(f"aws-datalake-platform-{short}-dev", state) for short, state in names]
-    others = [entry("aws-datalake-platform-c-prod", "ALARM"), entry("somebody-elses-dev", "ALARM")]
+    others = [entry("aws-datalake-platform-c-prod", "ALARM")]
     found = alarms.current(answering("describe_alarms", [{"MetricAlarms": ours}, {"MetricAlarms": others}]))
     assert [alarm.name[-5:] for alarm in found] == ["c-dev", "b-dev", "a-dev"]
 

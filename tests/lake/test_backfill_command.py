@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lake.cli import application, backfill
+from lake.environment import cost
 from lake.environment.athena import Answer
 from tests.place import Place, line
 
@@ -32,7 +33,8 @@ def test_a_backfill_is_planned_compared_done_and_undone(commanded: Place, monkey
         "bytes to scan": 3 * raw.size + sum(unit.size for unit in units),
     }  # fmt: skip
     assert planned["estimated minutes"] >= 1
-    assert float(planned["estimated USD"]) >= 0.01
+    least = 3 * 2 / 60 * cost.price("glue_dpu_hour").usd
+    assert float(planned["estimated USD"]) >= round(least, 2), "a minute of three workers of two DPU at least"
     commanded.aws.client("s3").delete_object(Bucket=commanded.bucket, Key=units[0].key)
     (seen,) = lake("run", "curated_weather", *DAYS)[1]
     assert [seen[name] for name in ("run", "equal", "changed", "missing", "added")] == ["preview", 2, 0, 0, 1]

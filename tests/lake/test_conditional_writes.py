@@ -32,7 +32,21 @@ class S3:
                 status, code = self.errors.pop(0)
                 answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
                 raise ClientError(answer, name)
-        return {"ETag": '"new"', "UploadId": "1", "CopyPartResult": {"ETag": "part"}}
+        return {"ETag": '"new"'}
+
+
+class S3Without(S3):
+    """The same; under one key there is no object."""
+
+    def __init__(self, missing: str, operation: str, *errors: tuple[int, str]) -> None:
+        super().__init__(operation, *errors)
+        self.missing = missing
+
+    def head_object(self, Bucket: str, Key: str) -> Any:  # noqa: N803
+        if Key == self.missing:
+            answer: Any = {"Error": {"Code": "404"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+            raise ClientError(answer, "HeadObject")
+        return {"ETag": f'"{Bucket}"'}
 
 
 def replace(client: S3) -> None:
@@ -47,7 +61,7 @@ def create(client: S3) -> bool:
     return Storage(client).create("bucket", "key", b"")
 
 
-WRITES = [(replace, "complete_multipart_upload"), (rewrite, "put_object")]
+WRITES = [(replace, "copy_object"), (rewrite, "put_object")]
 
 
 @pytest.mark.parametrize("error", [CHANGED, DELETED])
@@ -81,7 +95,9 @@ def test_any_other_error_is_what_it_is(write: Callable[[S3], None], operation: s
 
 def test_staged_content_that_is_gone_is_not_taken_for_a_stranger_s_write() -> None:
     with pytest.raises(ClientError, match="NoSuchKey"):
-        replace(S3("upload_part_copy", DELETED))
+        replace(S3Without("staged", "copy_object", DELETED))
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        Storage(S3("copy_object", DELETED)).replace("bucket", "staged", "key", None, "run")
 
 
 def test_what_is_created_says_whether_it_was_there() -> None:

@@ -115,3 +115,25 @@ def test_a_service_that_does_not_answer_costs_only_its_own_lines(account: Platfo
     assert [(found.price, found.amount) for found in failed] == [("s3_storage", None), ("s3_put", None)]
     assert "NoSuchBucket" in failed[0].note
     assert [found.amount for found in usages if found.price == "kms_key"] == [1]
+
+
+def test_secrets_and_logs_are_asked_for_by_the_project_s_name(account: Platform) -> None:
+    secrets, logs = account.client("secretsmanager"), account.client("logs")
+    for name in ("aws-datalake-platform-key-dev", "aws-datalake-platform-key-prod", "of-somebody-else-dev"):
+        secrets.create_secret(Name=name, SecretString="x")
+        logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
+    logs.create_log_group(logGroupName="/aws-glue/jobs/output")
+    listed: list[dict[str, Any]] = []
+
+    def note(params: dict[str, Any], **_more: Any) -> None:
+        listed.append(dict(params))
+
+    for operation in ("secrets-manager.ListSecrets", "cloudwatch-logs.DescribeLogGroups"):
+        account.session.events.register(f"before-parameter-build.{operation}", note)
+    found = {line.what for line in usage.measured(account, TEN_DAYS)}
+    assert {"1 secrets", "2 log groups"} <= found
+    assert listed == [
+        {"logGroupNamePattern": "aws-datalake-platform-"},
+        {"logGroupNamePrefix": "/aws-glue/"},
+        {"Filters": [{"Key": "name", "Values": ["aws-datalake-platform-"]}]},
+    ]

@@ -11,7 +11,6 @@ from pyspark.sql import SparkSession
 
 from lake.core.counts import Counts
 from lake.core.s3 import Location, Storage
-from lake.operations.refresh import refresh
 from lake.runs.context import RunContext
 from lake.runs.ledger import LEASE
 from lake.runs.manifest import Manifest
@@ -19,7 +18,7 @@ from lake.runs.run import run
 from tests.broken_runs import AnyPlace, WiredPlace, after_a_death, broken, converges, first, second
 from tests.local_aws import LocalAws
 from tests.memory_aws import NO_SPARK, MemoryPlace
-from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, weather
+from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, refresh, weather
 from tests.plain_work import REFRESH, check_end, record
 from tests.wire import Died, Fault, Wire, Wired
 
@@ -144,9 +143,7 @@ def snapshot(aws: LocalAws, spark: SparkSession) -> Snapshot:
         keys = [entry.key for entry in storage.list(Location(place.bucket, ""))]
         objects = {key: storage.read(place.bucket, key) for key in keys}
         items = aws.client("dynamodb").scan(TableName=place.bucket, ConsistentRead=True)["Items"]
-        (manifest,) = (
-            Manifest.decoded(body, SOURCE.name) for key, body in objects.items() if key.startswith("ops/manifests/")
-        )
+        (manifest,) = (Manifest.decoded(body) for key, body in objects.items() if key.startswith("ops/manifests/"))
     return Snapshot(objects, items, {change.key: objects[change.staged] for change in manifest.units})
 
 

@@ -151,7 +151,9 @@ def test_a_prepared_run_is_unfinished_until_it_is_committed(ledger: Ledger) -> N
 
 
 def test_commit_closes_every_object_and_may_be_repeated(ledger: Ledger) -> None:
-    ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
+    lock = locked(ledger, "one")
+    ledger.claim(lock, OBJECTS)
+    ledger.prepare(lock, "one", {"started_at": "x"})
     for _ in range(2):
         ledger.commit(manifest("one"))
     assert ledger.objects("readings").closed.keys() == IDENTITIES
@@ -221,6 +223,7 @@ def test_who_was_taken_over_can_not_claim(ledger: Ledger, clock: Clock) -> None:
 
 def test_what_is_closed_is_never_claimed_again(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
+    ledger.claim(lock, OBJECTS[:1])
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
     with pytest.raises(LeaseLost):
@@ -323,11 +326,10 @@ def test_a_transaction_that_meets_another_is_tried_again_and_is_not_taken_for_a_
     assert len(items_of_objects()) == int(is_through)
 
 
-def test_an_object_that_was_committed_before_objects_were_claimed_is_not_processed_again(ledger: Ledger) -> None:
-    item = {"pk": "dataset#readings", "sk": "object#raw/0.json#e0", "key": "raw/0.json", "etag": "e0"}
-    old = {name: {"S": value} for name, value in item.items()}
-    boto3.client("dynamodb", region_name="us-east-1").put_item(TableName="ledger", Item=old)
-    assert ledger.objects("readings").closed.keys() == {("raw/0.json", "e0")}
+def test_what_nobody_has_claimed_is_not_closed(ledger: Ledger) -> None:
+    ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
+    ledger.commit(manifest("one", OBJECTS[:1]))
+    assert items_of_objects() == []
 
 
 def item_of(sort: str, partition: str = "dataset#readings") -> dict[str, Any]:
@@ -416,10 +418,12 @@ def test_a_run_that_commits_late_does_not_close_what_a_later_one_reads(ledger: L
 
 
 def test_a_commit_that_may_not_write_is_an_error(ledger: Ledger) -> None:
-    ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
-    large = replace(OBJECTS[0], key="k" * 2000)
+    lock = locked(ledger, "one")
+    ledger.claim(lock, OBJECTS[:1])
+    ledger.prepare(lock, "one", {"started_at": "x"})
+    large = {OBJECTS[0].key: replace(COUNTS, reasons={"r" * 500_000: 1})}
     with pytest.raises(ClientError, match=r"ValidationException|size"):
-        ledger.commit(manifest("one", (large,)))
+        ledger.commit(replace(manifest("one", OBJECTS[:1]), by_object=large))
     assert [run["status"] for run in ledger.runs("readings")] == ["PREPARED"]
 
 

@@ -34,7 +34,7 @@ MANIFEST = Manifest(
 
 
 def test_a_manifest_comes_back_from_its_bytes() -> None:
-    assert Manifest.decoded(MANIFEST.encoded(), "raw_weather") == MANIFEST
+    assert Manifest.decoded(MANIFEST.encoded()) == MANIFEST
 
 
 def test_equal_manifests_have_equal_bytes() -> None:

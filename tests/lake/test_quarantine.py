@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake.core.counts import Counts
-from lake.operations.quarantine import Selection, SelectionUnclear, record_of
+from lake.operations.quarantine import Selection, SelectionUnclear
 from lake.records.json_lines import RawRecord
+from lake.records.reference import NotARecord, Reference
 from tests.place import TARGET, TWIN, Place, line, weather
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
@@ -134,8 +135,13 @@ def test_a_repair_does_not_make_a_dataset_look_fresh(place: Place) -> None:
 
 @pytest.mark.parametrize("text", ["a.json", "a.json:", ":3", "a.json:one"])
 def test_what_names_no_record_is_refused(text: str) -> None:
-    with pytest.raises(SelectionUnclear, match="expected <source object>:<line>"):
-        record_of(text)
+    with pytest.raises(NotARecord, match="expected <source object>:<line>"):
+        Reference.parse(text)
+
+
+def test_a_record_s_name_is_read_as_it_is_written() -> None:
+    place = Reference("raw/a:b.json", 3)
+    assert Reference.parse(str(place)) == place
 
 
 def test_a_selection_of_nothing_is_not_everything() -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from lake.cli import application, job_requests
 from lake.environment.deployment import Platform
 from lake.maintenance import quarantined_record
+from lake.records.reference import Reference
 from tests.place import TARGET, TWIN, Place, line
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
@@ -39,7 +40,7 @@ def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place,
     assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "opened")
     assert item["by"]["S"].startswith("arn:aws:")
     with pytest.raises(quarantined_record.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
-        quarantined_record.find(platform, "curated_weather", OBJECT, 1)
+        quarantined_record.find(platform, "curated_weather", Reference(OBJECT, 1))
 
 
 def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(

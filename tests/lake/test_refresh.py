@@ -13,10 +13,9 @@ from pyspark.sql import functions as F
 from lake.core.counts import Counts
 from lake.core.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.core.s3 import Location, Storage
-from lake.operations.refresh import refresh
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.run import finish
-from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, line, table, weather
+from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, line, refresh, table, weather
 
 
 def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: Place) -> None:

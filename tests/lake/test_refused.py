@@ -5,12 +5,14 @@ import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from lake.core import firehose
 from lake.core.s3 import Location
 from lake.environment.deployment import Platform
 from lake.maintenance import redelivery
@@ -53,6 +55,7 @@ class Session:
 
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    monkeypatch.setattr(firehose, "time", SimpleNamespace(sleep=lambda _seconds: None))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -122,9 +125,9 @@ def test_what_the_stream_never_takes_is_said_and_waits(platform: Platform) -> No
 
 
 def test_a_batch_is_no_larger_than_the_stream_takes(platform: Platform) -> None:
-    put("a", *((BROKEN, b"%d" % number) for number in range(redelivery.BATCH_RECORDS + 1)))
+    put("a", *((BROKEN, b"%d" % number) for number in range(firehose.RECORDS_PER_CALL + 1)))
     redelivery.send(platform, SOURCE, redelivery.waiting(platform, SOURCE))
-    assert platform.session.firehose.calls == [redelivery.BATCH_RECORDS, 1]
+    assert platform.session.firehose.calls == [firehose.RECORDS_PER_CALL, 1]
     assert redelivery.waiting(platform, SOURCE) == []
 
 

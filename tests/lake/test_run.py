@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from lake.core.counts import NOTHING, Counts
 from lake.core.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, OutsideWriter
 from lake.core.s3 import StoredObject
 from lake.runs.ledger import LEASE, Lock
-from lake.runs.manifest import Kind, Manifest, checksum
+from lake.runs.manifest import Kind, Manifest
 from lake.runs.metrics import Metrics
 from lake.runs.run import Outcome, finish, preview, run
 from tests.memory_aws import START, MemoryPlace
@@ -229,29 +228,6 @@ def test_the_next_run_finishes_what_is_prepared_and_says_so(
         f"curated_weather: finishing run {lock.unfinished}, which was prepared and not committed"
     ]
     check_end(place.lake)
-
-
-def test_what_the_code_of_before_had_prepared_is_finished_by_that_of_today(place: MemoryPlace) -> None:
-    """The manifest was recorded from a version whose runs had no kind and counted no single objects."""
-    recorded = Path(__file__).with_name("prepared_before_kinds.json").read_bytes()
-    said = json.loads(recorded)
-    (unit,), run_id = said["units"], said["run_id"]
-    put = place.lake.storage.put
-    put("bucket", f"ops/manifests/curated_weather/{run_id}.json", recorded)
-    put("bucket", unit["staged"], b'{"old": {"order": ["", "", 0], "value": 1}}')
-    lock = place.lake.ledger.lock(TARGET.name, run_id)
-    assert isinstance(lock, Lock)
-    kept = {name: said[name] for name in ("run_id", "dataset", "started_at", "ended_at", "epoch", "code_version")}
-    place.lake.ledger.prepare(lock, run_id, {**kept, **said["counts"], "manifest_sha256": checksum(recorded)})
-    place.lake.ledger.release(lock)
-    place.put("b.json", record("z", 1))
-    assert run(place.lake, REFRESH).new == 1
-    assert len(shown(place.lake)) == 2
-    old, new = rows(place)
-    assert (old["run_id"], old["status"], old["received"]) == (run_id, "COMMITTED", 3)
-    assert (old["kind"], old["hop"]) == (new["kind"], new["hop"]) == ("refresh", "raw_weather -> curated_weather")
-    assert {key for key, _ in place.lake.ledger.objects(TARGET.name).closed} == {f"{RAW}a.json", f"{RAW}b.json"}
-    assert run(place.lake, REFRESH) is NOTHING
 
 
 def test_a_manifest_that_was_changed_is_not_published(place: MemoryPlace) -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from lake.cli import rows
 from lake.contract import model
-from lake.core.s3 import StoredObject
-from lake.environment import health, inventory
+from lake.environment import health
 from lake.environment.alarms import Alarm
 from lake.environment.deployment import NotDeployed
 from lake.environment.health import State
@@ -125,22 +124,6 @@ def test_on_a_terminal_only_alarms_that_are_not_well_are_listed(capsys: pytest.C
     shown = seen(WELL, alarms=(QUIET,))
     rows.show_state(shown, [], every_alarm=False, narrow=True)
     assert "Alarms (1 more are OK): nothing" in capsys.readouterr().out
-
-
-def test_raw_data_is_as_fresh_as_the_newest_object_of_the_last_folders() -> None:
-    corrected = StoredObject("raw/weather/date=2026-11-17/b.json", "e", 1, NOW)
-    last = [
-        StoredObject(f"raw/weather/date=2026-11-{day}/a.json", "e", 1, NOW - timedelta(days=21 - day))
-        for day in (18, 19, 20)
-    ]
-    assert inventory.newest_of_last_folders([corrected, *last]) == last[-1].modified
-    assert inventory.newest_of_last_folders([]) is None
-
-
-def test_an_object_under_a_day_to_come_does_not_hide_what_follows() -> None:
-    by_hand = StoredObject("raw/weather/date=2099-01-01/b.json", "e", 1, NOW - timedelta(days=9))
-    newest = StoredObject("raw/weather/date=2026-11-20/a.json", "e", 1, NOW)
-    assert inventory.newest_of_last_folders([by_hand, newest]) == NOW
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drills.lake import FORGOTTEN_SECONDS, UNFINISHED, Invocation, Lake
+from drills.lake import FORGOTTEN_SECONDS, Invocation, Lake
 from drills.lake import RUN_DEADLINE_SECONDS as DEADLINE_SECONDS
 from tests import deployments, local_aws
 from tests.local_aws import REPOSITORY, LocalAws
 
-__all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "UNFINISHED", "Deployed", "Invocation"]
+__all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "Deployed", "Invocation"]
 
 DEPLOYMENTS = REPOSITORY / ".cache/deployments"
 SAID = "said.json"

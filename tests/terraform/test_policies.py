@@ -141,6 +141,10 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (REPAIR, "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/lake-transform-test", True),
         (BATCH, "secretsmanager:GetSecretValue", SECRET, False),
         (WATCH, "secretsmanager:GetSecretValue", SECRET, False),
+        # Their metrics are in their logs.
+        (WATCH, "cloudwatch:PutMetricData", "*", False),
+        (VALIDATE, "cloudwatch:PutMetricData", "*", False),
+        (TRANSFORM, "cloudwatch:PutMetricData", "*", True),
         (WATCH, "s3:ListBucket", LAKE, True),
         (WATCH, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (WATCH, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),

@@ -2,17 +2,19 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# More than one, or a single object that somebody put under a day to come would hide all that follows.
-LAST_FOLDERS = 3
+from lake.core.s3 import Location, Storage
+
 logger = Logger(service="watch")
 
 
@@ -57,22 +59,24 @@ class Metric:
 
     name: str
     value: float | None
-    unit: str
+    unit: MetricUnit
     dataset: str = ""
 
 
 Measurement = Callable[[], Metric]
 
 
-def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """Measure once. Raises NotMeasured after putting all metrics that could be measured."""
+@logger.inject_lambda_context
+def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Measure once. Raises NotMeasured after logging all metrics that could be measured."""
     settings = Settings.load(os.environ)
     metrics, failed = look(settings, client, datetime.now(UTC))
-    data = [datum(settings, metric) for metric in metrics if metric.value is not None]
-    client("cloudwatch").put_metric_data(Namespace=settings.namespace, MetricData=data)
+    known = [(metric, metric.value) for metric in metrics if metric.value is not None]
+    for metric, value in known:
+        put(settings, metric, value)
     if failed:
         raise NotMeasured(", ".join(failed))
-    return {"metrics": len(data), "environment": settings.environment}
+    return {"metrics": len(known), "environment": settings.environment}
 
 
 def look(settings: Settings, client: Any, now: datetime) -> tuple[list[Metric], list[str]]:
@@ -105,7 +109,7 @@ def client(service: str) -> Any:
 
 def measured(measurements: Mapping[str, Measurement]) -> tuple[list[Metric], list[str]]:
     """The heartbeat and each metric that could be measured, and the names of those that could not."""
-    metrics, failed = [Metric("Heartbeat", 1, "Count")], []
+    metrics, failed = [Metric("Heartbeat", 1, MetricUnit.Count)], []
     for name, measure in measurements.items():
         try:
             metrics.append(measure())
@@ -128,19 +132,9 @@ def measurements(settings: Settings, datasets: Datasets, client: Any, now: datet
 
 
 def raw_freshness(client: Any, dataset: str, uri: str, now: datetime) -> Metric:
-    """Age of the newest object in the last folders. Folders are days, so the newest data is there."""
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    pages = list(_pages(client, bucket, prefix))
-    while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
-        last = sorted(folders)[-LAST_FOLDERS:]
-        pages = [page for folder in last for page in _pages(client, bucket, folder)]
-    moments = [entry["LastModified"] for page in pages for entry in page.get("Contents", [])]
-    age = (now - max(moments)).total_seconds() if moments else None
-    return Metric("Freshness", age, "Seconds", dataset)
-
-
-def _pages(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    """Age of the newest object in the last folders."""
+    newest = Storage(client).newest_of_last_folders(Location.parse(uri))
+    return Metric("Freshness", (now - newest).total_seconds() if newest else None, MetricUnit.Seconds, dataset)
 
 
 class Locks:
@@ -160,23 +154,23 @@ class Locks:
 def curated_freshness(locks: Locks, dataset: str, now: datetime) -> Metric:
     """Return the time since the last successful refresh, also one without new data."""
     completed = locks.moment(dataset, "completed_at")
-    return Metric("Freshness", (now - completed).total_seconds() if completed else None, "Seconds", dataset)
+    return Metric("Freshness", (now - completed).total_seconds() if completed else None, MetricUnit.Seconds, dataset)
 
 
 def lock_age(locks: Locks, datasets: tuple[str, ...], now: datetime) -> Metric:
     """Return the age of the oldest held lock, 0 when no lock is held."""
     held = [moment for dataset in datasets if (moment := locks.moment(dataset, "locked_at"))]
-    return Metric("LockAge", (now - min(held, default=now)).total_seconds(), "Seconds")
+    return Metric("LockAge", (now - min(held, default=now)).total_seconds(), MetricUnit.Seconds)
 
 
 def keys_unusable(client: Any, keys: tuple[str, ...]) -> Metric:
     """Return the number of keys that are disabled, pending deletion, or otherwise not enabled."""
     states = [client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] for key in keys]
-    return Metric("KeysUnusable", sum(state != "Enabled" for state in states), "Count")
+    return Metric("KeysUnusable", sum(state != "Enabled" for state in states), MetricUnit.Count)
 
 
-def datum(settings: Settings, metric: Metric) -> dict[str, Any]:
-    """The metric as PutMetricData takes it."""
-    named = {"Environment": settings.environment, **({"Dataset": metric.dataset} if metric.dataset else {})}
-    dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
-    return {"MetricName": metric.name, "Value": metric.value, "Unit": metric.unit, "Dimensions": dimensions}
+def put(settings: Settings, metric: Metric, value: float) -> None:
+    """Log the metric; CloudWatch takes it from the log."""
+    dimensions = {"Environment": settings.environment, **({"Dataset": metric.dataset} if metric.dataset else {})}
+    with single_metric(metric.name, metric.unit, value, namespace=settings.namespace, default_dimensions=dimensions):
+        pass

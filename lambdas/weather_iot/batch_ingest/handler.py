@@ -14,13 +14,14 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from open_meteo import City, Hour, UpstreamError, fetch
+
+from lake.core.s3 import Storage
 
 # What is left of the function's time for storing and for saying what failed.
 RESERVE_SECONDS = 15.0
 HOURS_PER_DAY = 24
-_ATTEMPTS_AT_A_CONFLICT = 5
 logger = Logger(service="batch_ingest")
 
 
@@ -47,7 +48,8 @@ class Settings:
         return Settings(environment["ENVIRONMENT"], cities, bucket, prefix, int(environment["FORECAST_DAYS"]))
 
 
-def handler(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+@logger.inject_lambda_context
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One invocation. Every city that answers is stored; raises IngestFailed at the end when one did not."""
     settings = Settings.load(os.environ)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
@@ -104,27 +106,13 @@ def store(settings: Settings, client: Any, city: City, hours: list[Hour], origin
         # The number keeps a correction that is later taken back from looking like something known.
         number = 1 if newest is None else int(newest.removeprefix(folder).partition("_")[0]) + 1
         lines = "".join(json.dumps({**origin, **record}) + "\n" for record in records)
-        _create(client, settings.bucket, f"{folder}{number:04d}_{digest}.json", lines.encode())
+        key = f"{folder}{number:04d}_{digest}.json"
+        # An object that is there is of the same event, delivered twice, and says the same.
+        Storage(client).create(settings.bucket, key, lines.encode(), "application/x-ndjson")
+        logger.info("stored", extra={"object": key})
 
 
 def _newest(client: Any, bucket: str, folder: str) -> str | None:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
     return max(keys, default=None)
-
-
-def _create(client: Any, bucket: str, key: str, body: bytes) -> None:
-    """Store the object; one that is there is of the same event, delivered twice, and says the same."""
-    put = {"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/x-ndjson", "IfNoneMatch": "*"}
-    for attempt in range(1, _ATTEMPTS_AT_A_CONFLICT + 1):
-        try:
-            client.put_object(**put)
-            break
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == 412:
-                break
-            # A concurrent put of this key is under way: the same put again meets its outcome.
-            if status != 409 or attempt == _ATTEMPTS_AT_A_CONFLICT:
-                raise
-    logger.info("stored", extra={"object": key})

@@ -8,8 +8,6 @@ import hashlib
 import json
 import os
 import random
-import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,13 +15,11 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# Limits of PutRecordBatch; one record too large fails the whole call.
-_RECORDS_PER_CALL = 500
-_BYTES_PER_CALL = 4 * 1024 * 1024
-_BYTES_PER_RECORD = 1000 * 1024
-_ATTEMPTS = 5
+from lake.core import firehose
+from lake.core.s3 import Storage
+
 _SLOTS_PER_DAY = 288
 logger = Logger(service="stream_generate")
 
@@ -32,13 +28,14 @@ class DeliveryFailed(Exception):
     """The stream did not take some records after several attempts."""
 
 
-def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """One invocation; ``event["time"]`` is the scheduled time (ISO 8601), else now. Raises DeliveryFailed."""
     cities = [city["name"] for city in json.loads(os.environ["CITIES"])]
     moment = datetime.fromisoformat(event["time"]) if event.get("time") else datetime.now(UTC)
     sent = [reading(city, number, moment) for city in cities for number in range(int(os.environ["SENSORS_PER_CITY"]))]
     records = [json.dumps(entry).encode() + b"\n" for entry in sent]
-    large = [record for record in records if len(record) > _BYTES_PER_RECORD]
+    large = [record for record in records if len(record) > firehose.BYTES_PER_RECORD]
     for record in large:
         store(client("s3"), json.loads(os.environ["WRITES"])["raw_iot_sensors"], record, moment)
     send(client("firehose"), os.environ["FIREHOSE_NAME"], [record for record in records if record not in large])
@@ -77,15 +74,12 @@ def sensor_id(city: str, number: int) -> str:
 
 def send(client: Any, stream: str, records: list[bytes]) -> None:
     """Put all records; only those that the stream refused are sent again. Raises DeliveryFailed when some remain."""
-    waiting = records
-    for attempt in range(_ATTEMPTS):
-        refused = [record for batch in _batches(waiting) for record in _refused(client, stream, batch)]
-        if not refused:
-            return
-        logger.warning("refused", extra={"records": len(refused), "attempt": attempt + 1})
-        waiting = refused
-        time.sleep(2**attempt * random.uniform(0.05, 0.1))  # noqa: S311 - spreads load
-    raise DeliveryFailed(f"{len(waiting)} of {len(records)} records were refused by {stream} {_ATTEMPTS} times")
+    batches = firehose.batches(records, bytes)
+    refused = [record for batch in batches for record in firehose.put(client, stream, batch, bytes)]
+    if refused:
+        raise DeliveryFailed(
+            f"{len(refused)} of {len(records)} records were refused by {stream} {firehose.ATTEMPTS} times"
+        )
 
 
 def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
@@ -93,37 +87,8 @@ def store(client: Any, uri: str, record: bytes, moment: datetime) -> None:
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     digest = hashlib.sha256(record).hexdigest()[:16]
     key = f"{prefix}year={moment:%Y}/month={moment:%m}/day={moment:%d}/large_{digest}.json"
-    put = {"Bucket": bucket, "Key": key, "Body": record, "ContentType": "application/x-ndjson", "IfNoneMatch": "*"}
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            client.put_object(**put)
-            break
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == 412:
-                break
-            # A concurrent put of this key is under way: the same put again meets its outcome.
-            if status != 409 or attempt == _ATTEMPTS:
-                raise
+    Storage(client).create(bucket, key, record, "application/x-ndjson")
     logger.warning("too large for the stream", extra={"object": key, "bytes": len(record)})
-
-
-def _refused(client: Any, stream: str, batch: list[bytes]) -> list[bytes]:
-    answer = client.put_record_batch(DeliveryStreamName=stream, Records=[{"Data": record} for record in batch])
-    results = zip(batch, answer["RequestResponses"], strict=True)
-    return [record for record, result in results if result.get("ErrorCode")]
-
-
-def _batches(records: list[bytes]) -> list[list[bytes]]:
-    batches: list[list[bytes]] = []
-    size = 0
-    for record in records:
-        if not batches or len(batches[-1]) == _RECORDS_PER_CALL or size + len(record) > _BYTES_PER_CALL:
-            batches.append([])
-            size = 0
-        batches[-1].append(record)
-        size += len(record)
-    return batches
 
 
 def _measured(number: int, moment: datetime) -> tuple[float, float]:

@@ -7,39 +7,39 @@ contract validates the content later. Logs and metrics hold numbers only, becaus
 import base64
 import json
 import os
-from collections.abc import Mapping
-from functools import cache
 from typing import Any, NoReturn
 
-import boto3
-from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import (
+    KinesisFirehoseDataTransformationRecord,
+    KinesisFirehoseDataTransformationResponse,
+    KinesisFirehoseEvent,
+)
+from aws_lambda_powertools.utilities.data_classes.kinesis_firehose_event import KinesisFirehoseRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="stream_validate")
 
 
-def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Transform one batch of the stream; the result marks each record as Ok or ProcessingFailed."""
-    answers = [answer(record) for record in event["records"]]
-    refused = sum(entry["result"] == "ProcessingFailed" for entry in answers)
+    batch = KinesisFirehoseEvent(event)
+    answers = [answer(record) for record in batch.records]
+    refused = sum(entry.result == "ProcessingFailed" for entry in answers)
     logger.info("validated", extra={"records": len(answers), "refused": refused})
-    put_refused(client(), event["deliveryStreamArn"].rpartition("/")[2], refused)
-    return {"records": answers}
+    count_refused(batch.delivery_stream_arn.rpartition("/")[2], refused)
+    return KinesisFirehoseDataTransformationResponse(answers).asdict()
 
 
-@cache
-def client() -> Any:
-    """The client that a warm process keeps: making one takes longer than a request."""
-    return boto3.client("cloudwatch")
-
-
-def answer(record: Mapping[str, Any]) -> dict[str, Any]:
+def answer(record: KinesisFirehoseRecord) -> KinesisFirehoseDataTransformationRecord:
     """Return the result for one record. A refused one keeps its data, so that nothing is lost."""
     try:
-        line = validated(base64.b64decode(record["data"]))
+        line = validated(record.data_as_bytes)
     except (ValueError, RecursionError):
-        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
-    return {"recordId": record["recordId"], "result": "Ok", "data": base64.b64encode(line).decode()}
+        return record.build_data_transformation_response("ProcessingFailed", record.data)
+    return record.build_data_transformation_response("Ok", base64.b64encode(line).decode())
 
 
 def validated(data: bytes) -> bytes:
@@ -55,12 +55,9 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-def put_refused(client: Any, stream: str, refused: int) -> None:
-    """Put the number of refused records, zero included. Best effort: a failure of CloudWatch never stops delivery."""
-    named = {"Environment": os.environ["ENVIRONMENT"], "DeliveryStreamName": stream}
-    dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
-    datum = {"MetricName": "RecordsRefused", "Value": refused, "Unit": "Count", "Dimensions": dimensions}
-    try:
-        client.put_metric_data(Namespace=os.environ["METRICS_NAMESPACE"], MetricData=[datum])
-    except (BotoCoreError, ClientError):
-        logger.exception("the number of refused records could not be put")
+def count_refused(stream: str, refused: int) -> None:
+    """Log the number of refused records, zero included, as a metric; CloudWatch takes it from the log."""
+    dimensions = {"Environment": os.environ["ENVIRONMENT"], "DeliveryStreamName": stream}
+    namespace = os.environ["METRICS_NAMESPACE"]
+    with single_metric("RecordsRefused", MetricUnit.Count, refused, namespace=namespace, default_dimensions=dimensions):
+        pass

@@ -11,7 +11,7 @@ resource "aws_cloudwatch_dashboard" "this" {
       type = "metric", x = number % 2 * 12, y = 5 + floor(number / 2) * 6, width = 12, height = 6
       properties = merge(
         { title = graph.title, region = var.platform.region, stat = graph.statistic, period = graph.seconds, metrics = graph.metrics },
-        can(graph.limit) ? { annotations = { horizontal = [{ label = "alarm", value = graph.limit }] } } : {},
+        try(graph.limit, null) != null ? { annotations = { horizontal = [{ label = "alarm", value = graph.limit }] } } : {},
       )
     }],
   ) })

@@ -18,7 +18,7 @@ locals {
       Resource = [for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : "${local._objects}${prefix}*"]
     }
     WriteObjects = {
-      Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+      Action   = ["s3:PutObject"]
       Resource = [for prefix in concat(local._written, local._scratch, local._records) : "${local._objects}${prefix}*"]
     }
     # Only what the job itself put aside. Data is replaced, never deleted.

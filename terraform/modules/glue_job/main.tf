@@ -51,8 +51,8 @@ resource "aws_glue_job" "this" {
     "--environment"       = var.platform.environment
     "--metrics_namespace" = var.platform.project
 
-    "--TempDir"                          = "s3://${var.platform.bucket}/glue-temp/${var.platform.pipeline}/"
-    "--additional-python-modules"        = var.platform.wheel.uri
+    "--TempDir"                   = "s3://${var.platform.bucket}/glue-temp/${var.platform.pipeline}/"
+    "--additional-python-modules" = var.platform.wheel.uri
     # The wheel needs nothing that Glue lacks; a package index that a job depends on could stop it or change it.
     "--python-modules-installer-option"  = "--no-index --no-deps"
     "--enable-continuous-cloudwatch-log" = "true"

@@ -48,7 +48,7 @@ locals {
       title     = "Quarantined records of a run, ratio"
       statistic = "Maximum"
       seconds   = 3600
-      limit     = 0.05
+      limit     = var.highest_quarantine_ratio
       metrics   = [for of in local._curated : concat([local._project, "QuarantineRatio"], of.dimensions, [{ label = of.dataset }])]
     },
     {

@@ -21,3 +21,9 @@ variable "platform" {
     account_id  = string
   })
 }
+
+variable "highest_quarantine_ratio" {
+  description = "Quarantined part of a run above which the pipeline's alarm rings; null when it has no such alarm."
+  type        = number
+  default     = null
+}

@@ -33,14 +33,6 @@ module "stream_validate" {
   platform  = local.platform
   limits    = { timeout_seconds = 60, concurrency = lookup(var.reserved_concurrency, "stream-validate", null) }
   variables = { METRICS_NAMESPACE = local.platform.project }
-  statements = {
-    # Metrics have no ARN, so the namespace is the only fence there is.
-    PutMetrics = {
-      Action    = ["cloudwatch:PutMetricData"]
-      Resource  = ["*"]
-      Condition = { StringEquals = { "cloudwatch:namespace" = [local.platform.project] } }
-    }
-  }
 }
 
 module "iot_firehose" {

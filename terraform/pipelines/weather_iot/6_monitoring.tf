@@ -68,6 +68,9 @@ locals {
     evaluation = { threshold = dataset.dataset.freshness_seconds }
   } if dataset.dataset.freshness_seconds != null }
 
+  # Of one run. The dashboard draws it too.
+  highest_quarantine_ratio = 0.05
+
   _run_alarms = {
     glue-transform-failures = {
       description = "Curated data is getting old: a run of the transform job failed, timed out or was stopped."
@@ -75,9 +78,9 @@ locals {
       evaluation  = { threshold = 0 }
     }
     quarantine-ratio = {
-      description = "More than 5 % of the records of a run broke a rule and are in quarantine."
+      description = "More than ${local.highest_quarantine_ratio * 100} % of the records of a run broke a rule and are in quarantine."
       metric      = merge(local._runs, { name = "QuarantineRatio", statistic = "Maximum" })
-      evaluation  = { threshold = 0.05 }
+      evaluation  = { threshold = local.highest_quarantine_ratio }
     }
     schema-drift = {
       description = "Records have fields that are not those of the contract."

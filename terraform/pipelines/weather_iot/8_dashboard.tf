@@ -4,4 +4,6 @@ module "dashboard" {
   source     = "../../modules/pipeline_dashboard"
   registered = local.registered
   platform   = local.platform
+
+  highest_quarantine_ratio = local.highest_quarantine_ratio
 }

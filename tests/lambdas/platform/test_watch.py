@@ -11,6 +11,7 @@ import moto
 import pytest
 import time_machine
 
+from tests.lambdas import invocation
 from tests.metric_catalogue import catalogue
 
 BUCKET = "lake"
@@ -142,17 +143,13 @@ def test_a_key_counts_when_it_is_disabled_or_to_be_deleted(watch: ModuleType) ->
     assert watch.keys_unusable(client, (good, disabled, doomed)).value == 2
 
 
-def put_metrics(namespace: str) -> set[tuple[str, str, float]]:
-    """Name, dataset and value of every metric in a namespace."""
-    client: Any = boto3.client("cloudwatch")
+def put_metrics(capsys: pytest.CaptureFixture[str]) -> set[tuple[str, str, float]]:
+    """Name, dataset and value of every metric in the function's log; each is in the namespace of the lake."""
     found = set()
-    for metric in client.list_metrics(Namespace=namespace)["Metrics"]:
-        dimensions = {entry["Name"]: entry["Value"] for entry in metric["Dimensions"]}
-        assert dimensions.pop("Environment") == "test"
-        (point,) = client.get_metric_statistics(
-            **metric, StartTime=ago(hours=1), EndTime=NOW + timedelta(hours=1), Period=86400, Statistics=["Maximum"]
-        )["Datapoints"]
-        found.add((metric["MetricName"], dimensions.pop("Dataset", ""), point["Maximum"]))
+    for namespace, name, dimensions, value, unit in invocation.metrics(capsys.readouterr().out):
+        assert (namespace, dimensions.pop("Environment")) == ("lake", "test")
+        assert unit == ("Seconds" if name in ("Freshness", "LockAge") else "Count")
+        found.add((name, dimensions.pop("Dataset", ""), value))
         assert not dimensions
     return found
 
@@ -171,11 +168,11 @@ def environment(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str,
 
 
 def test_one_look_puts_everything_that_there_is(
-    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WATCHED", json.dumps(environment))
-    assert watch.handler({}, None) == {"metrics": 5, "environment": "test"}
-    metrics = put_metrics("lake")
+    assert watch.handler({}, invocation.context()) == {"metrics": 5, "environment": "test"}
+    metrics = put_metrics(capsys)
     ages = {(name, dataset): value for name, dataset, value in metrics if name == "Freshness"}
     assert ages.keys() == {("Freshness", "iot"), ("Freshness", "readings")}
     assert all(0 <= age < 600 for age in ages.values())
@@ -186,24 +183,24 @@ def test_one_look_puts_everything_that_there_is(
 
 
 def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
-    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     register("one", iot="s3://not-there/raw/iot/", readings=f"s3://{BUCKET}/curated/readings/")
     environment["keys"] = ["arn:aws:kms:us-east-1:123456789012:key/not-there"]
     monkeypatch.setenv("WATCHED", json.dumps(environment))
     with pytest.raises(watch.NotMeasured, match=r"^iot, keys$"):
-        watch.handler({}, None)
-    assert {(name, dataset) for name, dataset, _ in put_metrics("lake")} == {
+        watch.handler({}, invocation.context())
+    assert {(name, dataset) for name, dataset, _ in put_metrics(capsys)} == {
         ("Heartbeat", ""), ("LockAge", ""), ("Freshness", "readings"),
     }  # fmt: skip
 
 
 def test_keys_are_measured_although_nobody_says_which_pipelines_there_are(
-    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WATCHED", json.dumps(environment))
     register("broken")
     boto3.client("ssm").put_parameter(Name=f"{PIPELINES}/broken", Value="no JSON", Type="String", Overwrite=True)
     with pytest.raises(watch.NotMeasured, match=r"^pipelines$"):
-        watch.handler({}, None)
-    assert {name for name, _, _ in put_metrics("lake")} == {"Heartbeat", "KeysUnusable", "LockAge"}
+        watch.handler({}, invocation.context())
+    assert {name for name, _, _ in put_metrics(capsys)} == {"Heartbeat", "KeysUnusable", "LockAge"}

@@ -82,11 +82,18 @@ def _s3_reason(method: str, headers: dict[str, str], query: dict[str, list[str]]
     unknown = sorted(name for name in query if name not in S3_QUERY and not name.lower().startswith("x-amz-"))
     if unknown:
         return f"localaws' S3 has no ?{unknown[0]}"
-    if "x-amz-copy-source" in headers and method == "PUT" and ("if-match" in headers or "if-none-match" in headers):
-        return "localaws' S3 has no conditional CopyObject"
+    if "x-amz-copy-source" in headers and method == "PUT" and not _is_condition_of_a_copy(headers, query):
+        return "S3 copies on If-Match with an ETag or on If-None-Match with *, and copies no part on a condition"
     if method == "GET" and "range" in headers and "versionId" in query:
         return "localaws' S3 has no Range together with versionId"
     return None
+
+
+def _is_condition_of_a_copy(headers: dict[str, str], query: dict[str, list[str]]) -> bool:
+    """Return True for no condition, and for one that CopyObject has: an ETag, or nothing under the key."""
+    given = {name: headers[name] for name in ("if-match", "if-none-match") if name in headers}
+    is_known = given.get("if-match") != "*" and given.get("if-none-match", "*") == "*"
+    return not given or (len(given) == 1 and is_known and "partNumber" not in query)
 
 
 def _action(scope: Any, headers: dict[str, str], query: Any, body: bytes) -> str:

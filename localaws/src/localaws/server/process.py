@@ -20,8 +20,8 @@ from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
 SERVICES = """
-    core.identity services.kms.s3_objects services.cloudwatch.metrics core.simulators
-    services.eventbridge.schedules services.eventbridge.rules
+    core.identity services.kms.s3_objects services.cloudwatch.metrics services.cloudwatch.embedded_metrics
+    core.simulators services.eventbridge.schedules services.eventbridge.rules
     services.awslambda.functions services.awslambda.concurrency services.kms.guards
     services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
     services.cloudwatch.alarms services.cloudwatch.dashboards
@@ -30,7 +30,7 @@ SERVICES = """
 # After the services: what they put around CloudWatch's actions is to be the outermost layer.
 FIXES = [
     f"ministack_fixes.{name}"
-    for name in ("iam", "sts", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
+    for name in ("iam", "sts", "s3", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
 ]
 
 

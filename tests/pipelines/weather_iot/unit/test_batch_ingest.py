@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +16,8 @@ import boto3
 import moto
 import pytest
 import tenacity
+
+from tests.lambdas import invocation
 
 pytestmark = pytest.mark.component
 BUCKET = "lake"
@@ -256,6 +258,6 @@ def test_the_invocation_fails_at_the_end_with_the_summary(
     monkeypatch.setenv("WRITES", json.dumps({"raw_weather": f"s3://{BUCKET}/raw/weather/"}))
     api.script = [(400, {}, {"error": True}), (200, {}, answer(CITIES[1]))]
     with pytest.raises(module.IngestFailed) as failed:
-        module.handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000))
+        module.handler({}, invocation.context())
     assert json.loads(str(failed.value))["cities_failed"] == 1
     assert len(stored(s3)) == 2

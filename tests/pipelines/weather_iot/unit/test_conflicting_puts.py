@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +17,9 @@ class Contended:
     def __init__(self, statuses: list[int]) -> None:
         self.statuses, self.calls = list(statuses), 0
 
+    def get_paginator(self, _name: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_listing: [])
+
     def put_object(self, **_put: Any) -> None:
         self.calls += 1
         if self.statuses:
@@ -29,7 +32,9 @@ def put(request: pytest.FixtureRequest, function: Callable[[str], ModuleType]) -
     """Let the function put one object into a bucket."""
     module = function(request.param)
     if request.param == "batch_ingest":
-        return lambda bucket: module._create(bucket, "lake", "raw/weather/x.json", b"x")
+        city, hour = module.City("Paris", 48.9, 2.4), module.Hour("2026-11-20T00:00", 1.0, 2.0, 3.0, 4.0)
+        settings = module.Settings("test", (city,), "lake", "raw/weather/", 1)
+        return lambda bucket: module.store(settings, bucket, city, [hour], {})
     return lambda bucket: module.store(bucket, "s3://lake/raw/iot/", b"x", datetime(2026, 11, 20, tzinfo=UTC))
 
 

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lake.core import firehose
+from tests.lambdas import invocation
+
 MOMENT = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
 
 
@@ -31,9 +34,8 @@ class Stream:
 
 @pytest.fixture
 def generate(function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module = function("stream_generate")
-    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda _seconds: None))
-    return module
+    monkeypatch.setattr(firehose, "time", SimpleNamespace(sleep=lambda _seconds: None))
+    return function("stream_generate")
 
 
 def test_the_same_sensor_and_time_give_the_same_reading(generate: ModuleType) -> None:
@@ -58,7 +60,7 @@ def test_every_record_is_one_line(generate: ModuleType, monkeypatch: pytest.Monk
     for name, value in {"FIREHOSE_NAME": "iot", "SENSORS_PER_CITY": "3", "ENVIRONMENT": "test"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("CITIES", json.dumps([{"name": "Paris"}, {"name": "Kathmandu"}]))
-    assert generate.handler({"time": "2026-11-20T13:05:00Z"}, None)["records_sent"] == 6
+    assert generate.handler({"time": "2026-11-20T13:05:00Z"}, invocation.context())["records_sent"] == 6
     assert all(record.endswith(b"\n") and record.count(b"\n") == 1 for record in stream.taken)
     assert len({json.loads(record)["sensor_id"] for record in stream.taken}) == 6
 
@@ -88,7 +90,7 @@ def test_a_record_that_the_stream_would_not_take_goes_to_raw_itself(
     for name, value in {**settings, "WRITES": '{"raw_iot_sensors": "s3://lake/raw/iot/"}'}.items():
         monkeypatch.setenv(name, value)
     for _ in range(2):
-        assert generate.handler({"time": "2026-11-20T23:55:00Z"}, None)["records_sent"] == 2
+        assert generate.handler({"time": "2026-11-20T23:55:00Z"}, invocation.context())["records_sent"] == 2
     assert [json.loads(record)["city"] for record in stream.taken] == ["Paris", "Paris"]
     (((bucket, key), body),) = objects.items()
     assert (bucket, key.rpartition("_")[0]) == ("lake", "raw/iot/year=2026/month=11/day=20/large")

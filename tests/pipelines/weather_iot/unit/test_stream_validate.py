@@ -2,52 +2,30 @@
 
 import base64
 import json
+import socket
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
+from tests.lambdas import invocation
 from tests.metric_catalogue import catalogue
 
 ARN = "arn:aws:firehose:us-east-1:123456789012:deliverystream/iot"
 GOOD = b'{"sensor_id": "sensor-1", "city": "Bras\xc3\xadlia"}'
 
 
-class CloudWatch:
-    """Keeps what is put, or refuses it."""
-
-    def __init__(self, refuses: bool = False) -> None:
-        self.put: list[tuple[str, dict[str, Any]]] = []
-        self._refuses = refuses
-
-    def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803
-        if self._refuses:
-            raise ClientError({"Error": {"Code": "Throttling", "Message": "later"}}, "PutMetricData")
-        self.put += [(Namespace, datum) for datum in MetricData]
-
-
 @pytest.fixture
-def cloudwatch() -> CloudWatch:
-    return CloudWatch()
-
-
-@pytest.fixture
-def validate(
-    function: Callable[[str], ModuleType], cloudwatch: CloudWatch, monkeypatch: pytest.MonkeyPatch
-) -> ModuleType:
-    module = function("stream_validate")
-    monkeypatch.setattr(module.boto3, "client", lambda _name: cloudwatch)
+def validate(function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("ENVIRONMENT", "test")
     monkeypatch.setenv("METRICS_NAMESPACE", "lake")
-    return module
+    return function("stream_validate")
 
 
 def answers(validate: ModuleType, *messages: bytes) -> list[tuple[str, str, bytes]]:
     """Id, result and data of each answer."""
     records = [{"recordId": str(n), "data": base64.b64encode(data).decode()} for n, data in enumerate(messages)]
-    said = validate.handler({"deliveryStreamArn": ARN, "records": records}, None)
+    said = validate.handler({"deliveryStreamArn": ARN, "records": records}, invocation.context())
     return [(entry["recordId"], entry["result"], base64.b64decode(entry["data"])) for entry in said["records"]]
 
 
@@ -89,27 +67,27 @@ def test_anything_else_is_refused_as_it_came(validate: ModuleType, message: byte
 
 
 def test_every_record_has_its_own_answer_and_the_refused_are_counted(
-    validate: ModuleType, cloudwatch: CloudWatch
+    validate: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert [result for _, result, _ in answers(validate, GOOD, b"no", GOOD, b"[]")] == [
         "Ok", "ProcessingFailed", "Ok", "ProcessingFailed",
     ]  # fmt: skip
-    ((namespace, datum),) = cloudwatch.put
-    dimensions = {entry["Name"]: entry["Value"] for entry in datum["Dimensions"]}
-    assert (namespace, datum["MetricName"], datum["Value"]) == ("lake", "RecordsRefused", 2)
-    assert dimensions == {"Environment": "test", "DeliveryStreamName": "iot"}
-    assert (namespace, datum["MetricName"], frozenset(dimensions)) in catalogue("lake")
+    (counted,) = invocation.metrics(capsys.readouterr().out)
+    dimensions = {"Environment": "test", "DeliveryStreamName": "iot"}
+    assert counted == ("lake", "RecordsRefused", dimensions, 2, "Count")
+    assert ("lake", "RecordsRefused", frozenset(dimensions)) in catalogue("lake")
 
 
-def test_a_batch_without_fault_counts_too(validate: ModuleType, cloudwatch: CloudWatch) -> None:
+def test_a_batch_without_fault_counts_too(validate: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     answers(validate, GOOD)
-    assert [datum["Value"] for _, datum in cloudwatch.put] == [0]
+    assert [counted.value for counted in invocation.metrics(capsys.readouterr().out)] == [0]
 
 
-def test_a_metric_that_cannot_be_put_does_not_keep_records_from_raw(
+def test_no_service_is_called_so_none_can_keep_records_from_raw(
     validate: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validate.boto3, "client", lambda _name: CloudWatch(refuses=True))
+    monkeypatch.setattr(socket.socket, "connect", lambda *_address: pytest.fail("the function calls a service"))
+    assert "boto3" not in vars(validate)
     assert answers(validate, GOOD) == [("0", "Ok", GOOD + b"\n")]
 
 

@@ -37,9 +37,21 @@ def install() -> None:
     replace(lambda_svc, "_emit_lambda_metrics", lambda *_arguments, **_named: None)
 
 
-def put(namespace: str, name: str, dimensions: dict[str, str], value: float, unit: str = "Count") -> None:
-    """Store one value now (on localaws' clock), as PutMetricData would."""
-    point = {"Timestamp": time.time(), "Value": float(value), "Unit": unit, "Dimensions": dict(dimensions)}
+def put(
+    namespace: str,
+    name: str,
+    dimensions: dict[str, str],
+    value: float,
+    unit: str = "Count",
+    at: float | None = None,
+) -> None:
+    """Store one value as PutMetricData would; ``at`` in epoch seconds, None for now on localaws' clock."""
+    point = {
+        "Timestamp": time.time() if at is None else at,
+        "Value": float(value),
+        "Unit": unit,
+        "Dimensions": dict(dimensions),
+    }
     _points((namespace, name, cloudwatch._dims_key(dimensions))).append(point)
 
 

@@ -7,6 +7,8 @@ import sys
 import time
 import traceback
 
+# As in localaws/ministack_fixes/awslambda.py.
+_END_OF_LOG = "\x00localaws: end of the invocation's log"
 _as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
@@ -42,3 +44,8 @@ def failed(error: Exception) -> None:
     about = {"timestamp": stamp, "level": "ERROR", "errorMessage": str(error), "errorType": type(error).__name__}
     request = os.environ.get("_LOCALAWS_REQUEST_ID", "")
     print(json.dumps({**about, "requestId": request, "stackTrace": trace[1:-1]}), file=sys.stderr)
+
+
+def ended() -> None:
+    """Mark the end of an invocation's log, so that nobody has to guess whether more of it comes."""
+    print(_END_OF_LOG, file=sys.stderr, flush=True)
