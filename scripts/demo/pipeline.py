@@ -9,10 +9,10 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lake.environment import inventory
 from lake.environment.deployment import Platform
 from localaws.client import LocalAws
 
-UNFINISHED = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 POLL_SECONDS = 0.5
 
 
@@ -44,7 +44,7 @@ class Pipeline:
         """Run a Glue job by its short name to its end; returns its seconds. Raises DemoFailed with its own message."""
         client, name = self.platform.client("glue"), self.platform.part("jobs", job, self.name)
         run_id = client.start_job_run(JobName=name)["JobRunId"]
-        while (run := client.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] in UNFINISHED:
+        while (run := client.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] in inventory.UNFINISHED_STATES:
             self.progress(run["JobRunState"])
             time.sleep(POLL_SECONDS)
         if run["JobRunState"] != "SUCCEEDED":
