@@ -45,13 +45,12 @@ def script(job: str | None, pipeline: str | None) -> Path:
 
 
 def deployed_arguments(platform: Platform, pipeline: str, job: str) -> list[str]:
-    """Return the default arguments of the deployed job, name after name and value; raises JobError."""
+    """Return the arguments of the deployed job, name after name and value; raises JobError."""
     registered = platform.pipelines.get(pipeline, {})
     name = {**registered.get("operations", {}), **registered.get("jobs", {})}.get(job)
     if name is None:
         raise JobError(f"{job} of {pipeline} is not deployed; deploy it once with 'make apply PIPELINE={pipeline}'")
-    default = platform.client("glue").get_job(JobName=name)["Job"]["DefaultArguments"]
-    return [text for pair in default.items() for text in pair]
+    return [text for pair in platform.job_arguments(name).items() for text in pair]
 
 
 def loaded(file: Path) -> ModuleType:

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - what stands in the statements are constants of drills
 
 import io
-import re
+import json
 import zipfile
 from typing import Any
 
@@ -43,15 +43,17 @@ def _hour(town: str, hour: int, temperature: float) -> dict[str, Any]:
 
 def _strict_wheel(lake: Lake) -> str:
     """A wheel of lake with a contract that was changed without much thought; its key."""
-    uri = _job(lake)["DefaultArguments"]["--additional-python-modules"]
+    uri = _job(lake)["NonOverridableArguments"]["--additional-python-modules"]
     key = uri.removeprefix(f"s3://{lake.bucket}/")
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(lake.read(key))) as whole, zipfile.ZipFile(written, "w") as strict:
         for entry in whole.infolist():
             body = whole.read(entry)
-            if entry.filename.endswith("/curated_weather.yaml"):
-                body, number = re.subn(rb"(minimum: -90, maximum: )60", rb"\g<1>30", body)
-                require(number == 1, "the contract has no range of temperatures any more")
+            if entry.filename.endswith("/curated_weather.json"):
+                contract = json.loads(body)
+                (column,) = (of for of in contract["schema"][0]["properties"] if of["name"] == "temperature_c")
+                column["logicalTypeOptions"]["maximum"] = 30
+                body = json.dumps(contract).encode()
             strict.writestr(entry, body)
     name = f"{STRICT}{key.rpartition('/')[2]}"
     lake.client("s3").put_object(Bucket=lake.bucket, Key=name, Body=written.getvalue())
@@ -61,9 +63,9 @@ def _strict_wheel(lake: Lake) -> str:
 def _switch_wheel(lake: Lake, key: str) -> None:
     """Let the job take another wheel, as an apply of another commit does."""
     job = _job(lake)
-    arguments = {**job["DefaultArguments"], "--additional-python-modules": f"s3://{lake.bucket}/{key}"}
+    arguments = {**job["NonOverridableArguments"], "--additional-python-modules": f"s3://{lake.bucket}/{key}"}
     kept = ("Role", "Command", "ExecutionProperty", "MaxRetries", "Timeout", "WorkerType", "NumberOfWorkers")
-    update = {**{name: job[name] for name in (*kept, "GlueVersion")}, "DefaultArguments": arguments}
+    update = {**{name: job[name] for name in (*kept, "GlueVersion")}, "NonOverridableArguments": arguments}
     lake.client("glue").update_job(JobName=lake.job, JobUpdate=update)
 
 

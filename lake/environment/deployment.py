@@ -33,6 +33,11 @@ class Platform:
         """Return a boto3 client with the caller's credentials."""
         return self.session.client(service)
 
+    def job_arguments(self, job: str) -> dict[str, str]:
+        """Return the arguments with which a Glue job runs when nobody gives others."""
+        deployed = self.client("glue").get_job(JobName=job)["Job"]
+        return {**deployed.get("DefaultArguments", {}), **deployed.get("NonOverridableArguments", {})}
+
     def part(self, kind: str, name: str | None = None, pipeline: str | None = None) -> str:
         """Return the full name of the one part that is meant; see the function of that name."""
         return part(self.pipelines, kind, name, pipeline)

@@ -64,7 +64,7 @@ def stream_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], str]:
 
 def job_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The datasets that a job reads, and those that it writes."""
-    arguments = platform.client("glue").get_job(JobName=name)["Job"]["DefaultArguments"]
+    arguments = platform.job_arguments(name)
     return tuple(json.loads(arguments["--reads"])), tuple(json.loads(arguments["--writes"]))
 
 

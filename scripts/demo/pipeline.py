@@ -44,7 +44,8 @@ class Pipeline:
         """Run a Glue job by its short name to its end; returns its seconds. Raises DemoFailed with its own message."""
         client, name = self.platform.client("glue"), self.platform.part("jobs", job, self.name)
         run_id = client.start_job_run(JobName=name)["JobRunId"]
-        while (run := client.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] in inventory.UNFINISHED_STATES:
+        unfinished = inventory.UNFINISHED_STATES
+        while (run := client.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] in unfinished:
             self.progress(run["JobRunState"])
             time.sleep(POLL_SECONDS)
         if run["JobRunState"] != "SUCCEEDED":

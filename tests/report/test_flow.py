@@ -70,7 +70,7 @@ def test_a_stream_feeds_the_dataset_of_its_prefix_through_its_function(processin
 
 def test_a_job_reads_and_writes_what_its_arguments_say() -> None:
     arguments = {"--reads": '{"raw_weather": "s3://…"}', "--writes": '{"curated_weather": "s3://…"}'}
-    platform = answering(get_job={"Job": {"DefaultArguments": arguments}})
+    platform = answering(get_job={"Job": {"DefaultArguments": {"--reads": "{}"}, "NonOverridableArguments": arguments}})
     assert flow.job_ends(platform, "any") == (("raw_weather",), ("curated_weather",))
 
 

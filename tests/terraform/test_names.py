@@ -100,7 +100,7 @@ def test_two_pipelines_with_equally_named_parts_stand_side_by_side(platform: Res
 
 def test_a_second_pipeline_has_its_own_staging_its_own_keys_and_its_own_registration(second: Resources) -> None:
     (job,) = (v for v in second.values() if v.get("name") == "lake-second-one-transform-test" and "command" in v)
-    assert job["default_arguments"]["--staging"] == "s3://lake-test-datalake/staging/second_one/"
+    assert job["non_overridable_arguments"]["--staging"] == "s3://lake-test-datalake/staging/second_one/"
     assert second["aws_ssm_parameter.pipeline"]["name"] == "/lake/lake/test/pipelines/second_one"
     policies = [json.loads(v["policy"]) for v in second.values() if v["resource_type"] == "aws_iam_role_policy"]
     text = json.dumps(policies)

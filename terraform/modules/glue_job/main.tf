@@ -4,6 +4,7 @@ locals {
   name   = format(var.platform.naming, var.name)
   arn    = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}:job/${local.name}"
   source = "${var.platform.jobs}/${var.script}"
+  script = "s3://${var.platform.bucket}/${aws_s3_object.script.key}"
 
   # Only who writes sealed data gets the key.
   seals = anytrue([for dataset in var.writes : dataset.sealed])
@@ -32,14 +33,15 @@ resource "aws_glue_job" "this" {
   command {
     name            = "glueetl"
     python_version  = "3"
-    script_location = "s3://${var.platform.bucket}/${aws_s3_object.script.key}"
+    script_location = local.script
   }
 
   execution_property {
     max_concurrent_runs = 1
   }
 
-  default_arguments = merge(local.seals ? { "--pseudonym_key" = var.platform.pseudonym_key_arn } : {}, {
+  # Who starts the job says what it does, and not with which code, rights or places: whatever a run gives for these is ignored.
+  non_overridable_arguments = merge(local.seals ? { "--pseudonym_key" = var.platform.pseudonym_key_arn } : {}, {
     "--reads"        = jsonencode({ for name, dataset in var.reads : name => dataset.uri })
     "--writes"       = jsonencode({ for name, dataset in var.writes : name => dataset.uri })
     "--staging"      = "s3://${var.platform.bucket}/staging/${var.platform.pipeline}/"
@@ -53,6 +55,11 @@ resource "aws_glue_job" "this" {
 
     "--TempDir"                   = "s3://${var.platform.bucket}/glue-temp/${var.platform.pipeline}/"
     "--additional-python-modules" = var.platform.wheel.uri
+    # Ways to bring other code into the run, each with what the job has anyway.
+    "--scriptLocation"  = local.script
+    "--extra-py-files"  = local.script
+    "--user-jars-first" = "false"
+    "--conf"            = "spark.sql.session.timeZone=UTC"
     # The wheel needs nothing that Glue lacks; a package index that a job depends on could stop it or change it.
     "--python-modules-installer-option"  = "--no-index --no-deps"
     "--enable-continuous-cloudwatch-log" = "true"

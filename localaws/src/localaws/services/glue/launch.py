@@ -17,7 +17,7 @@ from localaws.core import clock, identity, settings
 from localaws.services.glue import spark
 
 SESSION_NAME = "GlueJobRunnerSession"
-UNSUPPORTED_ARGUMENTS = ("--extra-jars", "--extra-files", "--datalake-formats", "--user-jars-first", "--scriptLocation")
+UNSUPPORTED_ARGUMENTS = ("--extra-jars", "--extra-files", "--datalake-formats")
 
 # Of this process' environment a job gets these names and no other.
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
@@ -32,6 +32,8 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
     for name in UNSUPPORTED_ARGUMENTS:
         if arguments.get(name):
             raise LaunchError(f"the argument {name} is not supported locally")
+    if arguments.get("--user-jars-first", "false") != "false":
+        raise LaunchError("--user-jars-first is not supported locally")
     if arguments.get("--job-language", "python") != "python":
         raise LaunchError("only --job-language python is supported locally")
     try:
@@ -43,7 +45,7 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
     except (PermissionError, spark.NoSpark) as error:
         raise LaunchError(str(error)) from error
     s3 = identity.client("s3", role)
-    script = _download(s3, job["Command"].get("ScriptLocation", ""), folder)
+    script = _download(s3, arguments.get("--scriptLocation") or job["Command"].get("ScriptLocation", ""), folder)
     packages = _unpacked_packages(s3, arguments, folder / "packages")
     kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
     shifted = clock.child_environment()
