@@ -20,7 +20,7 @@ from tests.place import Place
 from tests.plain_work import REFRESH, record
 from tests.wire import Died, Fault, Wire, Wired
 
-HALF_OF_THE_UNITS = 10
+HALF_OF_THE_UNITS = 8
 
 
 class WiredPlace:

@@ -32,7 +32,7 @@ def document(name: str, value: Any, **changes: Any) -> dict[str, Any]:
         "Metrics": [{"Name": name, "Unit": "Seconds"}],
     }
     about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [{**directive, **changes}]}
-    return {"_aws": about, "Environment": "test", "Dataset": "weather", name: value}
+    return {"_aws": about, "Environment": "test", "Dataset": "orders", name: value}
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,9 @@ def test_a_metric_is_put_under_each_set_of_dimensions_at_its_time(aws: LocalAws,
     said = document("Age", 7.5)
     said["_aws"]["Timestamp"] = 1_700_000_000_000
     say(json.dumps(said))
-    assert value(aws, "Age", Environment="test", Dataset="weather") == 7.5
+    assert value(aws, "Age", Environment="test", Dataset="orders") == 7.5
     assert value(aws, "Age", Environment="test") == 7.5
-    assert value(aws, "Age", Dataset="weather") is None
+    assert value(aws, "Age", Dataset="orders") is None
     points = aws.client("cloudwatch").get_metric_statistics(
         Namespace=NAMESPACE, MetricName="Age", Dimensions=[{"Name": "Environment", "Value": "test"}], Period=60,
         Statistics=["Sum"], StartTime=1_700_000_000 - 60, EndTime=1_700_000_000 + 60,
