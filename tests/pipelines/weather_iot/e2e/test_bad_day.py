@@ -125,7 +125,8 @@ def test_the_alarm_mails_once_when_it_fires_and_once_when_it_is_over(bad_day: Ba
 
 
 def test_nothing_else_was_in_the_mailbox(bad_day: BadDay) -> None:
-    assert (len(bad_day.bad_news), len(bad_day.good_news)) == (4, 2)
+    said = [mail["subject"] for mail in (*bad_day.bad_news, *bad_day.good_news)]
+    assert (len(bad_day.bad_news), len(bad_day.good_news)) == (4, 2), said
 
 
 def test_terraform_restores_exactly_what_was_broken(deployed: Deployed, bad_day: BadDay) -> None:
