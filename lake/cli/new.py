@@ -30,7 +30,7 @@ def dataset(
     raw: Annotated[
         bool, typer.Option("--raw", help="A raw dataset instead: JSON lines that somebody puts there.")
     ] = False,
-    pipeline: Annotated[str, typer.Option(help="With --raw: the pipeline that gets it, e.g. weather_iot.")] = "",
+    pipeline: Annotated[str, typer.Option(help="With --raw: the pipeline that gets it.")] = "",
     as_json: Json = False,
 ) -> None:
     """Write the contract of a curated dataset that is made from an existing raw one, or with --raw of a raw one.
@@ -43,7 +43,7 @@ def dataset(
     """
     root = skeletons.checkout(Path.cwd())
     if raw:
-        files = skeletons.raw_dataset(root, _given(pipeline, "--pipeline, e.g. --pipeline weather_iot"), name)
+        files = skeletons.raw_dataset(root, _given(pipeline, "--pipeline"), name)
         goes_on = [f"lake new dataset {name} --source raw_{name} --key id,timestamp"]
     else:
         columns = [column for column in _given(key, "--key, e.g. --key city,timestamp").split(",") if column]
