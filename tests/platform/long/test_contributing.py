@@ -28,8 +28,8 @@ BLOCKS = Runbook({PAGE: (REPOSITORY / PAGE).read_text(encoding="utf-8")}).blocks
 INSTALLED = (".venv", ".venv-checks")
 DATASET = ["?? contracts/weather_iot/curated_city_hours.yaml", "?? docs/datasets/curated_city_hours.md"]
 PIPELINE = {
-    "contracts/orders/": 2, "demos/orders.py": 1, "docs/datasets/": 2, "docs/runbooks/orders.md": 1, "drills/orders/": 2,
-    "glue_jobs/orders/": 1, "terraform/pipelines/orders/": 11, "tests/pipelines/orders/": 3,
+    "contracts/orders/": 2, "demos/orders.py": 1, "docs/datasets/": 2, "docs/runbooks/orders.md": 1,
+    "drills/orders/": 2, "glue_jobs/orders/": 1, "terraform/pipelines/orders/": 11, "tests/pipelines/orders/": 3,
 }  # fmt: skip
 REPORTED = """
 import json
