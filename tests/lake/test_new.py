@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from lake.cli import new, skeletons
+from lake.cli.erase import also_of
 from lake.cli.skeletons import Made, NoSkeleton
 from lake.contract import model
 from tests.local_aws import REPOSITORY
@@ -139,3 +140,14 @@ def test_the_command_says_what_it_wrote_and_what_to_type_next(
 def test_what_is_not_given_is_asked_for() -> None:
     failed = CliRunner().invoke(new.group, ["dataset", "city_hours", "--source", "raw_weather"])
     assert "this needs --key" in str(failed.exception)
+
+
+def test_an_erasure_names_the_other_datasets_that_are_made_of_the_subjects_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made("city_readings", "raw_iot_sensors", ("sensor_id", "timestamp"), "timestamp")
+    (path,) = skeletons.write(tmp_path, skeletons.curated_dataset(REPOSITORY, made))
+    known = model.files()
+    monkeypatch.setattr(model, "files", lambda: [*known, tmp_path / path])
+    assert also_of(model.load("curated_sensor_readings")) == ["curated_city_readings"]
+    assert also_of(model.load("curated_weather")) == []
