@@ -44,6 +44,11 @@ def test_the_longest_name_is_the_longest_that_aws_takes() -> None:
         skeletons.check_name("dataset", "a" * 238)
 
 
+def test_a_dataset_is_named_without_its_layer() -> None:
+    with pytest.raises(NoSkeleton, match="'curated_hours' names its layer; give the rest: hours"):
+        skeletons.check_name("dataset", "curated_hours")
+
+
 @pytest.mark.parametrize("name", ["weather_iot", "platform", "lake"])
 def test_a_pipeline_with_a_name_that_is_taken_is_refused(name: str) -> None:
     with pytest.raises(NoSkeleton, match=f"'{name}' is taken"):
