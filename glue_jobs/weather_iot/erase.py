@@ -3,21 +3,14 @@
 import sys
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame
-
 from lake.operations.job import Job
 
 
 def main(arguments: Sequence[str]) -> None:
     """Erase the subject that the arguments name; raises JobFailed, OperationUnknown when asked for anything else."""
     job = Job.from_arguments(arguments, only="erase")
-    job.run("curated_sensor_readings", unchanged)
+    job.run_each({})
     job.finish()
-
-
-def unchanged(raw: DataFrame) -> DataFrame:
-    """Nothing is made from raw here."""
-    return raw
 
 
 if __name__ == "__main__":

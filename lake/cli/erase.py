@@ -1,5 +1,6 @@
 """``lake erase``: erase all stored records of one subject."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from lake.cli import job_requests
 from lake.cli.options import Environment, Json, Yes
 from lake.contract import model
+from lake.contract.model import Contract
 from lake.environment.deployment import Platform, load
 from lake.maintenance import quarantined_record, redelivery
 from lake.operations.erasure.data_subject import DataSubject
@@ -36,6 +38,15 @@ def erase(
     source = redelivery.stream(platform, target.domain)
     where = {"stream": source.name, "errors": source.errors.uri}
     job_requests.order(platform, dataset, "erase", {**where, **_sealed(platform, dataset, subject)}, yes, as_json)
+    if others := also_of(target):
+        print(f"lake: the subject may be in {', '.join(others)} too, made from {target.source}", file=sys.stderr)
+
+
+def also_of(target: Contract) -> list[str]:
+    """Return the other datasets with pseudonyms that are made from the same source."""
+    loaded = (model.read(path) for path in model.files())
+    same = [other for other in loaded if other.source == target.source and other.encrypted]
+    return [other.name for other in same if other.name != target.name]
 
 
 def _sealed(platform: Platform, dataset: str, subject: str) -> dict[str, str | int]:

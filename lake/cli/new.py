@@ -30,12 +30,12 @@ def dataset(
     raw: Annotated[
         bool, typer.Option("--raw", help="A raw dataset instead: JSON lines that somebody puts there.")
     ] = False,
-    pipeline: Annotated[str, typer.Option(help="With --raw: the pipeline that gets it, e.g. weather_iot.")] = "",
+    pipeline: Annotated[str, typer.Option(help="With --raw: the pipeline that gets it.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Write the contract of a curated dataset that is made from an existing raw one, or with --raw of a raw one.
+    """Write the contract of a dataset.
 
-    One new file. The pipeline's transform job makes every dataset whose contract names a source: it has the columns of
+    It is a curated one that is made from an existing raw one, or with --raw a raw one. One new file. The pipeline's transform job makes every dataset whose contract names a source: it has the columns of
     the source, checked by the contract's rules, the latest version of each key. Columns that are confidential in raw
     are stored as tokens. It has no alarm until its contract promises a freshness.
 
@@ -43,7 +43,7 @@ def dataset(
     """
     root = skeletons.checkout(Path.cwd())
     if raw:
-        files = skeletons.raw_dataset(root, _given(pipeline, "--pipeline, e.g. --pipeline weather_iot"), name)
+        files = skeletons.raw_dataset(root, pipeline, name)
         goes_on = [f"lake new dataset {name} --source raw_{name} --key id,timestamp"]
     else:
         columns = [column for column in _given(key, "--key, e.g. --key city,timestamp").split(",") if column]
@@ -60,10 +60,12 @@ def dataset(
 
 @group.command()
 def pipeline(
-    name: Annotated[str, typer.Argument(help="Name, which becomes part of all its names on AWS, e.g. orders.")],
+    name: Annotated[str, typer.Argument(help="Name, at most 18 characters: it is part of its names on AWS.")],
     as_json: Json = False,
 ) -> None:
-    """Write a pipeline that works: two contracts, a Glue job, an hourly schedule, an alarm, its runbook and drill.
+    """Write a pipeline that works.
+
+    Two contracts, a Glue job, an hourly schedule, an alarm with its runbook and drill, Terraform, tests, a demo.
 
     Objects of JSON lines that somebody puts under raw/<name>/date=YYYY-MM-DD/ become rows of curated_<name>. Terraform
     has a root and a state of its own for it. Change the contracts and the job to what you need; run its tests after

@@ -22,6 +22,7 @@ _LIMITS = {
     "pipeline": ("IAM role", f"{PROJECT}-{{}}-transform-{_LONGEST_ENVIRONMENT}-schedule", 64),
     "dataset": ("Glue table", "quarantine_curated_{}", 255),
 }
+_LAYERS = ("raw_", "curated_", "quarantine_")
 # Copied, so that all roots have the same provider.
 _AS_THE_PLATFORM = ("versions.tf", ".terraform.lock.hcl")
 # Said of a column in raw, and true of the same column in curated.
@@ -62,6 +63,8 @@ def check_name(kind: str, name: str) -> None:
             f"'{name}' cannot be a {kind}: lower-case words of a to z and 0 to 9 joined by _, a letter first, "
             "no word of Python, for example city_hours"
         )
+    if kind == "dataset" and name.startswith(_LAYERS):
+        raise NoSkeleton(f"'{name}' names its layer; give the rest: {name.partition('_')[2]}")
     what, pattern, limit = _LIMITS[kind]
     room = limit - len(pattern.format(""))
     if len(name) > room:
@@ -91,9 +94,9 @@ def curated_dataset(root: Path, made: Made) -> dict[str, str]:
 def pipeline(root: Path, name: str) -> dict[str, str]:
     """Return path => text of all files of a pipeline; raises NoSkeleton."""
     check_name("pipeline", name)
-    taken = [folder for folder in ("contracts", "terraform/pipelines", "drills") if (root / folder / name).exists()]
-    if taken or (root / f"drills/{name}.py").exists():
-        raise NoSkeleton(f"'{name}' is taken: there is a {(taken or ['drills'])[0]}/{name} already")
+    names = [f"contracts/{name}", f"terraform/pipelines/{name}", f"drills/{name}", f"drills/{name}.py"]
+    if taken := [path for path in names if (root / path).exists()]:
+        raise NoSkeleton(f"'{name}' is taken: there is a {taken[0]} already")
     dashed = name.replace("_", "-")
     words = {
         "name": name,

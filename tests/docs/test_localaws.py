@@ -14,11 +14,13 @@ REPOSITORY = Path(__file__).parents[2]
 def names() -> set[str]:
     """Pipelines, datasets, simulators, recorded cities and the words that say what weather_iot measures."""
     pipelines = [path for path in (REPOSITORY / "contracts").iterdir() if path.is_dir()]
+    # A name of one word is a word of the language too.
+    named = [path.name for path in pipelines if "_" in path.name]
     datasets = [path.stem for pipeline in pipelines for path in pipeline.glob("*.yaml")]
     simulators = [path.name for path in (REPOSITORY / "simulators").glob("*/*") if (path / "recordings").is_dir()]
     recordings = list((REPOSITORY / "simulators").rglob("recordings/*.json"))
     cities = [path.name.partition("_")[0] for path in recordings]
-    found = {*(path.name for path in pipelines), *datasets, *simulators, *cities, "open-meteo", "weather", "sensor"}
+    found = {*named, *datasets, *simulators, *cities, "open-meteo", "weather", "sensor"}
     return {_plain(name) for name in found}
 
 

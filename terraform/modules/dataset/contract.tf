@@ -16,6 +16,7 @@ locals {
   # Only a dataset that is made from another one rejects records: raw ones keep what arrived.
   source            = one([for property in try(local._contract.customProperties, []) : property.value if property.property == "source"])
   _has_twin         = local.source != null
+  _has_tokens       = anytrue([for property in local._schema.properties : can(property.encryptedName)])
   quarantine_name   = "quarantine_${local.name}"
   quarantine_prefix = "${local._twin.physicalName}/${basename(local._schema.physicalName)}/"
 

@@ -17,7 +17,9 @@ output "dataset" {
     quarantine        = local._has_twin ? local._places[local.quarantine_name] : null
     freshness_seconds = local.freshness_seconds
     # Rejected records are sealed with the pseudonym key too, whether or not a column is.
-    sealed = local._has_twin || anytrue([for property in local._schema.properties : can(property.encryptedName)])
+    sealed = local._has_twin || local._has_tokens
+    # Its rows are of data subjects.
+    pseudonymised = local._has_tokens
   })
   depends_on = [aws_glue_catalog_table.this]
 }

@@ -1,16 +1,14 @@
 # Erasure of one subject, on demand. A job of its own: no other role may change raw or delete a version.
 
 locals {
-  _of_subjects = {
-    raw        = module.dataset["raw_iot_sensors"].dataset
-    curated    = module.dataset["curated_sensor_readings"].dataset
-    quarantine = module.dataset["curated_sensor_readings"].dataset.quarantine
-  }
-  _aside      = ["set-aside/", "glue-temp/"]
-  _with_lines = concat([local._of_subjects.raw.prefix, module.iot_firehose.stream.errors], local._aside)
-  _besides    = concat([module.iot_firehose.stream.errors, "staging/${local.pipeline}/"], local._aside)
-  _ledger     = ["arn:aws:dynamodb:${local.platform.region}:${local.platform.account_id}:table/${local.platform.ledger}"]
-  _anywhere   = concat([for dataset in local._of_subjects : dataset.prefix], local._besides)
+  _of_subjects = { for name, dataset in local._made : name => dataset if dataset.pseudonymised }
+  _rejected    = { for name, dataset in local._of_subjects : "quarantine_${name}" => dataset.quarantine }
+  _in_clear    = { for name in toset([for dataset in local._of_subjects : dataset.source]) : name => module.dataset[name].dataset }
+  _aside       = ["set-aside/", "glue-temp/"]
+  _with_lines  = concat([for dataset in local._in_clear : dataset.prefix], [module.iot_firehose.stream.errors], local._aside)
+  _besides     = concat([module.iot_firehose.stream.errors, "staging/${local.pipeline}/"], local._aside)
+  _ledger      = ["arn:aws:dynamodb:${local.platform.region}:${local.platform.account_id}:table/${local.platform.ledger}"]
+  _anywhere    = concat([for dataset in merge(local._in_clear, local._of_subjects, local._rejected) : dataset.prefix], local._besides)
 }
 
 module "erase" {
@@ -20,12 +18,8 @@ module "erase" {
   platform        = local.platform
   timeout_minutes = var.transform_timeout_minutes
 
-  reads = { raw_iot_sensors = local._of_subjects.raw }
-  writes = {
-    curated_sensor_readings            = local._of_subjects.curated
-    quarantine_curated_sensor_readings = local._of_subjects.quarantine
-    pipeline_runs                      = local.platform.runs
-  }
+  reads  = local._in_clear
+  writes = merge(local._of_subjects, local._rejected, { pipeline_runs = local.platform.runs })
 
   statements = {
     ReadBesides = {
@@ -49,7 +43,7 @@ module "erase" {
     SettleLedger = {
       Action    = ["dynamodb:DeleteItem"]
       Resource  = local._ledger
-      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["dataset#curated_sensor_readings"] } }
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in keys(local._of_subjects) : "dataset#${name}"] } }
     }
     # A refused message that was sent again stays one when its object gets other content.
     CarryOnSentAgain = {

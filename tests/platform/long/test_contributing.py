@@ -1,0 +1,209 @@
+"""CONTRIBUTING.md, followed to the letter in a copy of the repository: a dataset and a pipeline come, work, and go."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from drills.runbook import Runbook
+from tests.docs.test_readme import tracked
+from tests.local_aws import REPOSITORY, LocalAws, running
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        shutil.which("aws") is None, reason="CONTRIBUTING.md is written for people who have the AWS CLI"
+    ),
+]
+PAGE = "CONTRIBUTING.md"
+BLOCKS = Runbook({PAGE: (REPOSITORY / PAGE).read_text(encoding="utf-8")}).blocks
+# What the set-up has installed; the copy has folders of its own, so that a set-up in it changes nothing here.
+INSTALLED = (".venv", ".venv-checks")
+DATASET = ["?? contracts/weather_iot/curated_city_hours.yaml", "?? docs/datasets/curated_city_hours.md"]
+PIPELINE = {
+    "contracts/orders/": 2, "demos/orders.py": 1, "docs/datasets/": 2, "docs/runbooks/orders.md": 1,
+    "drills/orders/": 2, "glue_jobs/orders/": 1, "terraform/pipelines/orders/": 11, "tests/pipelines/orders/": 3,
+}  # fmt: skip
+REPORTED = """
+import json
+from lake.environment import deployment, usage
+from lake.report import gather
+
+platform = deployment.load("dev")
+report = gather.report(platform)
+print(json.dumps({
+    "nodes": [node.name for node in report.flow.value.nodes],
+    "datasets": [dataset.name for dataset in report.state.datasets.value],
+    "used": [line.usage.what for line in report.cost.value.lines],
+    "pipelines": sorted(platform.pipelines),
+    "dashboards": [of.get("dashboard") for of in platform.pipelines.values()],
+}))
+"""
+
+
+@dataclass
+class Copy:
+    """A copy of the repository with a lake of its own; ``said`` has what each block has printed."""
+
+    folder: Path
+    aws: LocalAws
+    said: dict[str, str] = field(default_factory=dict)
+
+    def follow(self, block: str) -> str:
+        """Run a block as it stands, after the one with which each begins; what it prints."""
+        if block not in self.said:
+            self.said[block] = self.command("bash", "-euo", "pipefail", "-c", f"{BLOCKS['start']}\n{BLOCKS[block]}")
+        return self.said[block]
+
+    def command(self, *command: str) -> str:
+        """Run a command in the copy, as somebody who works there; it must succeed."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._environment(), capture_output=True, text=True, check=False, timeout=3600
+        )
+        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def status(self) -> list[str]:
+        """The files that git sees as new, changed or gone."""
+        return self.command("git", "status", "--short", "--untracked-files=all").splitlines()
+
+    def reported(self) -> dict[str, list[str]]:
+        """What `lake report` and others gather of the lake."""
+        return dict(json.loads(self.command(".venv/bin/python", "-c", REPORTED)))
+
+    def _environment(self) -> dict[str, str]:
+        unwanted = ("TF_VAR_", "PYTEST_", "MAKE")
+        kept = {k: v for k, v in self.aws.process_environment().items() if not k.startswith(unwanted)}
+        # The commands of the installation belong to this checkout; this lets them work on the copy.
+        own = {"PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'localaws/src'}"}
+        return {**kept, **own, "TF_DATA_DIR": str(self.folder.parent / "terraform")}
+
+
+def copied(folder: Path) -> None:
+    """The files that git tracks, as they are here now, in a repository of their own, ready to be worked in."""
+    for path in tracked():
+        if (REPOSITORY / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / path, folder / path)
+    (folder / ".cache").symlink_to(REPOSITORY / ".cache")
+    for name in INSTALLED:
+        (folder / name).mkdir()
+        for part in (REPOSITORY / name).iterdir():
+            if part.name == "requirements.txt":  # written when it is set up anew
+                shutil.copy2(part, folder / name)
+            else:
+                (folder / name / part.name).symlink_to(part)
+    for command in ("init --quiet", "add --all", "-c user.name=a -c user.email=a@b commit --quiet --message=copy"):
+        subprocess.run(["git", *command.split()], cwd=folder, check=True)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What each chapter of the page has left: what was printed, what git says, what the lake reports."""
+
+    said: dict[str, str]
+    status: dict[str, list[str]]
+    reported: dict[str, dict[str, list[str]]]
+    left: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """The page, from the first block to the last."""
+    folder = tmp_path_factory.mktemp("contributing") / "copy"
+    folder.mkdir()
+    copied(folder)
+    with running(folder.parent / "home") as aws:
+        copy = Copy(folder, aws)
+        copy.command("make", "demo")
+        status, reported = {}, {}
+        for chapter in ("dataset", "pipeline"):
+            *done, remove = (block for block in BLOCKS if block.startswith(f"{chapter}."))
+            for block in done:
+                copy.follow(block)
+            status[chapter], reported[chapter] = copy.status(), copy.reported()
+            copy.follow(remove)
+            status[remove] = copy.status()
+        yield Story(copy.said, status, reported, _left(aws))
+
+
+def _left(aws: LocalAws) -> dict[str, list[str]]:
+    """What AWS still has of what was removed: names of parameters, tables, objects."""
+    parameters = aws.client("ssm").get_parameters_by_path(Path="/lake", Recursive=True)["Parameters"]
+    database = "aws_datalake_platform_dev"
+    pages = aws.client("glue").get_paginator("get_tables").paginate(DatabaseName=database)
+    listing = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket="aws-datalake-platform-dev-datalake")
+    return {
+        "parameters": [entry["Name"] for entry in parameters],
+        "tables": [table["Name"] for page in pages for table in page["TableList"]],
+        "objects": [entry["Key"] for page in listing for entry in page.get("Contents", [])],
+    }
+
+
+def test_a_dataset_is_one_new_contract_and_its_page(story: Story) -> None:
+    assert story.status["dataset"] == DATASET
+
+
+def test_the_job_makes_a_new_dataset_and_athena_answers(story: Story) -> None:
+    rows = dict(line.split("\t") for line in story.said["dataset.run"].splitlines() if line.count("\t") == 1)
+    assert {"Adelaide": "72", "Kathmandu": "168"}.items() <= rows.items()
+
+
+def test_a_dataset_is_reported(story: Story) -> None:
+    found = story.reported["dataset"]
+    assert {"curated_city_hours", "quarantine_curated_city_hours"} <= set(found["nodes"])
+    assert "curated_city_hours" in found["datasets"]
+
+
+def test_a_pipeline_changes_no_existing_file(story: Story) -> None:
+    files = story.status["pipeline"]
+    assert [line for line in files if not line.startswith("?? ")] == []
+    counts = {folder: sum(line[3:].startswith(folder) for line in files) for folder in PIPELINE}
+    assert (counts, sum(counts.values())) == (PIPELINE, len(files))
+
+
+def test_its_rows_are_in_athena_with_the_column_that_its_job_adds(story: Story) -> None:
+    assert "1\t1.5\t5" in story.said["pipeline.run"].splitlines()
+
+
+def test_a_pipeline_is_in_report_usage_and_dashboards(story: Story) -> None:
+    found = story.reported["pipeline"]
+    assert {"raw_orders", "orders-transform", "curated_orders", "quarantine_curated_orders"} <= set(found["nodes"])
+    assert found["pipelines"] == ["orders", "weather_iot"]
+    assert "aws-datalake-platform-orders-dev" in found["dashboards"]
+    assert "3 dashboards" in found["used"]
+    assert any(what.startswith("orders-transform: ") for what in found["used"])
+
+
+def test_demo_and_drill_of_a_pipeline_work(story: Story) -> None:
+    said = story.said["pipeline.use"]
+    assert "Records and their sum by day: 1 rows" in said
+    assert re.search(r"^orders_paused\torders-curated-orders-freshness\t", said, re.MULTILINE)
+    assert "1 of 1 passed" in said
+
+
+def test_a_pipeline_passes_the_checks_and_its_own_tests(story: Story) -> None:
+    said = story.said["pipeline.test"]
+    assert "ok      types" in said
+    assert re.search(r"^component +2 tests", said, re.MULTILINE)
+    assert re.search(r"^e2e +1 tests", said, re.MULTILINE)
+    assert re.search(r"^drill +1 tests", said, re.MULTILINE)
+
+
+def test_removing_leaves_nothing(story: Story) -> None:
+    assert (story.status["dataset.remove"], story.status["pipeline.remove"]) == ([], [])
+    assert story.left["parameters"] == [
+        "/lake/aws-datalake-platform/dev",
+        "/lake/aws-datalake-platform/dev/pipelines/weather_iot",
+    ]
+    words = re.compile(r"orders|city.hours")
+    assert [name for name in story.left["tables"] if words.search(name)] == []
+    kept = ("ops/", "build/")
+    assert [key for key in story.left["objects"] if words.search(key) and not key.startswith(kept)] == []

@@ -1,0 +1,66 @@
+"""The Terraform that ``lake new pipeline`` writes: formatted, valid, with names that AWS takes, beside the others."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lake.cli import skeletons
+from lake.cli.skeletons import Made
+from tests.terraform.conftest import FIRST, REPOSITORY, Resources, Run, pipeline_test, state_of
+from tests.terraform.test_names import names, too_long, twice
+
+# As long as `lake new` lets it be.
+NAME = "a_pipeline_of_room"
+
+
+@pytest.fixture(scope="module")
+def root(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a new pipeline, in a copy of the tree."""
+    copy = tmp_path_factory.mktemp("skeleton") / "tree"
+    shutil.copytree(tree, copy, ignore=shutil.ignore_patterns(".terraform"))
+    skeletons.write(copy, skeletons.pipeline(REPOSITORY, NAME))
+    return copy / "terraform/pipelines" / NAME
+
+
+@pytest.fixture(scope="module")
+def skeleton(root: Path, terraform: Run, platform: Resources) -> Resources:
+    """What a mocked apply of it makes."""
+    return state_of(pipeline_test(root, terraform, platform["aws_ssm_parameter.platform"]["value"]))
+
+
+def test_it_is_formatted(root: Path, terraform: Run) -> None:
+    assert terraform(root, "fmt", "-check", "-recursive").stdout == ""
+
+
+def test_its_names_are_its_own_and_not_too_long(platform: Resources, skeleton: Resources) -> None:
+    both = [*names(platform), *names(skeleton)]
+    assert (twice(both), too_long(both)) == ([], [])
+    assert ("aws_iam_role", "lake-a-pipeline-of-room-transform-test-schedule") in both
+
+
+def test_it_has_a_job_a_schedule_and_one_alarm(skeleton: Resources) -> None:
+    kinds = [values["resource_type"] for values in skeleton.values()]
+    wanted = ("aws_glue_job", "aws_scheduler_schedule", "aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard")
+    assert {kind: kinds.count(kind) for kind in wanted} == dict.fromkeys(wanted, 1)
+
+
+def test_a_new_dataset_of_subjects_is_made_and_erased_by_the_jobs_that_there_are(
+    root: Path, terraform: Run, platform: Resources
+) -> None:
+    copy = root.parents[2]
+    made = Made("city_readings", "raw_iot_sensors", ("sensor_id", "timestamp"), "timestamp")
+    skeletons.write(copy, skeletons.curated_dataset(REPOSITORY, made))
+    parameter = platform["aws_ssm_parameter.platform"]["value"]
+    found = state_of(pipeline_test(copy / "terraform/pipelines" / FIRST, terraform, parameter))
+    jobs = {values["name"]: values for values in found.values() if values["resource_type"] == "aws_glue_job"}
+    written = {name: json.loads(job["default_arguments"]["--writes"]) for name, job in jobs.items()}
+    tables = {"curated_city_readings", "quarantine_curated_city_readings"}
+    assert {name for name, writes in written.items() if tables <= writes.keys()} == {
+        "lake-transform-test",
+        "lake-erase-test",
+    }
+    assert "curated_weather" not in written["lake-erase-test"]
+    registered = json.loads(found["aws_ssm_parameter.pipeline"]["value"])
+    assert registered["producers"]["curated_city_readings"] == "lake-transform-test"
