@@ -25,7 +25,7 @@ pytestmark = [
 PAGE = "CONTRIBUTING.md"
 BLOCKS = Runbook({PAGE: (REPOSITORY / PAGE).read_text(encoding="utf-8")}).blocks
 # What the set-up has installed; the copy has folders of its own, so that a set-up in it changes nothing here.
-INSTALLED = (".venv", ".venv-checks")
+INSTALLED = (".venv", ".venv-glue", ".venv-checks")
 DATASET = ["?? contracts/weather_iot/curated_city_hours.yaml", "?? docs/datasets/curated_city_hours.md"]
 PIPELINE = {
     "contracts/orders/": 2, "demos/orders.py": 1, "docs/datasets/": 2, "docs/runbooks/orders.md": 1,
