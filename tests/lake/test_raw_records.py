@@ -103,15 +103,15 @@ def test_gzip_of_several_members_is_read_whole() -> None:
 @pytest.mark.parametrize(
     ("body", "key", "reason"),
     [
-        (gzip.compress(GOOD * 1000)[:-20], "raw/cut.gz", "gzip:object"),
-        (gzip.compress(GOOD)[:-8] + b"\0" * 8, "raw/checksum.gz", "gzip:object"),
+        (gzip.compress(GOOD * 1000, mtime=0)[:-20], "raw/cut.gz", "gzip:object"),
+        (gzip.compress(GOOD, mtime=0)[:-8] + b"\0" * 8, "raw/checksum.gz", "gzip:object"),
         (GOOD, "raw/plain.gz", "encoding:object"),
-        (gzip.compress(GOOD), "raw/packed.json", "encoding:object"),
+        (gzip.compress(GOOD, mtime=0), "raw/packed.json", "encoding:object"),
         ('{"id": "a"}'.encode("utf-16"), "raw/wide.json", "encoding:object"),
         ('{"id": "a"}'.encode("utf-16-le"), "raw/wide.json", "encoding:object"),
         ('{"id": "a"}'.encode("utf-16-be"), "raw/wide.json", "encoding:object"),
         ('{"id": "a"}'.encode("utf-32-be"), "raw/wide.json", "encoding:object"),
-        (gzip.compress(b" " * (64 * 1024 * 1024)), "raw/bomb.gz", "too_large:object"),
+        (gzip.compress(b" " * (64 * 1024 * 1024), mtime=0), "raw/bomb.gz", "too_large:object"),
     ],
 )
 def test_a_broken_object_is_one_record_at_line_0(body: bytes, key: str, reason: str) -> None:
