@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from lake.contract.model import Column
 
 MAXIMUM_LINE_BYTES = 1024 * 1024
-MAXIMUM_OBJECT_BYTES = 512 * 1024 * 1024
+# Unpacked. A worker reads several objects at once, and all of one is in memory, twice while it is unpacked.
+MAXIMUM_OBJECT_BYTES = 64 * 1024 * 1024
 MAXIMUM_RATIO = 200
 MAXIMUM_DEPTH = 64
 # A record may have any fields, with any names; what is said of them has to stay small.
@@ -60,11 +61,17 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawReco
     try:
         text = unpacked(body, key)
     except Broken as broken:
-        yield RawRecord(0, b"", None, [str(broken)])
+        yield of_object(str(broken))
         return
-    for number, line in enumerate(text.split(b"\n"), start=1):
+    # One line at a time: a list of all lines of an object of newlines would be forty times as large as the object.
+    for number, line in enumerate(io.BytesIO(text), start=1):
         if line.strip():
-            yield _record(number, line.rstrip(b"\r"), columns)
+            yield _record(number, line.removesuffix(b"\n").rstrip(b"\r"), columns)
+
+
+def of_object(reason: str) -> RawRecord:
+    """Return the record that stands for a whole object that cannot be read for ``reason``."""
+    return RawRecord(0, b"", None, [reason])
 
 
 def unpacked(body: bytes, key: str) -> bytes:
@@ -73,6 +80,8 @@ def unpacked(body: bytes, key: str) -> bytes:
     if packed != key.endswith(".gz") and body:
         raise Broken("encoding:object")
     text = _gunzipped(body) if packed else body
+    if len(text) > MAXIMUM_OBJECT_BYTES:
+        raise Broken("too_large:object")
     if text.startswith(_WIDE_MARKS) or _is_wide(text):
         raise Broken("encoding:object")
     return text.removeprefix(_UTF8_MARK)

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.contract.model import Contract
+from lake.contract.model import Column, Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
 from lake.core.s3 import Storage, StoredObject
 from lake.records import json_lines
@@ -27,6 +27,15 @@ def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[S
     return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
 
 
+def _read(
+    stored: StoredObject, columns: tuple[Column, ...], body_of: Callable[[StoredObject], bytes]
+) -> Iterator[json_lines.RawRecord]:
+    """Return the records of an object; one that is too large for a worker's memory is not even fetched."""
+    if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:
+        return iter([json_lines.of_object("too_large:object")])
+    return json_lines.read(body_of(stored), stored.key, columns)
+
+
 def of_records(
     spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
 ) -> DataFrame:
@@ -34,7 +43,7 @@ def of_records(
     columns = source.stored
 
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
-        for record in json_lines.read(body_of(stored), stored.key, columns):
+        for record in _read(stored, columns, body_of):
             values = record.values or (None,) * len(columns)
             payload = bytearray(record.payload)
             yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)

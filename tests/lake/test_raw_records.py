@@ -1,6 +1,7 @@
 """The raw door: every kind of broken line becomes a reason; good lines become typed values."""
 
 import gzip
+import tracemalloc
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
 
 def test_text_is_composed_so_that_one_identifier_has_one_token() -> None:
     assert read('{"id": "cafe\u0301"}'.encode())[0].values == ("caf\u00e9", None, None)
+
+
+def test_an_object_of_nothing_but_newlines_takes_little_more_memory_than_its_size() -> None:
+    body = b"\n" * (8 * 1024 * 1024)
+    tracemalloc.start()
+    try:
+        assert read(body + GOOD)[0].line == len(body) + 1
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_object_that_a_worker_cannot_hold_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "MAXIMUM_OBJECT_BYTES", len(GOOD))
+    assert read(GOOD)[0].reasons == []
+    assert [(record.line, record.reasons) for record in read(GOOD + b"\n")] == [(0, ["too_large:object"])]
 
 
 def test_gzip_of_several_members_is_read_whole() -> None:
