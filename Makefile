@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -38,6 +38,10 @@ test: ## what every change must pass: checks, unit, component, a smoke pass and 
 test-all: ## every test; SHARD=k/n: one of n parts, PIPELINE=p: those of one pipeline, TIERS=t,…: those of some tiers
 	@scripts/setup.sh checks
 	@$(PYTEST) $(if $(SHARD),--shard $(SHARD)) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(TIERS),--tiers $(TIERS))
+
+glue-test: ## the tests of the jobs with the Python packages of Glue 5.1
+	@scripts/setup.sh
+	@$(PYTHON) -m scripts.glue_test
 
 durations: ## run every test, and write what each file took to tests/durations.json, by which shards are cut
 	@scripts/setup.sh checks

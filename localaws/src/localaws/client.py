@@ -140,7 +140,8 @@ def running(home: Path, snapshot: Path | None = None) -> Iterator[LocalAws]:
         probe.bind((settings.HOST, 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)}
-    command = [sys.executable, "-P", "-m", "localaws"]
+    # Tests in another environment, such as that of Glue's packages, say which Python has localaws.
+    command = [os.environ.get("LOCALAWS_PYTHON", sys.executable), "-P", "-m", "localaws"]
     # Its words are for terminals; who starts one from a program gets them when it fails.
     origin = ["--from", str(snapshot)] if snapshot else []
     subprocess.run([*command, "up", *origin], check=True, env=environment, stdout=subprocess.DEVNULL)
