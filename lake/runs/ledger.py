@@ -1,10 +1,10 @@
 """The ledger: one DynamoDB table that records processed objects and runs, and decides which run may publish.
 
-Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
-unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, epoch, CLAIMED, or CLOSED
-with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an ``object#<key>#rewriting`` item exists
-while the rewrite is in flight.
-The lease only decides when to try; the epoch decides who may claim and prepare.
+Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, fencing
+token, unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, fencing token,
+CLAIMED, or CLOSED with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an
+``object#<key>#rewriting`` item exists while the rewrite is in flight.
+The lease only decides when to try; the fencing token decides who may claim and prepare.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ class Lock:
 
     dataset: str
     owner: str
-    epoch: int
+    fencing_token: int
     unfinished: str | None
 
 
@@ -74,13 +74,15 @@ class Ledger:
         self._now = now
 
     def lock(self, dataset: str, owner: str) -> Lock | Held:
-        """Lock the dataset for run ``owner`` and raise the epoch; returns Held while another run's lease is valid."""
+        """Lock the dataset for run ``owner`` and raise the fencing token; returns Held while another run's lease
+        is valid.
+        """
         now = self._now()
         try:
             answer = self._update(
                 dataset,
                 "lock",
-                "SET #owner = :owner, lease_until = :until, locked_at = :now ADD epoch :one",
+                "SET #owner = :owner, lease_until = :until, locked_at = :now ADD fencing_token :one",
                 # Our own lock: the reply to our first attempt was lost.
                 "attribute_not_exists(lease_until) OR lease_until < :now OR #owner = :owner",
                 {":owner": owner, ":until": (now + LEASE).isoformat(), ":now": now.isoformat(), ":one": 1},
@@ -89,7 +91,7 @@ class Ledger:
             if not _condition_failed(error):
                 raise
             return self._holder(dataset)
-        return Lock(dataset, owner, int(answer["epoch"]), answer.get("unfinished"))
+        return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"))
 
     def renew(self, lock: Lock) -> None:
         """Extend the lease; raises LeaseLost when another run has taken over the lock."""
@@ -155,9 +157,10 @@ class Ledger:
         self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
 
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
-        """Record that the lock's run reads these objects; raises LeaseLost when the lock has another epoch.
+        """Record that the lock's run reads these objects; raises LeaseLost when the lock has another fencing token.
 
-        Claims of earlier epochs are overwritten: those runs ended without a commit. Closed objects cannot be claimed.
+        Claims with a lower fencing token are overwritten: those runs ended without a commit. Closed objects cannot be
+        claimed.
         """
         claims = [self._claim(lock, stored) for stored in objects]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
@@ -179,7 +182,7 @@ class Ledger:
     def prepare(self, lock: Lock, run_id: str, record: Mapping[str, Any]) -> None:
         """Write the run as PREPARED; from then on this run or the next one finishes it.
 
-        Raises LeaseLost when the lock has another epoch.
+        Raises LeaseLost when the lock has another fencing token.
         """
         run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
         mine = self._check(
@@ -224,23 +227,32 @@ class Ledger:
                 raise
 
     def _claim(self, lock: Lock, stored: StoredObject) -> dict[str, Any]:
-        item = {**_object(lock.dataset, stored), "run_id": lock.owner, "epoch": lock.epoch, "status": "CLAIMED"}
+        item = {
+            **_object(lock.dataset, stored),
+            "run_id": lock.owner,
+            "fencing_token": lock.fencing_token,
+            "status": "CLAIMED",
+        }
         put = self._put(item)["Put"]
         condition = {
             # What was erased may be sent again.
             "ConditionExpression": "attribute_not_exists(pk) OR #status = :replaced "
-            "OR (#status = :claimed AND epoch <= :epoch)",
+            "OR (#status = :claimed AND fencing_token <= :token)",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":replaced": "REPLACED", ":epoch": lock.epoch}),
+            "ExpressionAttributeValues": _typed(
+                {":claimed": "CLAIMED", ":replaced": "REPLACED", ":token": lock.fencing_token}
+            ),
         }
         return {"Put": {**put, **condition}}
 
     def _closing(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
         """Close one object; not one that has been erased meanwhile, nor one that a later run reads or has read."""
         condition = {
-            "ConditionExpression": "epoch <= :epoch AND (#status = :claimed OR #status = :closed)",
+            "ConditionExpression": "fencing_token <= :token AND (#status = :claimed OR #status = :closed)",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":closed": "CLOSED", ":epoch": manifest.epoch}),
+            "ExpressionAttributeValues": _typed(
+                {":claimed": "CLAIMED", ":closed": "CLOSED", ":token": manifest.fencing_token}
+            ),
         }
         return {"Put": {**self._put(_closed(manifest, stored))["Put"], **condition}}
 
@@ -288,19 +300,21 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def _check(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an update of the lock item that is conditional on the lock's epoch."""
+        """Return an update of the lock item that is conditional on the lock's fencing token."""
         return {
             "TableName": self._table,
             "Key": _typed(_key(lock.dataset, "lock")),
             "UpdateExpression": expression,
-            "ConditionExpression": "epoch = :epoch",
-            "ExpressionAttributeValues": _typed({**values, ":epoch": lock.epoch}),
+            "ConditionExpression": "fencing_token = :token",
+            "ExpressionAttributeValues": _typed({**values, ":token": lock.fencing_token}),
         }
 
     def _lost(self, lock: Lock, error: ClientError) -> Exception:
         if not _condition_failed(error):
             return error
-        return LeaseLost(f"{lock.dataset}: run {lock.owner} was taken over (its epoch {lock.epoch} is over)")
+        return LeaseLost(
+            f"{lock.dataset}: run {lock.owner} was taken over (its fencing token {lock.fencing_token} is old)"
+        )
 
     def _update(
         self, dataset: str, sort: str, expression: str, condition: str, values: Mapping[str, Any]
@@ -355,7 +369,7 @@ def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
 
 
 def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
-    run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
+    run = {"run_id": manifest.run_id, "fencing_token": manifest.fencing_token, "status": "CLOSED"}
     return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
 
 

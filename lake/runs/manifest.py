@@ -33,7 +33,7 @@ class Manifest:
     source: str
     started_at: str
     ended_at: str
-    epoch: int
+    fencing_token: int
     code_version: str
     claimed: bool = False
     objects: tuple[StoredObject, ...] = ()
@@ -82,7 +82,7 @@ def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = 
         "started_at": manifest.started_at,
         "ended_at": manifest.ended_at,
         "duration_seconds": round(took.total_seconds()),
-        "epoch": manifest.epoch,
+        "fencing_token": manifest.fencing_token,
         "code_version": manifest.code_version,
         "objects": len(manifest.objects),
         "bytes": sum(stored.size for stored in manifest.objects),

@@ -170,7 +170,7 @@ def _begun(context: Context, lock: Lock, work: Work[Context]) -> Manifest:
         source=work.source.name,
         started_at=started,
         ended_at=started,
-        epoch=lock.epoch,
+        fencing_token=lock.fencing_token,
         code_version=context.code_version,
         claimed=work.claims,
     )

@@ -1,4 +1,4 @@
-"""The ledger: one owner at a time, an epoch that fences off the late, a commit that may be repeated."""
+"""The ledger: one owner at a time, a fencing token that fences off the late, a commit that may be repeated."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def manifest(run_id: str, objects: tuple[StoredObject, ...] = OBJECTS, claimed: 
         source="raw_readings",
         started_at="x",
         ended_at="y",
-        epoch=1,
+        fencing_token=1,
         code_version="test",
         claimed=claimed,
         objects=objects,
@@ -79,7 +79,7 @@ def test_a_dataset_has_one_owner_until_it_is_released(ledger: Ledger) -> None:
     held = ledger.lock("readings", "two")
     assert held == Held("one", START + LEASE)
     ledger.release(first)
-    assert locked(ledger, "two").epoch == first.epoch + 1
+    assert locked(ledger, "two").fencing_token == first.fencing_token + 1
 
 
 def said_of_lock(ledger: Ledger) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_who_was_taken_over_does_not_say_that_the_refresh_ended_well(ledger: Led
 def test_a_dead_owner_is_taken_over_after_its_lease(ledger: Ledger, clock: Clock) -> None:
     locked(ledger, "dead")
     clock.moment += LEASE + timedelta(seconds=1)
-    assert locked(ledger, "next").epoch == 2
+    assert locked(ledger, "next").fencing_token == 2
 
 
 def test_who_was_taken_over_can_neither_renew_nor_prepare(ledger: Ledger, clock: Clock) -> None:
@@ -185,7 +185,7 @@ def test_what_is_claimed_is_not_processed_before_it_is_closed(ledger: Ledger) ->
     assert ledger.objects("readings").closed == {}
     claims = items_of_objects()
     assert {(item["key"], item["etag"]) for item in claims} == IDENTITIES
-    assert {(item["run_id"], item["epoch"], item["status"]) for item in claims} == {("one", "1", "CLAIMED")}
+    assert {(item["run_id"], item["fencing_token"], item["status"]) for item in claims} == {("one", "1", "CLAIMED")}
 
 
 def test_a_closed_object_has_its_own_counts(ledger: Ledger) -> None:
@@ -194,7 +194,7 @@ def test_a_closed_object_has_its_own_counts(ledger: Ledger) -> None:
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
     (closed,) = items_of_objects()
-    assert (closed["status"], closed["run_id"], closed["epoch"]) == ("CLOSED", "one", "1")
+    assert (closed["status"], closed["run_id"], closed["fencing_token"]) == ("CLOSED", "one", "1")
     assert [closed[name] for name in ("received", "new", "replaced", "duplicate", "quarantined")] == list("41111")
 
 
@@ -209,14 +209,14 @@ def test_the_next_run_claims_what_a_dead_one_had_claimed(ledger: Ledger, clock: 
     ledger.claim(locked(ledger, "dead"), OBJECTS[:3])
     clock.moment += LEASE + timedelta(seconds=1)
     ledger.claim(locked(ledger, "next"), OBJECTS[:3])
-    assert {(item["run_id"], item["epoch"]) for item in items_of_objects()} == {("next", "2")}
+    assert {(item["run_id"], item["fencing_token"]) for item in items_of_objects()} == {("next", "2")}
 
 
 def test_who_was_taken_over_can_not_claim(ledger: Ledger, clock: Clock) -> None:
     frozen = locked(ledger, "frozen")
     clock.moment += LEASE + timedelta(seconds=1)
     locked(ledger, "next")
-    with pytest.raises(LeaseLost, match=r"run frozen was taken over \(its epoch 1 is over\)"):
+    with pytest.raises(LeaseLost, match=r"run frozen was taken over \(its fencing token 1 is old\)"):
         ledger.claim(frozen, OBJECTS[:1])
     assert items_of_objects() == []
 
@@ -240,7 +240,7 @@ def test_a_claim_prolongs_the_lease(ledger: Ledger, clock: Clock) -> None:
 
 def test_a_run_that_never_heard_that_it_has_the_lock_gets_it(ledger: Ledger) -> None:
     locked(ledger, "one")
-    assert locked(ledger, "one").epoch == 2
+    assert locked(ledger, "one").fencing_token == 2
 
 
 class Refusing:

@@ -55,7 +55,12 @@ def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) 
     assert row["run_id"] == record["run_id"]
     assert row["run_id"].startswith("20261120T120001Z-")
     assert len(row["run_id"]) == len("20261120T120001Z-12345678")
-    expected = {"kind": "refresh", "hop": "raw_weather -> curated_weather", "pipeline": "weather_iot", "epoch": 1}
+    expected = {
+        "kind": "refresh",
+        "hop": "raw_weather -> curated_weather",
+        "pipeline": "weather_iot",
+        "fencing_token": 1,
+    }
     expected |= {"status": "COMMITTED", "reason": None, "code_version": "test", "units": 3, "objects": 1}
     expected |= {"started_at": "2026-11-20T12:00:01+00:00", "ended_at": "2026-11-20T12:00:01+00:00"}
     expected |= {"input_objects": [f"{RAW}a.json"]}
@@ -266,7 +271,7 @@ def test_who_wakes_up_after_the_commit_of_its_run_does_not_take_the_next_one_for
 
 def test_who_was_taken_over_publishes_nothing(place: MemoryPlace) -> None:
     lock = prepared(place)
-    frozen = replace(lock, owner="frozen", epoch=lock.epoch - 1)
+    frozen = replace(lock, owner="frozen", fencing_token=lock.fencing_token - 1)
     with pytest.raises(LeaseLost):
         finish(place.lake, frozen, TARGET, lock.unfinished or "")
     assert shown(place.lake) == {}
