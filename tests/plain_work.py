@@ -49,7 +49,7 @@ class PlainRefresh(Refresh):
 
 @dataclass(frozen=True)
 class PlainReread(PlainRefresh):
-    """Reads all raw objects again, as a backfill does; claims and closes nothing."""
+    """Reads all raw objects again, as a backfill does; claims nothing."""
 
     kind = "backfill"
     claims = False
@@ -154,16 +154,16 @@ def check_end(context: RunContext) -> None:
 
 
 def check_ledger(context: RunContext, stored: list[StoredObject], received: int, new: int) -> None:
-    """The counts of the committed runs and of the closed objects add up to those of the raw objects; nobody works."""
+    """Counts of the committed runs and of the processed objects add up to those of the raw objects; nobody works."""
     ledger = context.ledger
     runs = ledger.runs(TARGET.name)
     assert {run["status"] for run in runs} <= {"COMMITTED", "FAILED"}
     refreshes = [run for run in runs if run["status"] == "COMMITTED" and run["kind"] == "refresh"]
     assert sum(run["received"] for run in refreshes) == received
     assert sum(run["new"] for run in runs if run["status"] == "COMMITTED") == new
-    closed = [item for item in ledger._query(TARGET.name, "object#") if item["status"] == "CLOSED"]
-    assert {(item["key"], item["etag"]) for item in closed} == {(entry.key, entry.etag) for entry in stored}
-    for counted in [*refreshes, *closed]:
+    processed = [item for item in ledger._query(TARGET.name, "object#") if item["status"] == "PROCESSED"]
+    assert {(item["key"], item["etag"]) for item in processed} == {(entry.key, entry.etag) for entry in stored}
+    for counted in [*refreshes, *processed]:
         parts = (counted[name] for name in ("new", "replaced", "duplicate", "quarantined"))
         assert counted["received"] == sum(parts)
     rows = [json.loads(context.storage.read(context.staging.bucket, entry.key)) for entry in _run_rows(context)]

@@ -35,9 +35,10 @@ def dataset(
 ) -> None:
     """Write the contract of a dataset.
 
-    It is a curated one that is made from an existing raw one, or with --raw a raw one. One new file. The pipeline's transform job makes every dataset whose contract names a source: it has the columns of
-    the source, checked by the contract's rules, the latest version of each key. Columns that are confidential in raw
-    are stored as tokens. It has no alarm until its contract promises a freshness.
+    It is a curated one that is made from an existing raw one, or with --raw a raw one. One new file. The pipeline's
+    transform job makes every dataset whose contract names a source: it has the columns of the source, checked by the
+    contract's rules, the latest version of each key. Columns that are confidential in raw are stored as tokens. It has
+    no alarm until its contract promises a freshness.
 
     Example: lake new dataset city_hours --source raw_weather --key city,timestamp
     """

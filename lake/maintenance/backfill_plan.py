@@ -52,7 +52,7 @@ def plan(platform: Platform, dataset: str, first: date, last: date, days: int = 
     source = model.load(target.source or "")
     client = Storage(platform.client("s3"))
     bucket = platform.names["lake_bucket"]
-    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(dataset).closed
+    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(dataset).processed
     raw = [entry for entry in client.versions(Location(bucket, f"{source.path}/")) if (entry.key, entry.etag) in known]
     units = [
         entry for entry in client.list(Location(bucket, f"{target.path}/")) if _holds(target, entry.key, first, last)

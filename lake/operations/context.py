@@ -36,7 +36,7 @@ class SparkRunContext(RunContext):
 
         ``modified`` of the returned objects is the moment at which the object arrived (UTC).
         """
-        known = self.ledger.objects(target.name).closed
+        known = self.ledger.objects(target.name).processed
         versions = self.storage.versions(self.locations[source.name])
         found = {(entry.key, entry.etag): entry for entry in versions if (entry.key, entry.etag) in known}
         return tuple(replace(entry, modified=known[identity] or entry.modified) for identity, entry in found.items())

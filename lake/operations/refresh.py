@@ -47,7 +47,7 @@ class Refresh:
                 f"{self.source.name}: no raw data has ever arrived in {place.uri}; check that its producer runs"
             )
         known = context.ledger.objects(self.target.name)
-        return tuple(entry for entry in stored if known.news(entry))
+        return tuple(entry for entry in stored if known.is_unprocessed(entry))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Validate, pseudonymise and stage the objects' records."""

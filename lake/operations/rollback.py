@@ -27,7 +27,7 @@ class CannotUndo(LakeError):
 class Undo:
     """Restore the partition files of ``run_id`` to their versions before it. ``by`` is the requester's IAM ARN.
 
-    The objects that the run has read stay closed in the ledger: after the undo of a refresh, a backfill loads them.
+    The objects that the run has read stay processed in the ledger: after the undo of a refresh, a backfill loads them.
     """
 
     kind: ClassVar[Kind] = "undo"

@@ -2,7 +2,7 @@
 
 Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, fencing
 token, unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, fencing token,
-CLAIMED, or CLOSED with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an
+IN_PROGRESS, or PROCESSED with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an
 ``object#<key>#rewriting`` item exists while the rewrite is in flight.
 The lease only decides when to try; the fencing token decides who may claim and prepare.
 """
@@ -53,16 +53,16 @@ class Rewriting(NamedTuple):
 class Objects(NamedTuple):
     """The raw objects of a dataset that the ledger knows.
 
-    ``closed`` are objects that a committed run has processed, by (key, etag); the value is the arrival time where S3
-    no longer has it, else None. ``rewriting`` are rewrites by an erasure that is in flight or has died, by key.
+    ``processed`` are objects that a committed run has read, by (key, etag); the value is the arrival time (UTC) where
+    S3 no longer has it, else None. ``rewriting`` are rewrites by an erasure that is in flight or has died, by key.
     """
 
-    closed: Mapping[tuple[str, str], datetime | None]
+    processed: Mapping[tuple[str, str], datetime | None]
     rewriting: Mapping[str, Rewriting]
 
-    def news(self, stored: StoredObject) -> bool:
-        """Return True if the object is unprocessed: neither closed nor being rewritten."""
-        return (stored.key, stored.etag) not in self.closed and stored.key not in self.rewriting
+    def is_unprocessed(self, stored: StoredObject) -> bool:
+        """Return True if no committed run has processed this version of the object and no erasure is rewriting it."""
+        return (stored.key, stored.etag) not in self.processed and stored.key not in self.rewriting
 
 
 class Ledger:
@@ -114,10 +114,10 @@ class Ledger:
     def objects(self, dataset: str) -> Objects:
         """Return the raw objects of the dataset that the ledger knows."""
         items = self._query(dataset, "object#")
-        closed = [item for item in items if item["status"] == "CLOSED"]
+        processed = [item for item in items if item["status"] == "PROCESSED"]
         rewriting = [item for item in items if item["status"] == "REWRITING"]
         return Objects(
-            {(item["key"], item["etag"]): _arrival(item) for item in closed},
+            {(item["key"], item["etag"]): _arrival(item) for item in processed},
             {item["key"]: Rewriting(_stored(item), item["run_id"]) for item in rewriting},
         )
 
@@ -129,7 +129,7 @@ class Ledger:
         self._transact([self._put({**item, "status": "REWRITING"})])
 
     def rewritten(self, lock: Lock, stored: StoredObject, etag: str) -> None:
-        """Record that a processed object now has the content with ``etag``; it stays closed.
+        """Record that a processed object now has the content with ``etag``; it stays processed.
 
         The item keeps the arrival time, because S3 only has the time of the rewrite.
         """
@@ -159,8 +159,8 @@ class Ledger:
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
         """Record that the lock's run reads these objects; raises LeaseLost when the lock has another fencing token.
 
-        Claims with a lower fencing token are overwritten: those runs ended without a commit. Closed objects cannot be
-        claimed.
+        Claims with a lower fencing token are overwritten: those runs ended without a commit. Processed objects
+        cannot be claimed.
         """
         claims = [self._claim(lock, stored) for stored in objects]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
@@ -194,18 +194,18 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def commit(self, manifest: Manifest) -> None:
-        """Close the objects that the run has claimed, then the run. Idempotent, also for a run that wakes up late."""
-        closed = [self._closing(manifest, stored) for stored in manifest.objects if manifest.claimed]
-        for start in range(0, len(closed), _TRANSACTION_ITEMS):
-            self._transact_where_possible(closed[start : start + _TRANSACTION_ITEMS])
-        self._close(manifest.dataset, manifest.run_id)
+        """Mark the claimed objects as processed and the run as committed. Idempotent, also for a run that is late."""
+        processed = [self._processed_put(manifest, stored) for stored in manifest.objects if manifest.claimed]
+        for start in range(0, len(processed), _TRANSACTION_ITEMS):
+            self._transact_where_possible(processed[start : start + _TRANSACTION_ITEMS])
+        self._commit_run(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
         """Write the record of a run that failed before it was prepared, with the status FAILED."""
         item = {**_key(dataset, f"run#{run_id}"), **record, "status": "FAILED"}
         self._client.put_item(TableName=self._table, Item=_typed(item))
 
-    def _close(self, dataset: str, run_id: str) -> None:
+    def _commit_run(self, dataset: str, run_id: str) -> None:
         committed = {
             "TableName": self._table,
             "Key": _typed(_key(dataset, f"run#{run_id}")),
@@ -231,30 +231,30 @@ class Ledger:
             **_object(lock.dataset, stored),
             "run_id": lock.owner,
             "fencing_token": lock.fencing_token,
-            "status": "CLAIMED",
+            "status": "IN_PROGRESS",
         }
         put = self._put(item)["Put"]
         condition = {
             # What was erased may be sent again.
             "ConditionExpression": "attribute_not_exists(pk) OR #status = :replaced "
-            "OR (#status = :claimed AND fencing_token <= :token)",
+            "OR (#status = :in_progress AND fencing_token <= :token)",
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": _typed(
-                {":claimed": "CLAIMED", ":replaced": "REPLACED", ":token": lock.fencing_token}
+                {":in_progress": "IN_PROGRESS", ":replaced": "REPLACED", ":token": lock.fencing_token}
             ),
         }
         return {"Put": {**put, **condition}}
 
-    def _closing(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
-        """Close one object; not one that has been erased meanwhile, nor one that a later run reads or has read."""
+    def _processed_put(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+        """Mark one object as processed; not one that was erased meanwhile, nor one that a later run reads."""
         condition = {
-            "ConditionExpression": "fencing_token <= :token AND (#status = :claimed OR #status = :closed)",
+            "ConditionExpression": "fencing_token <= :token AND (#status = :in_progress OR #status = :processed)",
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": _typed(
-                {":claimed": "CLAIMED", ":closed": "CLOSED", ":token": manifest.fencing_token}
+                {":in_progress": "IN_PROGRESS", ":processed": "PROCESSED", ":token": manifest.fencing_token}
             ),
         }
-        return {"Put": {**self._put(_closed(manifest, stored))["Put"], **condition}}
+        return {"Put": {**self._put(_processed(manifest, stored))["Put"], **condition}}
 
     def _settled(self, lock: Lock, key: str) -> dict[str, Any]:
         return {"Delete": {"TableName": self._table, "Key": _typed(_key(lock.dataset, _rewriting(key)))}}
@@ -368,8 +368,8 @@ def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
     return {**_key(dataset, f"object#{stored.key}#{stored.etag}"), **identity}
 
 
-def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
-    run = {"run_id": manifest.run_id, "fencing_token": manifest.fencing_token, "status": "CLOSED"}
+def _processed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+    run = {"run_id": manifest.run_id, "fencing_token": manifest.fencing_token, "status": "PROCESSED"}
     return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
 
 

@@ -23,7 +23,7 @@ Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "retokenise",
 class Manifest:
     """The changes that a prepared run publishes. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
 
-    ``source`` is the dataset that the ``objects`` belong to. If the run has ``claimed`` them, the commit closes each
+    ``source`` is the dataset that the ``objects`` belong to. If the run has ``claimed`` them, the commit marks each
     with its counts of ``by_object`` (by key). ``details`` are further facts for the ledger: text, integers, lists.
     """
 

@@ -59,7 +59,7 @@ class Work(Protocol[AnyContext]):
 
     @property
     def claims(self) -> bool:
-        """Return True if objects are claimed before they are read, and closed by the commit."""
+        """Return True if objects are claimed before they are read, and marked as processed by the commit."""
 
     @property
     def source(self) -> Contract:

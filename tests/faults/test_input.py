@@ -69,8 +69,8 @@ def test_the_counts_and_metrics_of_all_cases_are_their_sum(outcome: Outcome) -> 
     ]  # fmt: skip
 
 
-def test_every_object_of_every_case_is_closed_in_the_ledger_under_its_own_name(outcome: Outcome) -> None:
-    assert {key for key, _ in outcome.place.lake.ledger.objects(READINGS.name).closed} == set(outcome.objects)
+def test_every_object_of_every_case_is_processed_in_the_ledger_under_its_own_name(outcome: Outcome) -> None:
+    assert {key for key, _ in outcome.place.lake.ledger.objects(READINGS.name).processed} == set(outcome.objects)
 
 
 def test_a_rerun_after_all_faults_changes_nothing(outcome: Outcome) -> None:

@@ -121,7 +121,7 @@ class Snapshot:
         counted = [record[name] for name in ("received", "new", "replaced", "duplicate", "quarantined")]
         assert (record["status"], counted) == ("COMMITTED", [5, 2, 0, 1, 2])
         assert len(list(lake.storage.list(lake.locations[RUNS.name]))) == 1
-        assert len(lake.ledger.objects(TARGET.name).closed) == 2
+        assert len(lake.ledger.objects(TARGET.name).processed) == 2
 
 
 class StopsBeforePublish(Storage):

@@ -184,7 +184,7 @@ def assert_written_down(sensors: Sensors) -> None:
 
 
 def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
-    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are no news"
+    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are not unprocessed"
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
     assert (built["details"]["equal"], built["units"]) == (rows, 0)
     (judged,) = sensors.perform("replay", everything=True, preview=True)
@@ -194,7 +194,7 @@ def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
     assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"
     sensors.put("c.json", message(SUBJECT, 14, 1, 6.0), message(OTHER, 14, 1, 6.0))
     (again,) = sensors.perform()
-    assert (again["new"], again["replaced"]) == (1, 1), "what is sent again after an erasure is news"
+    assert (again["new"], again["replaced"]) == (1, 1), "what is sent again after an erasure is unprocessed"
 
 
 def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object_are_built_again(
@@ -240,7 +240,7 @@ def test_who_repeats_it_after_a_death_at_any_step_erases_what_is_left(
         with monkeypatch.context() as patch, pytest.raises(Died):
             patch.setattr(kind, step, dying(getattr(kind, step)))
             erase(sensors)
-        assert sensors.perform()[0]["received"] == 0, f"what is half done is no news: {step}"
+        assert sensors.perform()[0]["received"] == 0, f"what is half done is not unprocessed: {step}"
     erase(sensors)
     assert (holding(sensors), of_others(sensors)) == ([], others)
     (built,) = sensors.perform("backfill", **DAYS, preview=True)

@@ -121,25 +121,25 @@ def test_records_that_change_their_object_are_found_though_the_sum_is_right(plac
     assert place.rows(TARGET) == []
 
 
-def closed(place: Place) -> dict[str, tuple[int, ...]]:
-    """Received, new, replaced, duplicate and quarantined of each object that the ledger has closed, by its name."""
+def processed(place: Place) -> dict[str, tuple[int, ...]]:
+    """Received, new, replaced, duplicate and quarantined of each object that is processed, by its name."""
     items = place.aws.client("dynamodb").scan(TableName=place.bucket, ConsistentRead=True)["Items"]
     names = ("received", "new", "replaced", "duplicate", "quarantined")
-    objects = [item for item in items if item.get("status", {}).get("S") == "CLOSED"]
+    objects = [item for item in items if item.get("status", {}).get("S") == "PROCESSED"]
     return {item["key"]["S"].rsplit("/")[-1]: tuple(int(item[name]["N"]) for name in names) for item in objects}
 
 
-def test_each_object_is_closed_with_what_became_of_its_own_records(place: Place) -> None:
+def test_each_object_is_processed_with_what_became_of_its_own_records(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(2, 11.0), "not json")
     place.put("b.json", line(1, 12.0), line(3, 12.5))
     place.put("empty.json")
     assert place.run() == Counts(5, 3, 0, 1, 1, {"malformed:line": 1})
     first = {"a.json": (3, 1, 0, 1, 1), "b.json": (2, 2, 0, 0, 0), "empty.json": (0, 0, 0, 0, 0)}
-    assert closed(place) == first, "of two new versions of a key the later one is new, the other a duplicate"
+    assert processed(place) == first, "of two new versions of a key the later one is new, the other a duplicate"
     place.put("c.json", line(1, 13.0), line(2, 11.0))
     place.put("d.json", line(1, 13.0))
     assert place.run() == Counts(3, 0, 1, 2, 0, {})
-    assert closed(place) == {**first, "c.json": (2, 0, 0, 2, 0), "d.json": (1, 0, 1, 0, 0)}
+    assert processed(place) == {**first, "c.json": (2, 0, 0, 2, 0), "d.json": (1, 0, 1, 0, 0)}
 
 
 def test_a_table_that_is_not_the_contract_fails_and_names_the_columns(place: Place) -> None:

@@ -213,13 +213,13 @@ def test_counts_that_do_not_add_up_publish_nothing(place: MemoryPlace, says: Out
     assert [row["status"] for row in rows(place)] == ["FAILED"]
 
 
-def test_a_work_that_claims_nothing_closes_nothing_and_may_count_in_total_only(place: MemoryPlace) -> None:
+def test_a_work_that_claims_nothing_processes_nothing_and_may_count_in_total_only(place: MemoryPlace) -> None:
     run(place.lake, REFRESH)
     before = shown(place.lake)
     assert run(place.lake, REREAD) == Counts(3, 0, 0, 2, 1, {"malformed:line": 1})
     assert shown(place.lake) == before
     assert [row["kind"] for row in rows(place)] == ["refresh", "backfill"]
-    assert len(place.lake.ledger.objects(TARGET.name).closed) == 1
+    assert len(place.lake.ledger.objects(TARGET.name).processed) == 1
 
 
 def test_the_next_run_finishes_what_is_prepared_and_says_so(

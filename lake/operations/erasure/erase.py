@@ -165,20 +165,20 @@ class Erase:
 
     def _raw(self, context: SparkRunContext) -> "_Versions":
         """Sort raw versions: those that runs read again, those that no run reads, and unprocessed ones."""
-        place, known = context.locations[self.source.name], context.ledger.objects(self.target.name).closed
-        closed = {(entry.key, entry.version): entry for entry in context.processed(self.target, self.source)}
+        place, known = context.locations[self.source.name], context.ledger.objects(self.target.name).processed
+        processed = {(entry.key, entry.version): entry for entry in context.processed(self.target, self.source)}
         before = {(entry.key, entry.version) for entry in context.storage.old_versions(place)}
-        others = [entry for entry in context.storage.versions(place) if (entry.key, entry.version) not in closed]
-        news = {
+        others = [entry for entry in context.storage.versions(place) if (entry.key, entry.version) not in processed]
+        unprocessed = {
             entry.key: entry
             for entry in others
             if (entry.key, entry.etag) not in known and (entry.key, entry.version) not in before
         }
         return _Versions(
-            current=[entry for entry in closed.values() if entry.key not in news],
-            old=[entry for entry in others if entry != news.get(entry.key)],
+            current=[entry for entry in processed.values() if entry.key not in unprocessed],
+            old=[entry for entry in others if entry != unprocessed.get(entry.key)],
             # Unprocessed objects are not rewritten: their ETag must still match what the next refresh lists.
-            unread=[*news.values(), *(entry for entry in closed.values() if entry.key in news)],
+            unread=[*unprocessed.values(), *(entry for entry in processed.values() if entry.key in unprocessed)],
         )
 
     def _staging(self, context: SparkRunContext) -> list[Location]:
@@ -191,7 +191,7 @@ class Erase:
         known, bucket = context.ledger.objects(self.target.name), context.locations[self.source.name].bucket
         for key, (before, run_id) in known.rewriting.items():
             etag = context.storage.etag(bucket, key)
-            is_new = etag and (key, etag) not in known.closed and context.storage.written_by(bucket, key) == run_id
+            is_new = etag and (key, etag) not in known.processed and context.storage.written_by(bucket, key) == run_id
             if etag and is_new:
                 context.ledger.rewritten(lock, before, etag)
             else:
