@@ -14,7 +14,7 @@ from lake.runs.context import RunContext
 from lake.runs.manifest import Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from tests.place import RUNS, SOURCE, TARGET, TWIN
+from tests.place import QUARANTINE, RUNS, SOURCE, TARGET
 
 RAW = "raw/weather/date=2026-11-20/"
 
@@ -110,10 +110,10 @@ def _merged(
 
 
 def _quarantined(context: RunContext, manifest: Manifest, lines: list[str]) -> TableChange:
-    key = f"{context.locations[TWIN.name].prefix}date=2026-11-20/h00.parquet"
+    key = f"{context.locations[QUARANTINE.name].prefix}date=2026-11-20/h00.parquet"
     before = context.storage.etag(context.staging.bucket, key)
     rows = json.loads(context.storage.read(context.staging.bucket, key)) if before else {}
-    return _change(context, manifest, TWIN.name, key, before, {**rows, **{line: {} for line in lines}})
+    return _change(context, manifest, QUARANTINE.name, key, before, {**rows, **{line: {} for line in lines}})
 
 
 def _change(
@@ -149,7 +149,7 @@ def check_end(context: RunContext) -> None:
     for version in sorted((version for version, _ in lines if version), key=lambda version: version.order):
         latest[version.key] = version
     assert {key: row["value"] for key, row in shown(context).items()} == {k: v.value for k, v in latest.items()}
-    assert shown(context, TWIN.name).keys() == {line for version, line in lines if not version}
+    assert shown(context, QUARANTINE.name).keys() == {line for version, line in lines if not version}
     check_ledger(context, stored, len(lines), len(latest))
 
 

@@ -37,12 +37,13 @@ def list_records(
     as_json: Json = False,
 ) -> None:
     """List the records that a dataset has rejected: reasons, contract version, place in raw."""
-    twin = model.load(dataset).quarantine()
+    quarantine = model.load(dataset).quarantine()
     columns = (
         "arrived_at, array_join(reasons, ' ') AS reasons, "
         "source_object || ':' || CAST(source_line AS varchar) AS record, contract_version, run_id"
     )
-    answer = ask(load(env), f"SELECT {columns} FROM {twin.name} ORDER BY arrived_at DESC, source_line LIMIT {last}")  # noqa: S608 - names from the contract
+    query = f"SELECT {columns} FROM {quarantine.name} ORDER BY arrived_at DESC, source_line LIMIT {last}"  # noqa: S608 - names from the contract
+    answer = ask(load(env), query)
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     show(rows, as_json, f"Quarantine of {dataset}")
 

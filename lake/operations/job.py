@@ -57,7 +57,7 @@ class Job:
     """One run of a Glue job. Datasets are independent: one that fails does not stop the others."""
 
     def __init__(self, context: SparkRunContext, order: Order, written: Sequence[str] = ()) -> None:
-        """``written`` names what the job writes, quarantine twins and other tables included."""
+        """``written`` names what the job writes, quarantine tables and other tables included."""
         self.lake = context
         self._order = order
         self._written = written
@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         "--reads", required=True, help='JSON: dataset to location, {"raw_weather": "s3://bucket/raw/weather/"}'
     )
     parser.add_argument(
-        "--writes", required=True, help="JSON: dataset to location, quarantine twins and pipeline_runs included"
+        "--writes", required=True, help="JSON: dataset to location, quarantine tables and pipeline_runs included"
     )
     parser.add_argument("--staging", required=True, help="location for what is not published yet")
     parser.add_argument("--manifests", required=True, help="location of the runs' manifests")

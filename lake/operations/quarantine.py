@@ -68,22 +68,22 @@ def selected(context: SparkRunContext, target: Contract, selection: Selection) -
     return context.rows(target.quarantine()).filter(selection.condition())
 
 
-def units_of(context: SparkRunContext, twin: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
+def units_of(context: SparkRunContext, quarantine: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
     """Return the quarantine table's objects that hold these rows."""
-    location = context.locations[twin.name]
+    location = context.locations[quarantine.name]
     keys = {object_key(location.prefix, unit) for unit in rewriting.touched(rows)}
     return tuple(entry for entry in context.storage.list(location) if entry.key in keys)
 
 
 def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
     """Stage the quarantine table without the rows ``leaving``; ``coming`` rows are added or replace equal keys."""
-    twin = target.quarantine()
-    etags = rewriting.before(area, twin, rewriting.touched(leaving, coming))
+    quarantine = target.quarantine()
+    etags = rewriting.before(area, quarantine, rewriting.touched(leaving, coming))
     if not etags:
         return ()
     gone = leaving.select(*KEY).unionByName(coming.select(*KEY))
-    kept = rewriting.existing(area, twin, etags).join(gone, KEY, "left_anti")
-    return rewriting.staged(area, twin, etags, kept.unionByName(coming))
+    kept = rewriting.existing(area, quarantine, etags).join(gone, KEY, "left_anti")
+    return rewriting.staged(area, quarantine, etags, kept.unionByName(coming))
 
 
 @dataclass(frozen=True)

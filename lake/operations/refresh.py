@@ -58,8 +58,8 @@ def _staged(
     context: SparkRunContext, manifest: Manifest, target: Contract, source: Contract, transformation: Transformation
 ) -> Outcome:
     """Validate, pseudonymise and stage the objects' records; raises LakeError when they must not be published."""
-    twin, run_id = target.quarantine(), manifest.run_id
-    for contract in (target, twin):
+    quarantine, run_id = target.quarantine(), manifest.run_id
+    for contract in (target, quarantine):
         context.catalog.check(contract)
     area = staging.Area(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
@@ -72,7 +72,7 @@ def _staged(
         _say_drift(target, source, drift, total(by_object.values()).received)
         _check_tolerance(target, by_object, drift)
         good = staging.staged(area, target, validation.accepted(judged, target, keys, run_id))
-        bad = staging.staged(area, twin, validation.rejected(judged, target, context.keys, run_id))
+        bad = staging.staged(area, quarantine, validation.rejected(judged, target, context.keys, run_id))
         suspected = dataset_checks.found(area, target, good.changes)
     except CountsDoNotAdd as error:
         received = total(by_object.values()).received

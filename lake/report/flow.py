@@ -73,7 +73,7 @@ def flow(
 ) -> Flow:
     """Draw hops and datasets together: one lane for each curated dataset, what feeds it in the same lane.
 
-    ``records`` are of every table to be drawn, quarantine twins included; ``states`` are the datasets' freshness.
+    ``records`` are of every table to be drawn, quarantine tables included; ``states`` are the datasets' freshness.
     """
     drawn = [loaded for loaded in _by_source() if loaded.name in records]
     lanes = _lanes(drawn)

@@ -61,12 +61,12 @@ def _counting() -> dict[str, str]:
 
 
 def _reasoning() -> dict[str, str]:
-    twins = {name: model.load(name).quarantine().name for name in inventory.curated()}
+    tables = {name: model.load(name).quarantine().name for name in inventory.curated()}
     sql = (
         "SELECT reason, count(*) AS records, date_format(max(arrived_at), '%Y-%m-%d %H:%i') AS newest FROM {} "
         "CROSS JOIN UNNEST(reasons) AS broken (reason) GROUP BY reason ORDER BY records DESC, reason"
     )
-    return {f"reasons {name}": sql.format(twin) for name, twin in twins.items()}
+    return {f"reasons {name}": sql.format(quarantine) for name, quarantine in tables.items()}
 
 
 def _ask(platform: Platform, statements: Mapping[str, str]) -> dict[str, Part[athena.Answer]]:

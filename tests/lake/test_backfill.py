@@ -13,7 +13,7 @@ from lake.core.s3 import Storage
 from lake.operations.backfill import LossRefused, Window
 from lake.operations.rollback import CannotUndo
 from lake.runs.ledger import LEASE, Held, Ledger, Lock
-from tests.place import TARGET, TWIN, Place, line, weather
+from tests.place import QUARANTINE, TARGET, Place, line, weather
 from tests.wire import Died
 
 WINDOW = {"first": "2026-11-01", "last": "2026-11-30"}
@@ -62,7 +62,7 @@ def test_thirty_days_from_raw_are_what_is_there_row_for_row_and_what_was_lost_co
     kept = {key: etag for key, etag in etags(place).items() if there.get(key) == etag}
     assert len(kept) == 28, "units that are equal are not touched"
     assert [found([{"details": said}]) for said in details(place, "backfill")] == [(56, 0, 0, 4)]
-    assert [row["source_line"] for row in place.rows(TWIN)] == [61]
+    assert [row["source_line"] for row in place.rows(QUARANTINE)] == [61]
 
 
 def test_rows_that_the_contract_rejects_now_are_only_lost_with_leave_and_then_quarantined_until_undone(
@@ -76,16 +76,16 @@ def test_rows_that_the_contract_rejects_now_are_only_lost_with_leave_and_then_qu
     assert content(place) == before
     (run,) = stricter.perform("backfill", **WINDOW, allow_loss=True)
     assert (run["received"], run["duplicate"], run["quarantined"]) == (2, 1, 1)
-    assert (len(content(place)), sorted(row["source_line"] for row in place.rows(TWIN))) == (1, [2, 3])
+    assert (len(content(place)), sorted(row["source_line"] for row in place.rows(QUARANTINE))) == (1, [2, 3])
     (backfill,) = committed(place, "backfill")
     place.perform("undo", run=backfill)
-    assert (content(place), [row["source_line"] for row in place.rows(TWIN)]) == (before, [3])
+    assert (content(place), [row["source_line"] for row in place.rows(QUARANTINE)]) == (before, [3])
     assert details(place, "undo")[0]["undone"] == backfill
     with pytest.raises(CannotUndo, match=r"changed since by run .*; undo that first"):
         place.perform("undo", run=backfill)
     (undo,) = committed(place, "undo")
     place.perform("undo", run=undo)
-    assert (len(content(place)), len(place.rows(TWIN))) == (1, 2), "an undo can be undone"
+    assert (len(content(place)), len(place.rows(QUARANTINE))) == (1, 2), "an undo can be undone"
 
 
 def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_again(place: Place) -> None:

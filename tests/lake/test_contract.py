@@ -59,10 +59,10 @@ def test_key_partition_and_unit_are_read() -> None:
     assert readings.unit == {"date": "timestamp", "hour": "timestamp"}
 
 
-def test_the_quarantine_twin_has_the_columns_of_the_template_and_a_folder_of_its_own() -> None:
-    twin = model.load("curated_sensor_readings").quarantine()
-    assert (twin.name, twin.path) == ("quarantine_curated_sensor_readings", "quarantine/sensor-readings")
-    assert twin.columns == model.load("quarantine").columns
+def test_the_quarantine_table_has_the_columns_of_the_template_and_a_folder_of_its_own() -> None:
+    quarantine = model.load("curated_sensor_readings").quarantine()
+    assert (quarantine.name, quarantine.path) == ("quarantine_curated_sensor_readings", "quarantine/sensor-readings")
+    assert quarantine.columns == model.load("quarantine").columns
 
 
 def test_an_unknown_word_is_refused_with_file_place_and_likely_word(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lake.runs.run import run
 from tests.broken_runs import AnyPlace, WiredPlace, after_a_death, broken, converges, first, second
 from tests.local_aws import LocalAws
 from tests.memory_aws import NO_SPARK, MemoryPlace
-from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, refresh, weather
+from tests.place import QUARANTINE, RUNS, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 from tests.plain_work import REFRESH, check_end, record
 from tests.wire import Died, Fault, Wire, Wired
 
@@ -114,7 +114,7 @@ class Snapshot:
 
     def check(self, lake: RunContext) -> None:
         """Each unit is the one that Spark had staged, and the run is committed with its counts."""
-        places = [lake.locations[dataset.name] for dataset in (TARGET, TWIN)]
+        places = [lake.locations[dataset.name] for dataset in (TARGET, QUARANTINE)]
         stored = [entry.key for location in places for entry in lake.storage.list(location)]
         assert {key: lake.storage.read(lake.staging.bucket, key) for key in stored} == self.units
         (record,) = lake.ledger.runs(TARGET.name)

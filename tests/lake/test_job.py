@@ -26,7 +26,7 @@ class Recorder(Job):
         self.seen.append((dataset, transformation(NO_CONTEXT)))
 
 
-def test_twins_and_tables_without_a_source_are_not_made_from_anything() -> None:
+def test_quarantine_tables_and_tables_without_a_source_are_not_made_from_anything() -> None:
     assert Recorder(*WRITTEN).datasets() == ["curated_sensor_readings", "curated_weather"]
 
 

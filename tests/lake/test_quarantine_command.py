@@ -12,7 +12,7 @@ from lake.cli import application, job_requests
 from lake.environment.deployment import Platform
 from lake.maintenance import quarantined_record
 from lake.records.reference import Reference
-from tests.place import TARGET, TWIN, Place, line
+from tests.place import QUARANTINE, TARGET, Place, line
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
 
@@ -53,11 +53,11 @@ def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once
     assert (code, row["state"], row["reasons"]) == (1, "rejected", "range:temperature_c")
     code, (row,) = lake(*words, "--set", "temperature_c=9.9")
     assert (code, row["state"]) == (0, "would be fixed")
-    assert (raw(commanded), len(commanded.rows(TWIN))) == ([OBJECT], 1), "a look changes nothing"
+    assert (raw(commanded), len(commanded.rows(QUARANTINE))) == ([OBJECT], 1), "a look changes nothing"
     quarantined_record.put(platform, row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
     code, (again,) = lake(*words, "--set", "temperature_c=9.9", "--yes")
     assert (code, again) == (0, {**row, "state": "fixed"})
-    assert (sorted(raw(commanded)), commanded.rows(TWIN)) == (sorted([OBJECT, row["raw object"]]), [])
+    assert (sorted(raw(commanded)), commanded.rows(QUARANTINE)) == (sorted([OBJECT, row["raw object"]]), [])
     commanded.run()
     assert commanded.temperatures() == {("Paris", "20T01"): 5.0, ("Paris", "20T02"): 9.9}
     (discard,) = (run for run in commanded.lake.ledger.runs(TARGET.name) if run["kind"] == "discard")

@@ -15,7 +15,7 @@ from lake.core.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter
 from lake.core.s3 import Location, Storage
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.run import finish
-from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, line, refresh, table, weather
+from tests.place import QUARANTINE, RUNS, SOURCE, TARGET, Place, line, refresh, table, weather
 
 
 def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: Place) -> None:
@@ -23,7 +23,7 @@ def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: P
     counts = place.run()
     assert counts == Counts(5, 2, 0, 1, 2, {"malformed:line": 1, "range:temperature_c": 1})
     assert place.temperatures() == {("Paris", "20T01"): 10.0, ("Paris", "19T23"): 5.0}
-    bad = {row["source_line"]: row["reasons"] for row in place.rows(TWIN)}
+    bad = {row["source_line"]: row["reasons"] for row in place.rows(QUARANTINE)}
     assert bad == {2: ["range:temperature_c"], 4: ["malformed:line"]}
     run = place.runs()[0]
     assert (run["kind"], run["hop"]) == ("refresh", "raw_weather -> curated_weather")
@@ -93,7 +93,7 @@ def test_too_many_bad_records_publish_nothing_and_name_rules_and_objects(place: 
     place.put("a.json", *(line(hour, 999.0) for hour in range(11)), line(12, 5.0))
     with pytest.raises(ToleranceExceeded, match=r"validation FAILED: 11 of 12 .*range:temperature_c 11.*nothing was"):
         place.run()
-    assert (place.rows(TARGET), place.rows(TWIN)) == ([], [])
+    assert (place.rows(TARGET), place.rows(QUARANTINE)) == ([], [])
     assert [(run["status"], run["quarantined"]) for run in place.runs()] == [("FAILED", 11)]
     assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnaccounted")] == [0, 1, 0]
     assert "completed_at" not in place.locked()
@@ -262,7 +262,7 @@ def test_kill_at_the_publish_step_and_the_next_run_converges(place: Place, publi
     place.put("b.json", line(1, 12.0))
     assert place.run() == Counts(1, 0, 1, 0, 0, {})
     assert place.temperatures() == {("Paris", "20T01"): 12.0, ("Paris", "19T01"): 9.0}
-    assert [row["reasons"] for row in place.rows(TWIN)] == [["range:temperature_c"]]
+    assert [row["reasons"] for row in place.rows(QUARANTINE)] == [["range:temperature_c"]]
     assert [(run["status"], run["received"], run["new"], run["quarantined"]) for run in place.runs()] == [
         ("COMMITTED", 3, 2, 1),
         ("COMMITTED", 1, 0, 0),
