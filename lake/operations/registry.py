@@ -15,7 +15,7 @@ from lake.operations.context import SparkRunContext
 from lake.operations.erasure.erase import Erase
 from lake.operations.quarantine import Discard, Selection
 from lake.operations.refresh import Refresh, Transformation
-from lake.operations.rekey import Retokenise
+from lake.operations.rekey import Rekey
 from lake.operations.replay import Replay
 from lake.operations.rollback import Undo
 from lake.pseudonyms import spark
@@ -93,11 +93,11 @@ def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunC
         )
 
 
-def _retokenise(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _rekey(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     """Yield one run: an override of the key version and its rows change together."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     version = int(arguments["version"])
-    yield Retokenise(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
+    yield Rekey(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
 
 
 def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
@@ -121,7 +121,7 @@ _WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work[SparkRunContext]]
     "replay": _replay,
     "discard": _discard,
     "backfill": _backfill,
-    "retokenise": _retokenise,
+    "rekey": _rekey,
     "undo": _undo,
     "erase": _erase,
 }

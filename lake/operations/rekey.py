@@ -23,10 +23,10 @@ class NoPseudonyms(LakeError):
 
 
 @dataclass(frozen=True)
-class Retokenise(Backfill):
+class Rekey(Backfill):
     """Rebuild the rows of the ``window`` with tokens of ``version``; stops if raw does not yield all rows."""
 
-    kind: ClassVar[Kind] = "retokenise"
+    kind: ClassVar[Kind] = "rekey"
     version: int = 0
 
     def keys(self, context: SparkRunContext) -> tuple[KeyVersion, ...]:

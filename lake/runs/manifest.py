@@ -16,7 +16,7 @@ from lake.tables.base import TableChange
 
 # How many of the objects that it has read a row of pipeline_runs names; the manifest names all.
 NAMED_OBJECTS = 1000
-Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "retokenise", "erase"]
+Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "rekey", "erase"]
 
 
 @dataclass(frozen=True)
