@@ -148,7 +148,7 @@ DRILLS = (
     ),
     Drill(
         "8c", "bad-run", "a run with a defect has published", bad_run,
-        ("confirm", "conservation.apply", "undo", "numbers-are-wrong.run", "numbers-are-wrong.verify"), right_again,
+        ("confirm", "reconciliation.apply", "undo", "numbers-are-wrong.run", "numbers-are-wrong.verify"), right_again,
         noticed=marked_down, variables=lambda _lake, _found: {"DATASET": "curated_sensor_readings"},
         reads={
             "RUN": r"(?m)^(\d{8}T\d{6}Z-\w{8})\t\d{4}-\d\d-\d\d\t",

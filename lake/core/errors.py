@@ -29,7 +29,7 @@ class ToleranceExceeded(LakeError):
     """A run has rejected more records than the contract tolerates; nothing was published."""
 
 
-class CountsDoNotAdd(LakeError):
+class CountsNotReconciled(LakeError):
     """received = new + replaced + duplicate + quarantined does not hold; nothing was published."""
 
 

@@ -84,9 +84,9 @@ def _of_datasets(state: State) -> Iterator[Problem]:
             yield Problem(f"{name} is {text(age)} old; its limit is {text(dataset.limit)}.", link)
         if run and run.status == "FAILED":
             yield Problem(f"The last run of {name} failed: {run.reason}", _link(state, dataset, "failures"))
-        if run and run.status == "COMMITTED" and run.unaccounted:
-            lost = f"Records unaccounted for in the last run of {name}: {run.unaccounted}."
-            yield Problem(lost, _link(state, dataset, "conservation"))
+        if run and run.status == "COMMITTED" and run.unreconciled:
+            lost = f"Records unreconciled in the last run of {name}: {run.unreconciled}."
+            yield Problem(lost, _link(state, dataset, "reconciliation"))
         if run and run.drift:
             changes = drift.said(run.drift, "{} ({})")
             drifted = f"Schema drift in the last run of {name}: {changes}."

@@ -53,10 +53,10 @@ class Run:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def unaccounted(self) -> int:
+    def unreconciled(self) -> int:
         """Return the number of records that are missing or surplus, without sign."""
         counts = (self.received, self.new, self.replaced, self.duplicate, self.quarantined)
-        return Counts(*counts, self.reasons).unaccounted
+        return Counts(*counts, self.reasons).unreconciled
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 
 from lake.contract.model import Contract
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import CountsDoNotAdd, NoRawData, ToleranceExceeded
+from lake.core.errors import CountsNotReconciled, NoRawData, ToleranceExceeded
 from lake.core.s3 import StoredObject
 from lake.operations import dataset_checks, key_overrides
 from lake.operations.context import SparkRunContext
@@ -74,9 +74,9 @@ def _staged(
         good = staging.staged(area, target, validation.accepted(judged, target, keys, run_id))
         bad = staging.staged(area, quarantine, validation.rejected(judged, target, context.keys, run_id))
         suspected = dataset_checks.found(area, target, good.changes)
-    except CountsDoNotAdd as error:
+    except CountsNotReconciled as error:
         received = total(by_object.values()).received
-        raise CountsDoNotAdd(str(error), replace(NOTHING, received=received)) from error
+        raise CountsNotReconciled(str(error), replace(NOTHING, received=received)) from error
     finally:
         judged.unpersist()
         raw.unpersist()

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.contract.model import Contract
 from lake.core.counts import NOTHING, Counts
-from lake.core.errors import CountsDoNotAdd, LakeError
+from lake.core.errors import CountsNotReconciled, LakeError
 
 Ending = Literal["succeeded", "failed", "skipped"]
 logger = logging.getLogger(__name__)
@@ -52,14 +52,14 @@ class Metrics:
         except Exception as error:
             counts = error.counts if isinstance(error, LakeError) else NOTHING
             # A run that ended before it had counted everything has lost nothing: it published nothing.
-            unaccounted = counts.unaccounted if isinstance(error, CountsDoNotAdd) else 0
-            self._put(target, [*counted(counts, unaccounted), *ended("failed"), self._duration(started)])
+            unreconciled = counts.unreconciled if isinstance(error, CountsNotReconciled) else 0
+            self._put(target, [*counted(counts, unreconciled), *ended("failed"), self._duration(started)])
             raise
-        self._put(target, [*counted(run.counts, run.counts.unaccounted), *ended(run.outcome), self._duration(started)])
+        self._put(target, [*counted(run.counts, run.counts.unreconciled), *ended(run.outcome), self._duration(started)])
 
     def finished(self, target: Contract, counts: Counts) -> None:
         """Put the metrics of a run that died and that another one has finished; how long it took nobody knows."""
-        self._put(target, [*counted(counts, counts.unaccounted), *ended("succeeded")])
+        self._put(target, [*counted(counts, counts.unreconciled), *ended("succeeded")])
 
     def _duration(self, started: datetime) -> Metric:
         return Metric("RunDuration", (self._now() - started).total_seconds(), "Seconds")
@@ -79,7 +79,7 @@ class Metrics:
         return {"MetricName": metric.name, "Value": metric.value, "Unit": metric.unit, "Dimensions": dimensions}
 
 
-def counted(counts: Counts, unaccounted: int) -> list[Metric]:
+def counted(counts: Counts, unreconciled: int) -> list[Metric]:
     """Return the metrics of a run's counts; QuarantineRatio only if records were received."""
     metrics = [
         Metric("RecordsReceived", counts.received),
@@ -87,7 +87,7 @@ def counted(counts: Counts, unaccounted: int) -> list[Metric]:
         Metric("RecordsReplaced", counts.replaced),
         Metric("RecordsDuplicate", counts.duplicate),
         Metric("RecordsQuarantined", counts.quarantined),
-        Metric("RecordsUnaccounted", unaccounted),
+        Metric("RecordsUnreconciled", unreconciled),
         Metric("SchemaDrift", len(counts.drift)),
     ]
     if counts.received:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.contract.model import Contract, load
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import CountsDoNotAdd, DatasetHeld, LakeError, OutsideWriter, sentence
+from lake.core.errors import CountsNotReconciled, DatasetHeld, LakeError, OutsideWriter, sentence
 from lake.core.s3 import PreconditionFailed, StoredObject
 from lake.runs import lease
 from lake.runs.context import RunContext
@@ -188,17 +188,17 @@ def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Mani
 
 
 def _check(manifest: Manifest, outcome: Outcome) -> None:
-    """Check that the counts of the run and of each object balance; raises CountsDoNotAdd when they do not."""
+    """Check that the counts of the run and of each object balance; raises CountsNotReconciled when they do not."""
     counts, by_object = outcome.counts, outcome.by_object
-    wrong = sorted(key for key, part in by_object.items() if not part.add_up)
-    if wrong or not counts.add_up:
+    wrong = sorted(key for key, part in by_object.items() if not part.is_reconciled)
+    if wrong or not counts.is_reconciled:
         where = f", first in {wrong[0]}: {by_object[wrong[0]]}" if wrong else ""
-        raise CountsDoNotAdd(
+        raise CountsNotReconciled(
             f"{manifest.dataset}: the counts do not add up, nothing was published: {counts}{where}", counts
         )
     read = {stored.key for stored in manifest.objects}
     if manifest.claimed and (by_object.keys() != read or total(by_object.values()) != counts):
-        raise CountsDoNotAdd(
+        raise CountsNotReconciled(
             f"{manifest.dataset}: the counts of {len(by_object)} objects do not make those of the run, which has read "
             f"{len(read)} objects; nothing was published: {counts}",
             counts,

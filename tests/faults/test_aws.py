@@ -74,7 +74,7 @@ def check_converges(place: Place, before: set[str], city: str) -> None:
     assert cities(place) == before | {city}
     assert place.run().received == 0
     assert {run["status"] for run in place.runs()} <= {"COMMITTED", "FAILED"}
-    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+    assert place.measured("RecordsUnreconciled", "Maximum") == 0
 
 
 @pytest.mark.parametrize("number", PASSING)

@@ -73,7 +73,7 @@ def test_all_files_through_one_run_are_counted_and_lose_nobody_elses_records(pla
         place.aws.client("s3").put_object(Bucket=place.bucket, Key=key, Body=body)
     counts = refresh(place.lake, replace(READINGS, tolerance=1.0), MESSAGES, transform.sensor_readings)
     curated, bad = closing.by_object(place, READINGS), closing.by_object(place, READINGS.quarantine())
-    assert counts.add_up
+    assert counts.is_reconciled
     assert (counts.new, set(curated)) == (100, {sound})
     records = {key: sum(1 for _ in json_lines.read(body, key, ())) for key, body in objects.items() if key != sound}
     assert {key: len(bad.get(key, [])) for key in records} == records

@@ -60,10 +60,10 @@ def test_the_counts_and_metrics_of_all_cases_are_their_sum(outcome: Outcome) -> 
     curated, bad, superseded = (
         sum(map(len, of)) for of in ([e[0] for e in every], [e[1] for e in every], [range(e[2]) for e in every])
     )
-    assert outcome.counts.add_up
+    assert outcome.counts.is_reconciled
     assert (outcome.counts.new, outcome.counts.quarantined, outcome.counts.duplicate) == (curated, bad, superseded)
     assert outcome.counts.reasons == reasons
-    names = ("RecordsReceived", "RecordsNew", "RecordsQuarantined", "RecordsDuplicate", "RecordsUnaccounted")
+    names = ("RecordsReceived", "RecordsNew", "RecordsQuarantined", "RecordsDuplicate", "RecordsUnreconciled")
     assert [outcome.place.measured(name, dataset=READINGS) for name in names] == [
         curated + bad + superseded, curated, bad, superseded, 0,
     ]  # fmt: skip

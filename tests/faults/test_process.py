@@ -108,7 +108,7 @@ def test_p08_a_clock_that_jumps_changes_no_row(place: Place) -> None:
         place.put("b.json", line(1, temperature))
         assert place.run().received > 0
         assert place.temperatures() == {("Paris", "20T01"): temperature}
-    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+    assert place.measured("RecordsUnreconciled", "Maximum") == 0
 
 
 def test_p10_a_prepared_run_keeps_the_version_of_the_code_that_made_it(place: Place) -> None:

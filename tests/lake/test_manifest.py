@@ -87,11 +87,11 @@ def test_a_row_names_the_first_objects_and_is_one_line() -> None:
 
 
 def test_counts_add_up_or_say_by_how_much_they_do_not() -> None:
-    assert (COUNTS.add_up, COUNTS.unaccounted) == (True, 0)
+    assert (COUNTS.is_reconciled, COUNTS.unreconciled) == (True, 0)
     for name in ("received", "new", "replaced", "duplicate", "quarantined"):
         for change in (2, -1):
             wrong = replace(COUNTS, **{name: getattr(COUNTS, name) + change})
-            assert (wrong.add_up, wrong.unaccounted) == (False, abs(change))
+            assert (wrong.is_reconciled, wrong.unreconciled) == (False, abs(change))
 
 
 def test_a_total_is_the_sum_of_each_count() -> None:

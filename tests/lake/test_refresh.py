@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake.core.counts import Counts
-from lake.core.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
+from lake.core.errors import CountsNotReconciled, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.core.s3 import Location, Storage
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.run import finish
@@ -70,7 +70,7 @@ def test_every_refresh_is_measured_and_leaves_when_it_ended_well(place: Place) -
     assert "lease_until" not in place.locked()
     assert [place.measured(name) for name in ("RecordsReceived", "RecordsQuarantined", "RunsSucceeded")] == [2, 1, 2]
     assert place.measured("QuarantineRatio", "Maximum") == 0.5
-    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+    assert place.measured("RecordsUnreconciled", "Maximum") == 0
 
 
 def test_a_later_object_replaces_only_what_it_corrects(place: Place) -> None:
@@ -95,23 +95,25 @@ def test_too_many_bad_records_publish_nothing_and_name_rules_and_objects(place: 
         place.run()
     assert (place.rows(TARGET), place.rows(QUARANTINE)) == ([], [])
     assert [(run["status"], run["quarantined"]) for run in place.runs()] == [("FAILED", 11)]
-    assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnaccounted")] == [0, 1, 0]
+    assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnreconciled")] == [0, 1, 0]
     assert "completed_at" not in place.locked()
 
 
 def test_a_transformation_that_loses_a_record_is_found_and_publishes_nothing(place: Place) -> None:
     place.put("a.json", line(0, 9.5), line(1, 10.5))
-    with pytest.raises(CountsDoNotAdd, match="do not add up"):
+    with pytest.raises(CountsNotReconciled, match="do not add up"):
         refresh(place.lake, TARGET, SOURCE, lambda raw: weather(raw).filter("temperature_c < 10"))
     assert place.rows(TARGET) == []
-    assert place.measured("RecordsUnaccounted", "Maximum") == 1
+    assert place.measured("RecordsUnreconciled", "Maximum") == 1
 
 
 def test_records_that_change_their_object_are_found_though_the_sum_is_right(place: Place) -> None:
     place.put("a.json", line(0, 9.5), line(1, 10.5))
     place.put("b.json", line(2, 11.5))
     other = F.when(F.col("temperature_c") == 9.5, F.regexp_replace("source_object", "a.json", "b.json"))
-    with pytest.raises(CountsDoNotAdd, match=r"nothing was published: .*, first in raw/weather/date=2026-11-20/a.json"):
+    with pytest.raises(
+        CountsNotReconciled, match=r"nothing was published: .*, first in raw/weather/date=2026-11-20/a.json"
+    ):
         refresh(
             place.lake,
             TARGET,
@@ -221,10 +223,12 @@ def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch:
         return lambda batches: iter([batch for batch in batches if False])
 
     monkeypatch.setattr("lake.tables.parquet_units.staging.writer.writer", loses_everything)
-    with pytest.raises(CountsDoNotAdd, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"):
+    with pytest.raises(
+        CountsNotReconciled, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"
+    ):
         place.run()
     assert place.rows(TARGET) == []
-    assert place.measured("RecordsUnaccounted", "Maximum") == 1
+    assert place.measured("RecordsUnreconciled", "Maximum") == 1
 
 
 class Prepared(Exception):

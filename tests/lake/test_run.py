@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import HTTPClientError
 
 from lake.core.counts import NOTHING, Counts
-from lake.core.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, OutsideWriter
+from lake.core.errors import CountsNotReconciled, LakeError, LeaseLost, NoRawData, OutsideWriter
 from lake.core.s3 import StoredObject
 from lake.runs.ledger import LEASE, Lock
 from lake.runs.manifest import Kind, Manifest
@@ -206,7 +206,7 @@ SUM, PARTS = "the counts do not add up, nothing was published: Counts", "objects
     ],
 )
 def test_counts_that_do_not_add_up_publish_nothing(place: MemoryPlace, says: Outcome, message: str) -> None:
-    with pytest.raises(CountsDoNotAdd, match=message) as raised:
+    with pytest.raises(CountsNotReconciled, match=message) as raised:
         run(place.lake, Miscounts(TARGET, SOURCE, REFRESH.transformation, says))
     assert str(raised.value).startswith("curated_weather: the counts ")
     assert raised.value.counts == says.counts

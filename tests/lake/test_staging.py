@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from glue_jobs.weather_iot import transform
 from lake.core.counts import Counts
-from lake.core.errors import ContractError, CountsDoNotAdd, RawObjectUnreadable
+from lake.core.errors import ContractError, CountsNotReconciled, RawObjectUnreadable
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.pseudonyms import keys
 from lake.pseudonyms import spark as privacy
@@ -198,12 +198,12 @@ def test_rows_that_get_lost_on_the_way_are_missed(
 ) -> None:
     merged = merge.merged(stored(spark), stored(spark, FIRST), READINGS)
     with pytest.raises(
-        CountsDoNotAdd, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
+        CountsNotReconciled, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
     ):
         staging.write(area, READINGS, merged, {"2026-11-20_h09": 2})
     real = merge.merged
     monkeypatch.setattr(merge, "merged", lambda *given: real(*given).filter("sensor_id_hash IS NULL"))
-    with pytest.raises(CountsDoNotAdd, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
+    with pytest.raises(CountsNotReconciled, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
         staging.staged(area, READINGS, stored(spark, FIRST))
 
 

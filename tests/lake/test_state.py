@@ -69,19 +69,19 @@ def test_a_last_run_that_failed_is_a_problem_with_its_reason() -> None:
 
 
 def test_records_that_became_nothing_are_a_problem() -> None:
-    lost, alarm = replace(WELL, last_run=replace(RUN, new=739)), replace(QUIET, link=f"{PAGE}#conservation")
+    lost, alarm = replace(WELL, last_run=replace(RUN, new=739)), replace(QUIET, link=f"{PAGE}#reconciliation")
     (problem,) = health.problems(seen(lost, alarms=(alarm,)))
-    said = "Records unaccounted for in the last run of curated_weather: 1."
+    said = "Records unreconciled in the last run of curated_weather: 1."
     assert (problem.text, problem.link) == (said, alarm.link)
 
 
 @pytest.mark.parametrize(
     ("links", "chosen"),
     [
-        (("docs/runbooks/other.md#other-conservation", f"{PAGE}#weather-conservation"), 1),
-        (("docs/runbooks/other.md#conservation", "RUNBOOK.md#conservation"), None),
-        ((f"{PAGE}#one-conservation", f"{PAGE}#two-conservation"), None),
-        ((f"{PAGE}#preconservation",), None),
+        (("docs/runbooks/other.md#other-reconciliation", f"{PAGE}#weather-reconciliation"), 1),
+        (("docs/runbooks/other.md#reconciliation", "RUNBOOK.md#reconciliation"), None),
+        ((f"{PAGE}#one-reconciliation", f"{PAGE}#two-reconciliation"), None),
+        ((f"{PAGE}#prereconciliation",), None),
     ],
 )
 def test_a_problem_of_a_dataset_leads_to_the_one_section_of_its_pipeline(

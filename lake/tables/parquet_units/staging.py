@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract.model import Contract
-from lake.core.errors import CountsDoNotAdd
+from lake.core.errors import CountsNotReconciled
 from lake.core.s3 import Location, Storage
 from lake.tables.base import TableChange
 from lake.tables.parquet_units import merge, units, writer
@@ -69,7 +69,7 @@ def _staged(contract: Contract, changes: tuple[TableChange, ...], arrived: list[
         incoming[row["source_object"]] += row["count"]
     merged = sum(row["new"] + row["replaced"] + row["duplicate"] for row in found)
     if merged != incoming.total():
-        raise CountsDoNotAdd(f"{contract.name}: {merged} of {incoming.total()} incoming rows were merged")
+        raise CountsNotReconciled(f"{contract.name}: {merged} of {incoming.total()} incoming rows were merged")
     new, replaced = ({row["source_object"]: row[name] for row in found} for name in ("new", "replaced"))
     return Staged(changes, incoming, new, replaced)
 
@@ -82,7 +82,7 @@ def _rows_of_changed_units(merged: DataFrame) -> dict[str, int]:
 def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
     """Write one object for each unit, sorted by key so that a reader of one key skips most of it.
 
-    Raises CountsDoNotAdd unless each unit was written once, with the expected rows.
+    Raises CountsNotReconciled unless each unit was written once, with the expected rows.
     """
     if not rows:
         return
@@ -93,7 +93,7 @@ def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int
     write = writer.writer(area.folder(contract.name))
     written = [tuple(row) for row in in_units.mapInArrow(write, writer.WRITTEN).collect()]
     if sorted(written) != sorted(rows.items()):
-        raise CountsDoNotAdd(f"{contract.name}: staged {sorted(written)} instead of {sorted(rows.items())}")
+        raise CountsNotReconciled(f"{contract.name}: staged {sorted(written)} instead of {sorted(rows.items())}")
 
 
 def change(area: Area, contract: Contract, unit: str, before: str | None, rows: int) -> TableChange:

@@ -57,7 +57,7 @@ locals {
       seconds   = 3600
       metrics = concat(
         [for stream in values(var.registered.streams) : [local._project, "RecordsRefused", "Environment", local._environment, "DeliveryStreamName", stream]],
-        [for of in local._curated : concat([local._project, "RecordsUnaccounted"], of.dimensions, [{ label = of.dataset }])],
+        [for of in local._curated : concat([local._project, "RecordsUnreconciled"], of.dimensions, [{ label = of.dataset }])],
       )
     },
     {
