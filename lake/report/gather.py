@@ -14,7 +14,7 @@ from lake.environment.health import State
 from lake.environment.partial_results import Part
 from lake.environment.timeseries import Metric, Point
 from lake.report import flow
-from lake.report.flow import Hop, Hops
+from lake.report.flow import Step, Steps
 from lake.report.model import HISTORY, Flow, Reason, Report
 
 _HOUR = 3600
@@ -122,10 +122,10 @@ def _flow(platform: Platform, seen: State, answers: Mapping[str, Part[athena.Ans
     datasets = {dataset.name: dataset for dataset in seen.datasets.value or []}
     states = {name: dataset.state(seen.now) for name, dataset in datasets.items()}
     records = {name: _counted(answers[name]) for name in _counting()}
-    return flow.flow(_hops(platform, seen.now), datasets, records, states)
+    return flow.flow(_steps(platform, seen.now), datasets, records, states)
 
 
-def _hops(platform: Platform, now: datetime) -> Hops:
+def _steps(platform: Platform, now: datetime) -> Steps:
     jobs = {
         name: partial_results.read("Glue", _bound(flow.job_ends, platform, name))
         for name in inventory.parts(platform, "jobs")
@@ -134,7 +134,7 @@ def _hops(platform: Platform, now: datetime) -> Hops:
     streams = tuple(_stream(platform, name, now) for name in inventory.parts(platform, "streams"))
     functions = tuple(_function(platform, name, now) for name in inventory.parts(platform, "functions"))
     helpers = {stream.helper for stream in streams}
-    return Hops(
+    return Steps(
         functions=tuple(function for function in functions if function.name not in helpers),
         streams=streams,
         jobs=tuple(_job(platform, name, ends, now) for name, ends in jobs.items()),
@@ -142,14 +142,14 @@ def _hops(platform: Platform, now: datetime) -> Hops:
     )
 
 
-def _function(platform: Platform, name: str, now: datetime) -> Hop:
+def _function(platform: Platform, name: str, now: datetime) -> Step:
     feeds = partial_results.read("Lambda", _bound(flow.function_feeds, platform, name))
     calls, errors = _sums(platform, now, "AWS/Lambda", {"FunctionName": name}, ("Invocations", "Errors"))
     lines = (f"{flow.counted(calls, 'call')} in 24 h", f"{errors:,.0f} failed" if errors else "none failed")
-    return _hop(platform, name, feeds, lines, bad=errors > 0)
+    return _step(platform, name, feeds, lines, bad=errors > 0)
 
 
-def _stream(platform: Platform, name: str, now: datetime) -> Hop:
+def _stream(platform: Platform, name: str, now: datetime) -> Step:
     ends = partial_results.read("Firehose", _bound(flow.stream_ends, platform, name))
     feeds = Part(ends.source, ends.value[0] if ends.value else None, ends.failure)
     wanted = ("IncomingRecords", "DeliveryToS3.Records")
@@ -161,25 +161,27 @@ def _stream(platform: Platform, name: str, now: datetime) -> Hop:
         f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}",
     )
     helper = inventory.short(platform, ends.value[1]) if ends.value else ""
-    hop = _hop(platform, name, feeds, (*lines, f"through {helper}") if helper else lines, bad=refused > 0)
-    return replace(hop, helper=helper)
+    step = _step(platform, name, feeds, (*lines, f"through {helper}") if helper else lines, bad=refused > 0)
+    return replace(step, helper=helper)
 
 
-def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime) -> Hop:
+def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime) -> Step:
     feeds = Part(ends.source, ends.value[1] if ends.value else None, ends.failure)
     last = partial_results.read("Glue", lambda: inventory.job_runs(platform.client("glue"), name, now - HISTORY)[:1])
     if not last.value:
-        return _hop(platform, name, feeds, ("has not run",) if last.value is not None else ("not readable",), bad=False)
+        return _step(
+            platform, name, feeds, ("has not run",) if last.value is not None else ("not readable",), bad=False
+        )
     (run,) = last.value
     started = run["StartedOn"].astimezone(UTC)
     lines = (run["JobRunState"], f"{started:%m-%d %H:%M}, {run['ExecutionTime']} s")
-    return _hop(platform, name, feeds, lines, bad=run["JobRunState"] in ("ERROR", "FAILED", "TIMEOUT", "STOPPED"))
+    return _step(platform, name, feeds, lines, bad=run["JobRunState"] in ("ERROR", "FAILED", "TIMEOUT", "STOPPED"))
 
 
-def _hop(platform: Platform, name: str, feeds: Part[tuple[str, ...]], lines: tuple[str, ...], bad: bool) -> Hop:
+def _step(platform: Platform, name: str, feeds: Part[tuple[str, ...]], lines: tuple[str, ...], bad: bool) -> Step:
     if feeds.value is None:
         lines = ("not readable", feeds.failure.partition(":")[0])
-    return Hop(
+    return Step(
         inventory.short(platform, name), feeds.value or (), lines, bad or feeds.value is None, failure=feeds.failure
     )
 

@@ -18,7 +18,7 @@ HISTORY = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Node:
-    """One hop of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
+    """One step of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
 
     ``failure`` says why nothing could be read of it.
     """
@@ -38,7 +38,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Flow:
-    """The hops, and from which to which data goes, by name."""
+    """The steps, and from which to which data goes, by name."""
 
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]

@@ -76,7 +76,7 @@ def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = 
         "pipeline": pipeline,
         "dataset": manifest.dataset,
         "kind": manifest.kind,
-        "hop": f"{manifest.source} -> {manifest.dataset}",
+        "source": manifest.source,
         "status": status,
         "reason": reason,
         "started_at": manifest.started_at,

@@ -57,7 +57,7 @@ def test_a_report_says_what_the_run_was_and_what_it_did() -> None:
         "pipeline": "weather_iot",
         "dataset": "curated",
         "kind": "replay",
-        "hop": "raw -> curated",
+        "source": "raw",
         "status": "COMMITTED",
         "reason": None,
         "started_at": "2026-11-20T12:00:00+00:00",

@@ -26,7 +26,7 @@ def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: P
     bad = {row["source_line"]: row["reasons"] for row in place.rows(QUARANTINE)}
     assert bad == {2: ["range:temperature_c"], 4: ["malformed:line"]}
     run = place.runs()[0]
-    assert (run["kind"], run["hop"]) == ("refresh", "raw_weather -> curated_weather")
+    assert (run["kind"], run["source"]) == ("refresh", "raw_weather")
     assert (run["objects"], run["input_objects"]) == (1, ["raw/weather/date=2026-11-20/a.json"])
     assert 0 <= run["duration_seconds"] < 300
     assert (run["status"], run["received"], run["new"], run["duplicate"], run["quarantined"]) == (

@@ -57,7 +57,7 @@ def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) 
     assert len(row["run_id"]) == len("20261120T120001Z-12345678")
     expected = {
         "kind": "refresh",
-        "hop": "raw_weather -> curated_weather",
+        "source": "raw_weather",
         "pipeline": "weather_iot",
         "fencing_token": 1,
     }

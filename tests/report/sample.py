@@ -15,7 +15,7 @@ from lake.environment.inventory import Dataset, Run
 from lake.environment.partial_results import Part
 from lake.environment.timeseries import Point
 from lake.report import flow
-from lake.report.flow import Hop, Hops
+from lake.report.flow import Step, Steps
 from lake.report.model import Flow, Reason, Report
 
 RUNBOOK = runbook.load()
@@ -170,16 +170,16 @@ def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATE
     counted = {name: Part("Athena", records) for name in (*NAMES, *(f"quarantine_{name}" for name in CURATED))}
     if missing:
         counted[missing] = Part("Athena", None, "QueryFailed: TABLE_NOT_FOUND")
-    hops = Hops(
+    steps = Steps(
         functions=(
-            Hop("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),
-            Hop("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
+            Step("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),
+            Step("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
         ),
-        streams=(Hop("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "2 refused", "through stream-validate")),),
-        jobs=(Hop("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
+        streams=(Step("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "2 refused", "through stream-validate")),),
+        jobs=(Step("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
         reads={"transform": RAW},
     )  # fmt: skip
-    return flow.flow(hops, {dataset.name: dataset for dataset in datasets}, counted, {stale: "stale"})
+    return flow.flow(steps, {dataset.name: dataset for dataset in datasets}, counted, {stale: "stale"})
 
 
 def _estimate() -> cost.Estimate:

@@ -62,7 +62,7 @@ def test_one_unreadable_quarantine_leaves_the_other() -> None:
     assert "pattern:sensor_id" in text
 
 
-def test_a_hop_that_cannot_be_read_is_marked_and_counted_among_the_failures() -> None:
+def test_a_step_that_cannot_be_read_is_marked_and_counted_among_the_failures() -> None:
     report = sample.without_table("quarantine_curated_weather")
     assert report.failures == {"the quarantine weather": "QueryFailed: TABLE_NOT_FOUND"}
     assert "not readable: QueryFailed: TABLE_NOT_FOUND</title>" in draw(report)
