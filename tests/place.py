@@ -17,7 +17,7 @@ from lake.core.counts import Counts
 from lake.core.s3 import Location, Storage
 from lake.operations.context import SparkRunContext
 from lake.operations.refresh import Refresh, Transformation
-from lake.operations.registry import Subject, perform
+from lake.operations.registry import DatasetJob, perform
 from lake.pseudonyms import keys
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
@@ -87,7 +87,7 @@ class Place:
     def perform(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
         """What the job does when it is started with that operation."""
         by = {"by": "arn:aws:iam::123456789012:role/operator", **arguments}
-        return perform(self.lake, Subject(TARGET, SOURCE, self.transformation), operation, by)
+        return perform(self.lake, DatasetJob(TARGET, SOURCE, self.transformation), operation, by)
 
     def run_readings(self) -> Counts:
         return refresh(self.lake, READINGS, MESSAGES, readings)

@@ -80,7 +80,7 @@ def quarantined(lake: Lake, _found: Any) -> str:
     return f"{found} records of {JUDGED} are in quarantine"
 
 
-def judged_again(lake: Lake, _found: Any) -> str:
+def validated_again(lake: Lake, _found: Any) -> str:
     """What was right is in curated, once; what was wrong is corrected or gone; the quarantine holds none of it."""
     rows = lake.query(
         f"SELECT city, temperature_c, count(*) FROM curated_weather WHERE date = DATE '{JUDGED_DAY}' "
@@ -101,7 +101,7 @@ DRILLS = (
     Drill(
         "8a", "quarantined-records", "a rule is too strict, and some records are wrong", too_strict,
         ("confirm", "apply", "preview", "replay", "assume", "show", "fix", "discard", "run", "leave", "verify"),
-        judged_again, noticed=quarantined, variables=lambda _lake, found: dict(found),
+        validated_again, noticed=quarantined, variables=lambda _lake, found: dict(found),
         cleanup=lambda lake, _found: faults.hide(lake, STRICT),
     ),
 )  # fmt: skip

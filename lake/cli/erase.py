@@ -37,7 +37,7 @@ def erase(
     DataSubject.of(target, subject)
     source = redelivery.stream(platform, target.domain)
     where = {"stream": source.name, "errors": source.errors.uri}
-    job_requests.order(platform, dataset, "erase", {**where, **_sealed(platform, dataset, subject)}, yes, as_json)
+    job_requests.submit(platform, dataset, "erase", {**where, **_sealed(platform, dataset, subject)}, yes, as_json)
     if others := also_of(target):
         print(f"lake: the subject may be in {', '.join(others)} too, made from {target.source}", file=sys.stderr)
 

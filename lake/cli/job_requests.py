@@ -60,7 +60,7 @@ def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, 
     return found[::-1]
 
 
-def order(
+def submit(
     platform: Platform, dataset: str, operation: str, arguments: dict[str, Any], yes: bool, as_json: bool
 ) -> None:
     """Run an operation, or without ``yes`` its preview, and print a row for each run."""

@@ -62,4 +62,4 @@ def rekey(
     takes it back. Example: lake keys rekey curated_sensor_readings --from 2026-12-01 --to 2026-12-31 --version 2
     """
     days = {"first": first.date().isoformat(), "last": last.date().isoformat()}
-    job_requests.order(load(env), dataset, "rekey", {**days, "version": version}, yes, as_json)
+    job_requests.submit(load(env), dataset, "rekey", {**days, "version": version}, yes, as_json)

@@ -85,8 +85,10 @@ def fix(
 ) -> None:
     """Correct one record. Raw is not changed: the correction becomes a raw object of its own.
 
-    It is judged by the contract first; ends with 1 when it breaks a rule. With --yes it is stored, the rejected record
-    leaves the quarantine, and the next refresh brings the correction to curated. A repetition changes nothing.
+    The contract validates it first; the command ends with 1 when it breaks a rule. With --yes it is stored, the
+    rejected record leaves the quarantine, and the next refresh brings the correction to curated. A repetition changes
+    nothing.
+
     Example: lake quarantine fix curated_weather raw/weather/date=2026-11-20/a.json:2 --set temperature_c=9.9 --yes
     """
     from lake.maintenance import quarantined_record
@@ -100,10 +102,10 @@ def fix(
     else:
         body = payload.read_bytes().strip()
     key = quarantined_record.fixed_key(found, body)
-    (verdict,) = job_requests.answer(
-        platform, dataset, "judge", quarantined_record.sealed_for_job(platform, found, body)
+    (validation,) = job_requests.answer(
+        platform, dataset, "validate", quarantined_record.sealed_for_job(platform, found, body)
     )
-    reasons = verdict["reasons"] or (["one_record:line"] if verdict["records"] != 1 else [])
+    reasons = validation["reasons"] or (["one_record:line"] if validation["records"] != 1 else [])
     if yes and not reasons:
         quarantined_record.put(platform, key, body)
         job_requests.done(platform, dataset, "discard", {"record": found.name, "why": f"fixed by {key}"})
@@ -130,7 +132,7 @@ def replay(
     Example: lake quarantine replay curated_weather --reason range:temperature_c --yes
     """
     chosen = _selection(record, reason, source_object, run, everything)
-    job_requests.order(load(env), dataset, "replay", chosen, yes, as_json)
+    job_requests.submit(load(env), dataset, "replay", chosen, yes, as_json)
 
 
 @group.command()
@@ -151,7 +153,7 @@ def discard(
     Example: lake quarantine discard curated_weather --record raw/weather/date=2026-11-20/a.json:2 --why "test data"
     """
     chosen = _selection(record, reason, source_object, run, everything)
-    job_requests.order(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
+    job_requests.submit(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
 
 
 def _selection(record: str, reason: str, source_object: str, run: str, everything: bool) -> dict[str, Any]:

@@ -20,8 +20,8 @@ RETIRED = "retired"
 
 
 @dataclass(frozen=True)
-class Breach:
-    """A breaking change of one contract; ``changes`` are sentences, ``consumers`` names."""
+class BreakingChange:
+    """The breaking changes of one contract; ``changes`` are sentences, ``consumers`` names."""
 
     dataset: str
     before: str
@@ -29,7 +29,7 @@ class Breach:
     changes: tuple[str, ...]
     consumers: tuple[str, ...]
 
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """Return the change, its consumers and the remedy as text."""
         major = int(self.before.split(".")[0]) + 1
         changes, consumers = "; ".join(self.changes), ", ".join(self.consumers) or "nobody that a contract names"
@@ -42,7 +42,7 @@ class Breach:
         )
 
 
-def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> list[Breach]:
+def breaking_changes(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> list[BreakingChange]:
     """Return the breaking changes without a new major version; both arguments map names to contracts."""
     found = []
     produced = {contract.source for contract in (*before.values(), *after.values())}
@@ -53,7 +53,7 @@ def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> l
         changes = tuple(_changes(old, new, is_read=name not in produced)) if new else ("the dataset is gone",)
         if changes and not (new and _major(new) > _major(old)):
             version = new.version if new else GONE
-            found.append(Breach(name, old.version, version, changes, consumers(old, after)))
+            found.append(BreakingChange(name, old.version, version, changes, consumers(old, after)))
     return found
 
 

@@ -54,7 +54,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 _OURS = re.compile(r"(?:(?:lake|botocore)\.[\w.]*?|(?=(?:OS|Permission|Connection)Error: ))(\w+: .*)")
 
 
-def sentence(error: BaseException) -> str:
+def summary_line(error: BaseException) -> str:
     """Return the line of ``error`` that names the cause. Spark puts a task's cause below its traceback, not first."""
     text = str(error).strip()
     if _TRACEBACK in text:

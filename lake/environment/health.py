@@ -9,7 +9,7 @@ from lake.environment import alarms, inventory, partial_results
 from lake.environment.alarms import Alarm
 from lake.environment.deployment import Platform
 from lake.environment.inventory import Dataset
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.records import drift
 
 
@@ -19,8 +19,8 @@ class State:
 
     environment: str
     now: datetime
-    datasets: Part[list[Dataset]]
-    alarms: Part[list[Alarm]]
+    datasets: PartialResult[list[Dataset]]
+    alarms: PartialResult[list[Alarm]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def load(platform: Platform) -> State:
 
 def problems(state: State) -> list[Problem]:
     """Return all problems of the snapshot, parts that could not be read included; empty when healthy."""
-    named: dict[str, Part[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
+    named: dict[str, PartialResult[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
     failures = [
         Problem(f"The {name} could not be read: {part.failure}") for name, part in named.items() if part.failure
     ]

@@ -100,8 +100,8 @@ class Backfill:
             context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)
         )
         keys = self.keys(context)
-        judged = validation.judged(raw, self.source, self.target, self.transformation, keys).persist()
-        accepted = validation.accepted(judged, self.target, keys, manifest.run_id)
+        validated = validation.validated(raw, self.source, self.target, self.transformation, keys).persist()
+        accepted = validation.accepted(validated, self.target, keys, manifest.run_id)
         accepted = accepted.filter(self.window.condition()).persist()
         etags = _etags(area, self.target, self.window, accepted)
         compared = _compared(rewriting.existing(area, self.target, etags), accepted, self.target, self.matched_by())
@@ -110,12 +110,12 @@ class Backfill:
         if found["missing"] and not self.allow_loss:
             raise LossRefused(_refusal(self.target, self.window, found))
         lost = compared.filter("state = 'missing'").select(*(f"now.{name}" for name in LINEAGE))
-        rejected = validation.rejected(judged, self.target, context.keys, manifest.run_id)
+        rejected = validation.rejected(validated, self.target, context.keys, manifest.run_id)
         coming = rejected.join(lost, LINEAGE, "left_semi").persist()
         leaving = context.rows(self.target.quarantine()).join(accepted.select(*LINEAGE), LINEAGE, "left_semi")
         changes = (*_units(area, self.target, etags, compared), *quarantine.moved(area, self.target, leaving, coming))
         good, bad = accepted.count(), coming.count()
-        for frame in (judged, accepted, compared, coming):
+        for frame in (validated, accepted, compared, coming):
             frame.unpersist()
         new, replaced = found["added"], found["changed"]
         counts = replace(NOTHING, received=good + bad, new=new, replaced=replaced, quarantined=bad)

@@ -65,20 +65,20 @@ def _staged(
     bucket = context.locations[source.name].bucket
     raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
     keys = key_overrides.schedule(context, target)
-    judged = validation.judged(raw, source, target, transformation, keys).persist()
+    validated = validation.validated(raw, source, target, transformation, keys).persist()
     try:
-        by_object, drift = validation.counted(raw, judged)
+        by_object, drift = validation.counted(raw, validated)
         by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
         _say_drift(target, source, drift, total(by_object.values()).received)
         _check_tolerance(target, by_object, drift)
-        good = staging.staged(area, target, validation.accepted(judged, target, keys, run_id))
-        bad = staging.staged(area, quarantine, validation.rejected(judged, target, context.keys, run_id))
+        good = staging.staged(area, target, validation.accepted(validated, target, keys, run_id))
+        bad = staging.staged(area, quarantine, validation.rejected(validated, target, context.keys, run_id))
         suspected = dataset_checks.found(area, target, good.changes)
     except CountsNotReconciled as error:
         received = total(by_object.values()).received
         raise CountsNotReconciled(str(error), replace(NOTHING, received=received)) from error
     finally:
-        judged.unpersist()
+        validated.unpersist()
         raw.unpersist()
     by_object = {key: _with_merged(counts, key, good, bad) for key, counts in by_object.items()}
     counts = replace(total(by_object.values()), drift=drift)

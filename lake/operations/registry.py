@@ -31,7 +31,7 @@ class OperationUnknown(LakeError):
 
 
 @dataclass(frozen=True)
-class Subject:
+class DatasetJob:
     """A dataset of the job with its source and the transformation between them."""
 
     target: Contract
@@ -39,17 +39,17 @@ class Subject:
     transformation: Transformation
 
 
-def perform(context: SparkRunContext, subject: Subject, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
+def perform(context: SparkRunContext, job: DatasetJob, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
     """Perform an operation; returns the result rows of its runs, or of previews if the arguments say ``preview``.
 
     Raises LakeError when a run fails; a run is published wholly or not at all.
     """
-    if operation == "judge":
-        return [judged(context, subject, arguments)]
+    if operation == "validate":
+        return [validate(context, job, arguments)]
     if operation not in _WORKS:
         raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
     rows: list[dict[str, Any]] = []
-    for work in _WORKS[operation](subject, arguments):
+    for work in _WORKS[operation](job, arguments):
         if arguments.get("preview"):
             rows.append(_previewed(work, preview(context, work)))
         else:
@@ -57,53 +57,58 @@ def perform(context: SparkRunContext, subject: Subject, operation: str, argument
     return rows
 
 
-def judged(context: SparkRunContext, subject: Subject, arguments: Arguments) -> dict[str, Any]:
-    """Validate one encrypted record that is in no raw object yet; returns its broken rules."""
+def validate(context: SparkRunContext, job: DatasetJob, arguments: Arguments) -> dict[str, Any]:
+    """Validate one encrypted record that is in no raw object yet.
+
+    ``arguments`` are ``sealed_payload`` and ``key_version``. Returns the number of ``records`` that the payload holds,
+    and the ``reasons``: the names of the rules that they break, sorted.
+    """
     sealed, version = arguments["sealed_payload"], arguments["key_version"]
-    payload = spark.opened(context.spark, subject.target, context.keys, version, sealed)
+    payload = spark.opened(context.spark, job.target, context.keys, version, sealed)
     arriving = StoredObject(".json", "", len(payload), context.now())
-    raw = typed.of_records(context.spark, subject.source, [arriving], lambda _: payload)
-    keys = key_overrides.schedule(context, subject.target)
-    verdicts = (
-        validation.judged(raw, subject.source, subject.target, subject.transformation, keys).select("reasons").collect()
+    raw = typed.of_records(context.spark, job.source, [arriving], lambda _: payload)
+    keys = key_overrides.schedule(context, job.target)
+    validated_rows = (
+        validation.validated(raw, job.source, job.target, job.transformation, keys).select("reasons").collect()
     )
-    return {"records": len(verdicts), "reasons": sorted({reason for row in verdicts for reason in row["reasons"]})}
+    return {
+        "records": len(validated_rows),
+        "reasons": sorted({reason for row in validated_rows for reason in row["reasons"]}),
+    }
 
 
-def _refresh(subject: Subject, _arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    yield Refresh(subject.target, subject.source, subject.transformation)
+def _refresh(job: DatasetJob, _arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Refresh(job.target, job.source, job.transformation)
 
 
-def _replay(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _replay(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     selection = Selection.of(arguments)
-    yield Replay(subject.target, subject.source, subject.transformation, selection, arguments["by"])
+    yield Replay(job.target, job.source, job.transformation, selection, arguments["by"])
 
 
-def _discard(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    yield Discard(subject.target, Selection.of(arguments), arguments["why"], arguments["by"])
+def _discard(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Discard(job.target, Selection.of(arguments), arguments["why"], arguments["by"])
 
 
-def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _backfill(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     """Yield a run for each piece of the window. A preview allows loss, because it has to show the rows to lose."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     may_lose = bool(arguments.get("allow_loss") or arguments.get("preview"))
     for chunk in window.chunks(int(arguments.get("days", DAYS_IN_A_RUN))):
-        yield Backfill(
-            subject.target, subject.source, subject.transformation, chunk, arguments["by"], allow_loss=may_lose
-        )
+        yield Backfill(job.target, job.source, job.transformation, chunk, arguments["by"], allow_loss=may_lose)
 
 
-def _rekey(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _rekey(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     """Yield one run: an override of the key version and its rows change together."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     version = int(arguments["version"])
-    yield Rekey(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
+    yield Rekey(job.target, job.source, job.transformation, window, arguments["by"], version=version)
 
 
-def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _erase(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     yield Erase(
-        subject.target,
-        subject.source,
+        job.target,
+        job.source,
         arguments["sealed_payload"],
         arguments["key_version"],
         arguments["stream"],
@@ -112,11 +117,11 @@ def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunCont
     )
 
 
-def _undo(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    yield Undo(subject.target, arguments["run"], arguments["by"])
+def _undo(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Undo(job.target, arguments["run"], arguments["by"])
 
 
-_WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work[SparkRunContext]]]] = {
+_WORKS: dict[str, Callable[[DatasetJob, Arguments], Iterator[Work[SparkRunContext]]]] = {
     REFRESH: _refresh,
     "replay": _replay,
     "discard": _discard,

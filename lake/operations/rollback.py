@@ -103,7 +103,7 @@ def _put_back(context: SparkRunContext, area: Area, target: Contract, change: Ta
 
 def _empty(storage: Storage, bucket: str, key: str) -> bytes:
     """Return the content that stands for a missing object: data is replaced, never deleted."""
-    return parquet.without_rows_of(storage.read(bucket, key)) if _is_unit(key) else key_overrides.NOTHING_CHOSEN
+    return parquet.without_rows_of(storage.read(bucket, key)) if _is_unit(key) else key_overrides.NO_OVERRIDES
 
 
 def _is_unit(key: str) -> bool:

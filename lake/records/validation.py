@@ -16,7 +16,7 @@ from lake.tables.parquet_units import merge
 NO_KEY = "key:none"
 
 
-def judged(
+def validated(
     raw: DataFrame,
     source: Contract,
     target: Contract,
@@ -40,7 +40,7 @@ def _with_key(rows: DataFrame, target: Contract, keys: Sequence[KeyVersion]) -> 
     return rows.withColumn("reasons", F.when(lacking, F.array(F.lit(NO_KEY))).otherwise(F.col("reasons")))
 
 
-def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
+def counted(raw: DataFrame, validated_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
     """Return received and broken rules for each raw object, and the schema drift of all records.
 
     The counts of the merge are not known yet. Received rows are counted before the transformation, so that rows that it
@@ -51,7 +51,7 @@ def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], 
     for row in raw.groupBy("source_object", "drift").count().collect():
         received[row["source_object"]] += row["count"]
         shapes[tuple(row["drift"])] += row["count"]
-    bad = judged_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
+    bad = validated_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
     by_reason = bad.select("source_object", F.explode("reasons").alias("reason")).groupBy("source_object", "reason")
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     for key, reason, number in sorted(by_reason.count().collect()):
@@ -65,16 +65,16 @@ def _by_object(rows: DataFrame) -> dict[str, int]:
     return {row["source_object"]: row["count"] for row in rows.groupBy("source_object").count().collect()}
 
 
-def accepted(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
+def accepted(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
     """Return the valid rows, pseudonymised, as the table stores them."""
-    good = judged_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
+    good = validated_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
     return merge.stored_rows(spark.with_tokens(good, target, keys, target.unit["date"]), target)
 
 
-def rejected(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
+def rejected(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
     """Return the rejected rows as the quarantine table stores them: reasons in clear, the record encrypted."""
     bad = (
-        judged_rows.filter(F.size("reasons") > 0)
+        validated_rows.filter(F.size("reasons") > 0)
         .select("source_object", "source_line", "arrived_at", "payload", "reasons")
         .withColumn("contract_version", F.lit(target.version))
         .withColumn("run_id", F.lit(run_id))

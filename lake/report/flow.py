@@ -9,7 +9,7 @@ from lake.contract.model import Contract
 from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.environment.inventory import Dataset
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.report.model import Flow, Node
 
 QUERY = "Athena"
@@ -69,7 +69,7 @@ def job_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], tuple[str,
 
 
 def flow(
-    steps: Steps, datasets: Mapping[str, Dataset], records: Mapping[str, Part[int]], states: Mapping[str, str]
+    steps: Steps, datasets: Mapping[str, Dataset], records: Mapping[str, PartialResult[int]], states: Mapping[str, str]
 ) -> Flow:
     """Draw steps and datasets together: one lane for each curated dataset, what feeds it in the same lane.
 
@@ -113,7 +113,7 @@ def _step_nodes(steps: Steps, lanes: dict[str, tuple[int, ...]]) -> Iterator[Nod
 def _dataset_nodes(
     drawn: Sequence[Contract],
     datasets: Mapping[str, Dataset],
-    records: Mapping[str, Part[int]],
+    records: Mapping[str, PartialResult[int]],
     states: Mapping[str, str],
     lanes: Mapping[str, tuple[int, ...]],
 ) -> Iterator[Node]:
@@ -133,7 +133,7 @@ def _tone(bad: bool) -> str:
     return "bad" if bad else "ok"
 
 
-def _counted(records: Part[int]) -> str:
+def _counted(records: PartialResult[int]) -> str:
     return "not readable" if records.value is None else counted(records.value, "record")
 
 

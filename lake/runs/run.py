@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.contract.model import Contract, load
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import CountsNotReconciled, DatasetHeld, LakeError, OutsideWriter, sentence
+from lake.core.errors import CountsNotReconciled, DatasetHeld, LakeError, OutsideWriter, summary_line
 from lake.core.s3 import PreconditionFailed, StoredObject
 from lake.runs import lease
 from lake.runs.context import RunContext
@@ -268,7 +268,7 @@ def _register(context: RunContext, target: Contract, manifest: Manifest) -> None
 def _record_failure(context: RunContext, manifest: Manifest, target: Contract, error: Exception) -> None:
     counts = error.counts if isinstance(error, LakeError) else NOTHING
     failed = replace(manifest, ended_at=context.now().isoformat(), counts=counts)
-    reported = report(failed, "FAILED", target.domain, sentence(error))
+    reported = report(failed, "FAILED", target.domain, summary_line(error))
     context.ledger.record_failure(target.name, manifest.run_id, reported)
     _report(context, failed, reported)
 

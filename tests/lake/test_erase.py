@@ -187,8 +187,8 @@ def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
     assert sensors.perform()[0]["received"] == 0, "raw objects with other content are not unprocessed"
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
     assert (built["details"]["equal"], built["units"]) == (rows, 0)
-    (judged,) = sensors.perform("replay", everything=True, preview=True)
-    assert (judged["received"], judged["quarantined"], judged["details"]["not_in_raw"]) == (1, 1, 0)
+    (seen,) = sensors.perform("replay", everything=True, preview=True)
+    assert (seen["received"], seen["quarantined"], seen["details"]["not_in_raw"]) == (1, 1, 0)
     sensors.put("d.json", message(OTHER, 14, 1, 7.0))
     assert sensors.perform()[0]["replaced"] == 1
     assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lake.core.errors import ContractError
-from lake.operations.job import Job, Order
+from lake.operations.job import Job, JobRequest
 from lake.operations.refresh import Transformation
 
 WRITTEN = (
@@ -19,7 +19,7 @@ class Recorder(Job):
     """A job that only notes which dataset would be made with which transformation."""
 
     def __init__(self, *written: str) -> None:
-        super().__init__(NO_CONTEXT, Order(), written)
+        super().__init__(NO_CONTEXT, JobRequest(), written)
         self.seen: list[tuple[str, Any]] = []
 
     def run(self, dataset: str, transformation: Transformation) -> None:

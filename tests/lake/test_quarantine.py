@@ -1,4 +1,4 @@
-"""Quarantined records are judged again or discarded: exactly once, counted, and only after a look."""
+"""Quarantined records are validated again or discarded: exactly once, counted, and only after a look."""
 
 from dataclasses import replace
 from types import SimpleNamespace

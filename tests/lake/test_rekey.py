@@ -8,7 +8,7 @@ import pytest
 
 from lake.operations import key_overrides
 from lake.operations.backfill import LossRefused
-from lake.operations.key_overrides import Choice, NoSuchVersion
+from lake.operations.key_overrides import KeyOverride, NoSuchVersion
 from lake.operations.rekey import NoPseudonyms
 from lake.pseudonyms import keys
 from tests.lake.operating import FOLDER, Sensors, message
@@ -84,8 +84,8 @@ def test_rows_that_raw_has_lost_and_versions_that_do_not_exist_stop_it(rotated: 
 
 
 def test_a_choice_cuts_its_days_out_of_the_schedule_and_a_later_one_wins() -> None:
-    chosen = key_overrides.with_choices(
-        VERSIONS, [Choice("2026-11-10", "2026-11-16", 2), Choice("2026-11-12", "2026-11-12", 1)]
+    chosen = key_overrides.with_overrides(
+        VERSIONS, [KeyOverride("2026-11-10", "2026-11-16", 2), KeyOverride("2026-11-12", "2026-11-12", 1)]
     )
     found = {
         day: [

@@ -39,18 +39,18 @@ def raw(spark: SparkSession, *objects: StoredObject) -> DataFrame:
     return typed.of_records(spark, MESSAGES, list(objects), lambda stored: bodies[stored.key])
 
 
-def judged(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return validation.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings, KEYS)
+def validated(spark: SparkSession, *objects: StoredObject) -> DataFrame:
+    return validation.validated(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings, KEYS)
 
 
 def test_a_record_of_before_the_first_key_has_no_token_and_is_quarantined(spark: SparkSession) -> None:
     late = tuple(replace(version, valid_from=datetime(2026, 11, 20, 9, 30, tzinfo=UTC)) for version in KEYS)
-    rows = validation.judged(raw(spark, SECOND), MESSAGES, READINGS, transform.sensor_readings, late).collect()
+    rows = validation.validated(raw(spark, SECOND), MESSAGES, READINGS, transform.sensor_readings, late).collect()
     assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [["key:none"], []]
 
 
 def test_a_record_that_breaks_a_rule_is_quarantined_for_that_and_not_for_its_key(spark: SparkSession) -> None:
-    rows = validation.judged(raw(spark, FIRST), MESSAGES, READINGS, transform.sensor_readings, ()).collect()
+    rows = validation.validated(raw(spark, FIRST), MESSAGES, READINGS, transform.sensor_readings, ()).collect()
     assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [
         ["key:none"],
         ["range:temperature_c"],
@@ -60,7 +60,7 @@ def test_a_record_that_breaks_a_rule_is_quarantined_for_that_and_not_for_its_key
 
 
 def stored(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return validation.accepted(judged(spark, *objects), READINGS, KEYS, "r")
+    return validation.accepted(validated(spark, *objects), READINGS, KEYS, "r")
 
 
 @pytest.fixture
@@ -110,14 +110,14 @@ def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSessi
 
 
 def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: SparkSession) -> None:
-    by_object, drift = validation.counted(raw(spark, FIRST, SECOND), judged(spark, FIRST, SECOND))
+    by_object, drift = validation.counted(raw(spark, FIRST, SECOND), validated(spark, FIRST, SECOND))
     assert by_object == {
         FIRST.key: Counts(4, 0, 0, 0, 2, {"malformed:line": 1, "range:temperature_c": 1}),
         SECOND.key: Counts(2, 0, 0, 0, 0, {}),
     }
     assert drift == {"renamed:aqi->AQI": 1}
     repeated = raw(spark, FIRST, FIRST)
-    assert validation.counted(repeated, judged(spark, FIRST, FIRST))[0] == {
+    assert validation.counted(repeated, validated(spark, FIRST, FIRST))[0] == {
         FIRST.key: Counts(8, 0, 0, 0, 4, {"malformed:line": 2, "range:temperature_c": 2})
     }
 
@@ -128,7 +128,9 @@ def test_good_rows_are_stored_under_tokens_and_bad_ones_sealed(spark: SparkSessi
         1: (keys.token(KEYS[0], READINGS.name, "sensor_id", "a"), "2026-11-20_h09", "r"),
         5: (keys.token(KEYS[0], READINGS.name, "sensor_id", "b"), "2026-11-19_h23", "r"),
     }
-    bad = {row["source_line"]: row for row in validation.rejected(judged(spark, FIRST), READINGS, KEYS, "r").collect()}
+    bad = {
+        row["source_line"]: row for row in validation.rejected(validated(spark, FIRST), READINGS, KEYS, "r").collect()
+    }
     assert {line: (row["reasons"], row["unit"], row["run_id"]) for line, row in bad.items()} == {
         2: (["range:temperature_c"], "2026-11-20_h12", "r"),
         3: (["malformed:line"], "2026-11-20_h12", "r"),
@@ -185,7 +187,7 @@ def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkS
     bodies = {FIRST.key: "\n".join(lines).encode()}
     many = typed.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
     accepted = validation.accepted(
-        validation.judged(many, MESSAGES, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
+        validation.validated(many, MESSAGES, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
     )
     (only,) = staging.staged(area, READINGS, accepted).changes
     rows = spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{only.staged}").coalesce(1).collect()

@@ -12,7 +12,7 @@ from lake.environment.alarms import Alarm
 from lake.environment.deployment import NotDeployed
 from lake.environment.health import State
 from lake.environment.inventory import Dataset, Run
-from lake.environment.partial_results import Part, read
+from lake.environment.partial_results import PartialResult, read
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)
@@ -30,7 +30,7 @@ QUIET = Alarm(
 
 
 def seen(*datasets: Dataset, alarms: tuple[Alarm, ...] = (QUIET,)) -> State:
-    return State("dev", NOW, Part("bucket", list(datasets)), Part("CloudWatch", list(alarms)))
+    return State("dev", NOW, PartialResult("bucket", list(datasets)), PartialResult("CloudWatch", list(alarms)))
 
 
 def test_nothing_is_said_of_a_lake_that_is_well() -> None:

@@ -13,14 +13,14 @@ import pytest
 from lake.contract import model
 from lake.environment import inventory
 from lake.environment.deployment import Platform
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.report import flow, layout
 from lake.report.flow import Step, Steps
 
 NAMES = {"lake_bucket": "bucket"}
 PIPELINES = {"weather_iot": {"streams": {"iot_firehose": "aws-datalake-platform-iot-firehose-dev"}}}
 RECORDS = {
-    f"{prefix}{name}": Part("Athena", 1)
+    f"{prefix}{name}": PartialResult("Athena", 1)
     for name in ("raw_weather", "raw_iot_sensors", "curated_weather", "curated_sensor_readings")
     for prefix in ("", "quarantine_")
 }
@@ -135,7 +135,7 @@ def test_any_number_of_datasets_and_jobs_is_drawn_and_none_hides_another(curated
         tuple(Step(f"job-{number}", tuple(curated[number:]), ()) for number in range(jobs)),
         {f"job-{number}": tuple(raw) for number in range(jobs)},
     )
-    drawn = flow.flow(steps, {}, {name: Part("Athena", 1) for name in tables}, {})
+    drawn = flow.flow(steps, {}, {name: PartialResult("Athena", 1) for name in tables}, {})
     assert sorted(node.name for node in drawn.nodes) == sorted(
         {*tables, *(f"job-{number}" for number in range(jobs)), flow.QUERY}
     )
