@@ -53,7 +53,7 @@ def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_jso
     """Decrypt one record and print it in clear.
 
     It may hold personal data. The caller needs the right to read the pseudonym key, as the role
-    …-quarantine-repair-<env> has; the ledger keeps who has opened which record, and when.
+    …-quarantine-repair-<env> has; the ledger keeps who has decrypted which record, and when.
     Ends with 1 when there is no such record.
     """
     # Parquet and ciphers take longer to import than the other commands to run.
@@ -61,10 +61,10 @@ def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_jso
 
     platform = load(env)
     found = quarantined_record.find(platform, dataset, _place(record))
-    payload = quarantined_record.opened(platform, found, job_requests.caller(platform)).decode(
+    payload = quarantined_record.decrypted(platform, found, job_requests.caller(platform)).decode(
         "utf-8", "backslashreplace"
     )
-    kept = {name: value for name, value in found.fields.items() if name not in ("sealed_payload", "source_line")}
+    kept = {name: value for name, value in found.fields.items() if name not in ("encrypted_payload", "source_line")}
     row = {**kept, "source_line": found.fields["source_line"], "reasons": " ".join(found.fields["reasons"])}
     show([{**row, "payload": payload}], as_json, f"{dataset}: {record}")
 
@@ -97,13 +97,13 @@ def fix(
     found = quarantined_record.find(platform, dataset, _place(record))
     if payload is None:
         body = quarantined_record.corrected(
-            quarantined_record.opened(platform, found, job_requests.caller(platform)), _changes(changes or [])
+            quarantined_record.decrypted(platform, found, job_requests.caller(platform)), _changes(changes or [])
         )
     else:
         body = payload.read_bytes().strip()
     key = quarantined_record.fixed_key(found, body)
     (validation,) = job_requests.answer(
-        platform, dataset, "validate", quarantined_record.sealed_for_job(platform, found, body)
+        platform, dataset, "validate", quarantined_record.encrypted_for_job(platform, found, body)
     )
     reasons = validation["reasons"] or (["one_record:line"] if validation["records"] != 1 else [])
     if yes and not reasons:

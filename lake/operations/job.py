@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pseudonym_key",
         default="",
-        help="ARN of the secret with the pseudonym key; none for a job that seals nothing",
+        help="ARN of the secret with the pseudonym key; none for a job that encrypts nothing",
     )
     parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
     parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")

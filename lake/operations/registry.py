@@ -60,11 +60,11 @@ def perform(context: SparkRunContext, job: DatasetJob, operation: str, arguments
 def validate(context: SparkRunContext, job: DatasetJob, arguments: Arguments) -> dict[str, Any]:
     """Validate one encrypted record that is in no raw object yet.
 
-    ``arguments`` are ``sealed_payload`` and ``key_version``. Returns the number of ``records`` that the payload holds,
-    and the ``reasons``: the names of the rules that they break, sorted.
+    ``arguments`` are ``encrypted_payload`` (base64) and ``key_version``. Returns the number of ``records`` that the
+    payload holds, and the ``reasons``: the names of the rules that they break, sorted.
     """
-    sealed, version = arguments["sealed_payload"], arguments["key_version"]
-    payload = spark.opened(context.spark, job.target, context.keys, version, sealed)
+    encrypted, version = arguments["encrypted_payload"], arguments["key_version"]
+    payload = spark.decrypted(context.spark, job.target, context.keys, version, encrypted)
     arriving = StoredObject(".json", "", len(payload), context.now())
     raw = typed.of_records(context.spark, job.source, [arriving], lambda _: payload)
     keys = key_overrides.schedule(context, job.target)
@@ -109,7 +109,7 @@ def _erase(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunConte
     yield Erase(
         job.target,
         job.source,
-        arguments["sealed_payload"],
+        arguments["encrypted_payload"],
         arguments["key_version"],
         arguments["stream"],
         Location.parse(arguments["errors"]),

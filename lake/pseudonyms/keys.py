@@ -50,7 +50,7 @@ def token(version: KeyVersion, dataset: str, column: str, value: str) -> str:
     return f"v{version.version}:{hmac.digest(key, value.encode(), 'sha256').hex()}"
 
 
-def seal_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
+def encryption_key_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
     """Return the key that encrypts a dataset's rejected records; raises KeyError for an unknown version."""
     masters = {key.version: key.key for key in versions}
     return subkey(masters[key_version], f"{dataset}/seal/{key_version}")

@@ -79,4 +79,4 @@ def rejected(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion
         .withColumn("contract_version", F.lit(target.version))
         .withColumn("run_id", F.lit(run_id))
     )
-    return merge.stored_rows(spark.with_sealed_payload(bad, target, keys, "arrived_at"), target.quarantine())
+    return merge.stored_rows(spark.with_encrypted_payload(bad, target, keys, "arrived_at"), target.quarantine())

@@ -27,7 +27,7 @@ from tests.local_aws import LocalAws
 from tests.place import QUARANTINE, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 
 __all__ = ["function"]
-LINEAGE = ("run_id", "arrived_at", "sealed_payload")
+LINEAGE = ("run_id", "arrived_at", "encrypted_payload")
 
 
 class AtPublish(Storage):

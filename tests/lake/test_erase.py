@@ -69,14 +69,14 @@ def error(sent: str) -> bytes:
 
 
 def erase(sensors: Sensors, subject: str = SUBJECT, **arguments: Any) -> list[dict[str, Any]]:
-    sealed = encryption.sealed(READINGS.name, VERSIONS, 2, subject.encode())
+    encrypted = encryption.encrypted(READINGS.name, VERSIONS, 2, subject.encode())
     errors = f"s3://{sensors.place.bucket}/firehose-errors/"
-    given = {"sealed_payload": sealed, "key_version": 2, "stream": STREAM, "errors": errors}
+    given = {"encrypted_payload": encrypted, "key_version": 2, "stream": STREAM, "errors": errors}
     return sensors.perform("erase", **given, **arguments)
 
 
 def texts(sensors: Sensors) -> dict[str, str]:
-    """What every version of every object says, unpacked, opened and decoded."""
+    """What every version of every object says, unpacked, decrypted and decoded."""
     bucket, storage = sensors.place.bucket, sensors.lake.storage
     return {
         f"{entry.key} {entry.version}": text(entry.key, storage.read(bucket, entry.key, entry.version))
@@ -87,17 +87,17 @@ def texts(sensors: Sensors) -> dict[str, str]:
 def text(key: str, body: bytes) -> str:
     if key.endswith(".parquet"):
         rows = parquet.read_table(io.BytesIO(body)).to_pylist()
-        return str([{**row, "payload": opened(row)} for row in rows])
+        return str([{**row, "payload": decrypted(row)} for row in rows])
     clear = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
     if key.startswith("firehose-errors/"):
         return "\n".join(failed_deliveries.message(line).decode() if line else "" for line in clear.split(b"\n"))
     return clear.decode()
 
 
-def opened(row: dict[str, Any]) -> str:
-    if "sealed_payload" not in row:
+def decrypted(row: dict[str, Any]) -> str:
+    if "encrypted_payload" not in row:
         return ""
-    return encryption.opened(READINGS.name, VERSIONS, row["key_version"], row["sealed_payload"]).decode()
+    return encryption.decrypted(READINGS.name, VERSIONS, row["key_version"], row["encrypted_payload"]).decode()
 
 
 def holding(sensors: Sensors) -> list[str]:
@@ -252,5 +252,7 @@ def test_a_dataset_that_is_held_or_has_no_subjects_is_an_error(sensors: Sensors,
     with pytest.raises(DatasetHeld, match="is held by run another until"):
         erase(sensors)
     with pytest.raises(NoSubjects, match="curated_weather has no encrypted column"):
-        sealed = encryption.sealed("curated_weather", place.lake.keys, 1, b"s-1")
-        place.perform("erase", sealed_payload=sealed, key_version=1, stream=STREAM, errors=f"s3://{place.bucket}/e/")
+        encrypted = encryption.encrypted("curated_weather", place.lake.keys, 1, b"s-1")
+        place.perform(
+            "erase", encrypted_payload=encrypted, key_version=1, stream=STREAM, errors=f"s3://{place.bucket}/e/"
+        )

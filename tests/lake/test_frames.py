@@ -77,7 +77,7 @@ def test_keys_do_not_touch_each_other(spark: SparkSession) -> None:
 def test_the_unit_is_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
     assert [row["unit"] for row in rows(spark, [record(1, 90)]).collect()] == ["2026-11-20_day"]
     quarantine = model.load("curated_sensor_readings").quarantine()
-    frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "sealed", 1, "r")], quarantine.ddl)
+    frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "encrypted", 1, "r")], quarantine.ddl)
     assert [row["unit"] for row in merge.stored_rows(frame, quarantine).collect()] == ["2026-11-20_h13"]
 
 

@@ -37,7 +37,7 @@ def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place,
     (item,) = table.query(
         TableName=commanded.bucket, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key
     )["Items"]  # fmt: skip
-    assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "opened")
+    assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "decrypted")
     assert item["by"]["S"].startswith("arn:aws:")
     with pytest.raises(quarantined_record.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
         quarantined_record.find(platform, "curated_weather", Reference(OBJECT, 1))

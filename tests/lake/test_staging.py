@@ -122,7 +122,7 @@ def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: Sp
     }
 
 
-def test_good_rows_are_stored_under_tokens_and_bad_ones_sealed(spark: SparkSession) -> None:
+def test_good_rows_are_stored_under_tokens_and_bad_ones_encrypted(spark: SparkSession) -> None:
     rows = {row["source_line"]: row for row in stored(spark, FIRST).collect()}
     assert {line: (row["sensor_id_hash"], row["unit"], row["run_id"]) for line, row in rows.items()} == {
         1: (keys.token(KEYS[0], READINGS.name, "sensor_id", "a"), "2026-11-20_h09", "r"),
@@ -136,7 +136,7 @@ def test_good_rows_are_stored_under_tokens_and_bad_ones_sealed(spark: SparkSessi
         3: (["malformed:line"], "2026-11-20_h12", "r"),
     }
     assert bad[3]["contract_version"] == READINGS.version
-    assert privacy.opened(spark, READINGS, KEYS, bad[3]["key_version"], bad[3]["sealed_payload"]) == b"not json"
+    assert privacy.decrypted(spark, READINGS, KEYS, bad[3]["key_version"], bad[3]["encrypted_payload"]) == b"not json"
 
 
 def test_units_are_staged_beside_what_is_published_and_merged_with_it(

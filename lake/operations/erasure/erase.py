@@ -72,7 +72,7 @@ class Found:
 class Erase:
     """Remove all records of a subject from ``target``, its quarantine, ``source`` and failed deliveries.
 
-    The identifier is encrypted (``sealed``) under ``key_version``, because job arguments are logged. ``errors`` is the
+    ``encrypted`` is the identifier, encrypted under ``key_version`` because job arguments are logged. ``errors`` is the
     location of the failed deliveries of ``stream``. ``by`` is the requester's IAM ARN.
     """
 
@@ -80,13 +80,13 @@ class Erase:
     claims: ClassVar[bool] = False
     target: Contract
     source: Contract
-    sealed: str
+    encrypted: str
     key_version: int
     stream: str
     errors: Location
     by: str
     _found: Found | None = field(default=None, init=False, repr=False)
-    _opened: DataSubject | None = field(default=None, init=False, repr=False)
+    _decrypted: DataSubject | None = field(default=None, init=False, repr=False)
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
         """Return all object versions that hold a record of the subject."""
@@ -128,10 +128,10 @@ class Erase:
         logger.info("%s: run %s has deleted %d versions for good", self.target.name, lock.owner, len(gone))
 
     def _subject(self, context: SparkRunContext) -> DataSubject:
-        if self._opened is None:
-            payload = spark.opened(context.spark, self.target, context.keys, self.key_version, self.sealed)
-            self._opened = DataSubject.of(self.target, payload.decode())
-        return self._opened
+        if self._decrypted is None:
+            payload = spark.decrypted(context.spark, self.target, context.keys, self.key_version, self.encrypted)
+            self._decrypted = DataSubject.of(self.target, payload.decode())
+        return self._decrypted
 
     def _said(self, context: SparkRunContext, subject: DataSubject) -> dict[str, Any]:
         return {"by": self.by, "tokens": subject.tokens(context.keys)}

@@ -71,8 +71,8 @@ class Search:
         """Return those of the rejected records ``rows`` that belong to the subject."""
         subject = self.subject
         is_theirs = F.udf(lambda payload: payload is not None and subject.owns(bytes(payload)), "boolean")
-        opened = spark.with_payload(rows, contract, self.context.keys)
-        return opened.filter(is_theirs("payload")).select(*rows.columns)
+        decrypted = spark.with_payload(rows, contract, self.context.keys)
+        return decrypted.filter(is_theirs("payload")).select(*rows.columns)
 
     def old_units(self, contract: Contract) -> list[StoredObject]:
         """Return the old versions of partition files that hold the subject."""
@@ -91,14 +91,14 @@ class Search:
         place = self.context.locations[contract.quarantine().name]
         versions = list(self.context.storage.old_versions(place))
 
-        def sealed(number: int) -> Iterator[tuple[int, int, str]]:
-            for row in _table(place.bucket, versions[number], ["key_version", "sealed_payload"]).to_pylist():
-                yield number, row["key_version"], row["sealed_payload"]
+        def encrypted(number: int) -> Iterator[tuple[int, int, str]]:
+            for row in _table(place.bucket, versions[number], ["key_version", "encrypted_payload"]).to_pylist():
+                yield number, row["key_version"], row["encrypted_payload"]
 
-        rows = self._in_tasks(range(len(versions)), sealed)
+        rows = self._in_tasks(range(len(versions)), encrypted)
         if not rows:
             return []
-        frame = self.context.spark.createDataFrame(rows, "number int, key_version int, sealed_payload string")
+        frame = self.context.spark.createDataFrame(rows, "number int, key_version int, encrypted_payload string")
         numbers = self.rejected(contract, frame).select("number").distinct().collect()
         return [versions[row["number"]] for row in numbers]
 

@@ -16,8 +16,8 @@ output "dataset" {
     source            = local.source
     quarantine        = local._has_quarantine ? local._places[local.quarantine_name] : null
     freshness_seconds = local.freshness_seconds
-    # Rejected records are sealed with the pseudonym key too, whether or not a column is.
-    sealed = local._has_quarantine || local._has_tokens
+    # Rejected records are encrypted with the pseudonym key too, whether or not a column is.
+    encrypted = local._has_quarantine || local._has_tokens
     # Its rows are of data subjects.
     pseudonymised = local._has_tokens
   })
