@@ -25,7 +25,7 @@ def erase(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Erase one subject: rows, rejected records, raw lines, refused messages, and every old version that holds them.
+    """Erase one subject: rows, rejected records, raw lines, failed deliveries, and every old version that holds them.
 
     It cannot be undone. Lines are emptied and keep their number, so the records of others stay where they are. What no
     run has read yet is counted as unread and stays: repeat the command after the next run. The ledger keeps who has

@@ -16,8 +16,8 @@ from lake.core.s3 import Location, Storage, StoredObject
 from lake.environment.deployment import Platform
 from lake.records import failed_deliveries
 
-# The check has looked at the message and does not want it; every other code says that the check itself failed.
-JUDGED = "Lambda.ProcessingFailedStatus"
+# The stream's check has looked at the message and refused it; every other code says that the check itself failed.
+FAILED_VALIDATION = "Lambda.ProcessingFailedStatus"
 
 
 class NotAllSent(LakeError):
@@ -43,9 +43,9 @@ class Message:
     data: bytes
 
     @property
-    def judged(self) -> bool:
+    def failed_validation(self) -> bool:
         """Return True if the stream's check refused the message; it will do so again unless the check has changed."""
-        return self.code == JUDGED
+        return self.code == FAILED_VALIDATION
 
 
 def stream(platform: Platform, pipeline: str | None = None, name: str | None = None) -> Stream:
@@ -123,5 +123,5 @@ class _Sent:
     def _key(self, stored: StoredObject) -> dict[str, dict[str, str]]:
         return {
             "pk": {"S": failed_deliveries.partition(self._stream)},
-            "sk": {"S": f"refused#{stored.key}#{stored.etag}"},
+            "sk": {"S": f"redelivered#{stored.key}#{stored.etag}"},
         }

@@ -10,5 +10,5 @@ def message(line: bytes) -> bytes:
 
 
 def partition(stream_name: str) -> str:
-    """Return the ledger's partition key for a stream's redelivered messages; their items have the kind ``refused``."""
+    """Return the ledger's partition key for a stream's messages that were sent again, of the kind ``redelivered``."""
     return f"stream#{stream_name}"

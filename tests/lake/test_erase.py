@@ -42,7 +42,7 @@ DAYS = {"first": "2026-11-14", "last": "2026-11-16"}
 
 @pytest.fixture
 def sensors(sensors: Sensors) -> Sensors:
-    """Two sensors over a rotation of keys, with corrections, rejected records and refused messages of both."""
+    """Two sensors over a rotation of keys, with corrections, rejected records and failed deliveries of both."""
     found = replace(sensors, lake=replace(sensors.lake, keys=VERSIONS))
     packed = gzip.compress(
         "\n".join([message(SUBJECT, 14, 1), message(OTHER, 14, 1), message(SUBJECT, 16, 2)]).encode()
@@ -119,7 +119,7 @@ def quarantined(sensors: Sensors) -> list[tuple[str, int]]:
 def sent_again(sensors: Sensors, etag: str, lines: list[str] | None = None) -> list[str]:
     """The lines of the error object with that ETag that were sent again; ``lines`` says so."""
     client, bucket = sensors.place.aws.client("dynamodb"), sensors.place.bucket
-    key = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"refused#firehose-errors/e.json#{etag}"}}
+    key = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"redelivered#firehose-errors/e.json#{etag}"}}
     if lines:
         client.put_item(TableName=bucket, Item={**key, "lines": {"NS": lines}})
     found: list[str] = client.get_item(TableName=bucket, Key=key)["Item"]["lines"]["NS"]
@@ -136,7 +136,7 @@ def test_nothing_of_the_subject_is_left_all_of_the_others_is_and_runs_go_on(sens
     assert {key.partition("/")[0] for key in before} == {"raw", "curated", "quarantine", "staging", "firehose-errors"}
     assert sent_again(sensors, errors_etag(sensors), ["2"]) == ["2"]
     (seen,) = erase(sensors, preview=True)
-    counted = {"rows": 2, "quarantined_records": 2, "raw_lines": 5, "refused_messages": 1, "old_versions": 1}
+    counted = {"rows": 2, "quarantined_records": 2, "raw_lines": 5, "failed_deliveries": 1, "old_versions": 1}
     assert {name: seen["details"][name] for name in counted} == counted
     assert holding(sensors) == before, "a look changes nothing"
     erase(sensors)
@@ -163,7 +163,7 @@ def test_what_was_put_aside_is_searched_too_and_the_lines_of_others_stay(sensors
 
 
 def test_every_prefix_that_the_platform_declares_is_searched() -> None:
-    """Those of datasets, of staging and of refused messages are told to the job."""
+    """Those of datasets, of staging and of failed deliveries are told to the job."""
     declared = (REPOSITORY / "terraform" / "platform" / "buckets.tf").read_text(encoding="utf-8")
     scratch = re.search(r"_scratch_retention = \{(.*?)\n  \}", declared, re.DOTALL)
     assert scratch

@@ -441,13 +441,13 @@ def test_who_was_taken_over_does_not_begin_to_rewrite(ledger: Ledger, clock: Clo
 
 def test_what_is_said_of_an_object_elsewhere_is_said_of_its_new_content_too(ledger: Ledger) -> None:
     client: Any = boto3.client("dynamodb", region_name="us-east-1")
-    said = {"pk": "stream#s", "sk": "refused#raw/0.json#e0", "by": "somebody"}
+    said = {"pk": "stream#s", "sk": "redelivered#raw/0.json#e0", "by": "somebody"}
     client.put_item(TableName="ledger", Item={name: {"S": value} for name, value in said.items()})
     for stored in OBJECTS[:2]:
-        ledger.carry_on("stream#s", "refused", stored, "new")
-    assert item_of("refused#raw/0.json#new", "stream#s") == {**said, "sk": "refused#raw/0.json#new"}
-    assert item_of("refused#raw/0.json#e0", "stream#s") == said
-    assert item_of("refused#raw/1.json#new", "stream#s") == {}
+        ledger.carry_on("stream#s", "redelivered", stored, "new")
+    assert item_of("redelivered#raw/0.json#new", "stream#s") == {**said, "sk": "redelivered#raw/0.json#new"}
+    assert item_of("redelivered#raw/0.json#e0", "stream#s") == said
+    assert item_of("redelivered#raw/1.json#new", "stream#s") == {}
 
 
 def test_an_audit_says_what_was_done_when_and_by_which_run(ledger: Ledger) -> None:

@@ -43,7 +43,7 @@ def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place,
         quarantined_record.find(platform, "curated_weather", Reference(OBJECT, 1))
 
 
-def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(
+def test_a_fix_is_validated_then_stored_beside_the_rejected_record_and_curated_once(
     commanded: Place, platform: Platform
 ) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))

@@ -40,13 +40,13 @@ logger = logging.getLogger(__name__)
 class Found:
     """Objects that hold the subject, besides rows and rejected records.
 
-    ``raw``, ``refused`` and ``aside`` are objects as they stand, and old versions of raw that runs read again; their
-    lines will be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run has read: they
-    stay.
+    ``raw``, ``failed_deliveries`` and ``aside`` are objects as they stand, and old versions of raw that runs read
+    again; their lines will be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run
+    has read: they stay.
     """
 
     raw: Lines
-    refused: Lines
+    failed_deliveries: Lines
     aside: Lines
     old: tuple[StoredObject, ...]
     unread: tuple[StoredObject, ...]
@@ -55,12 +55,12 @@ class Found:
     @property
     def objects(self) -> tuple[StoredObject, ...]:
         """All that erasing changes or deletes."""
-        return (*self.raw, *self.refused, *self.aside, *self.old)
+        return (*self.raw, *self.failed_deliveries, *self.aside, *self.old)
 
     @property
     def counts(self) -> dict[str, int]:
         """As the ledger and the command say it."""
-        lines = {"raw_lines": self.raw, "refused_messages": self.refused, "put_aside_lines": self.aside}
+        lines = {"raw_lines": self.raw, "failed_deliveries": self.failed_deliveries, "put_aside_lines": self.aside}
         others = {"old_versions": self.old, "unread_objects": self.unread, "unreadable_objects": self.unreadable}
         return {
             **{name: sum(map(len, found.values())) for name, found in lines.items()},
@@ -114,8 +114,8 @@ class Erase:
         found = self._search(context, subject)
         for stored, numbers in found.raw.items():
             self._rewrite_raw(context, lock, stored, numbers)
-        for stored, numbers in found.refused.items():
-            self._rewrite_refused(context, lock, stored, numbers)
+        for stored, numbers in found.failed_deliveries.items():
+            self._rewrite_failed_deliveries(context, lock, stored, numbers)
         for stored, numbers in found.aside.items():
             context.ledger.renew(lock)
             _rewritten(context, lock, context.staging.bucket, stored, numbers)
@@ -150,13 +150,13 @@ class Erase:
         searching = Search(context, subject)
         raw, messages, aside = self._raw(context), _as_they_stand(context, self.errors), _put_aside(context)
         lines = searching.lines(context.staging.bucket, raw.all)
-        refused_lines = searching.lines(self.errors.bucket, messages.all, failed_deliveries.message)
+        delivery_lines = searching.lines(self.errors.bucket, messages.all, failed_deliveries.message)
         aside_lines = searching.lines(context.staging.bucket, aside.all)
-        everywhere = {**lines, **refused_lines, **aside_lines}
+        everywhere = {**lines, **delivery_lines, **aside_lines}
         old = [entry for entry in (*raw.old, *messages.old, *aside.old) if entry in everywhere]
         return Found(
             raw=_in_order(raw.current, lines),
-            refused={entry: refused_lines[entry] for entry in messages.current if entry in refused_lines},
+            failed_deliveries={entry: delivery_lines[entry] for entry in messages.current if entry in delivery_lines},
             aside={entry: aside_lines[entry] for entry in aside.current if entry in aside_lines},
             old=(*old, *searching.old_units(self.target), *searching.old_rejected(self.target)),
             unread=tuple(entry for entry in raw.unread if entry in lines),
@@ -204,12 +204,12 @@ class Erase:
         etag = _rewritten(context, lock, context.locations[self.source.name].bucket, stored, numbers)
         context.ledger.rewritten(lock, stored, etag)
 
-    def _rewrite_refused(
+    def _rewrite_failed_deliveries(
         self, context: SparkRunContext, lock: Lock, stored: StoredObject, numbers: Collection[int]
     ) -> None:
         context.ledger.renew(lock)
         etag = _rewritten(context, lock, self.errors.bucket, stored, numbers)
-        context.ledger.carry_on(failed_deliveries.partition(self.stream), "refused", stored, etag)
+        context.ledger.carry_on(failed_deliveries.partition(self.stream), "redelivered", stored, etag)
 
 
 @dataclass(frozen=True)

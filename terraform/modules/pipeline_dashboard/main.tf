@@ -52,7 +52,7 @@ locals {
       metrics   = [for of in local._curated : concat([local._project, "QuarantineRatio"], of.dimensions, [{ label = of.dataset }])]
     },
     {
-      title     = "Refused messages and records not accounted for"
+      title     = "Refused messages and unreconciled records"
       statistic = "Sum"
       seconds   = 3600
       metrics = concat(

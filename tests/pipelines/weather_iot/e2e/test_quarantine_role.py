@@ -24,7 +24,7 @@ def lake(deployed: Deployed, role: dict[str, str], *words: str) -> subprocess.Co
     return deployed.command(".venv/bin/lake", *words, **role)
 
 
-def test_who_repairs_opens_a_record_and_has_it_judged_again_but_asks_athena_nothing(
+def test_who_repairs_decrypts_a_record_and_has_it_validated_again_but_asks_athena_nothing(
     deployed: Deployed, role: dict[str, str]
 ) -> None:
     shown = lake(deployed, role, "quarantine", "show", "curated_weather", RECORD, "--json")
