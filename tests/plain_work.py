@@ -1,4 +1,4 @@
-"""A refresh without Spark, whose units are JSON. What the lake must hold in the end follows from the raw objects."""
+"""A refresh without Spark, whose files are JSON. What the lake must hold in the end follows from the raw objects."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ class Version(NamedTuple):
     key: str
     order: tuple[str, str, int]
     value: int
-    unit: str
+    file: str
 
 
 def record(name: str, value: int, day: int = 20) -> str:
@@ -90,12 +90,12 @@ def _merged(
     context: RunContext, manifest: Manifest, versions: list[Version]
 ) -> tuple[Counter[str], Counter[str], list[TableChange]]:
     new, replaced, changes = Counter[str](), Counter[str](), []
-    for unit in sorted({version.unit for version in versions}):
-        key = f"{context.locations[TARGET.name].prefix}date={unit}/day.parquet"
+    for file in sorted({version.file for version in versions}):
+        key = f"{context.locations[TARGET.name].prefix}date={file}/day.parquet"
         before = context.storage.etag(context.staging.bucket, key)
         rows = json.loads(context.storage.read(context.staging.bucket, key)) if before else {}
         was, is_changed = dict(rows), False
-        for version in sorted((v for v in versions if v.unit == unit), key=lambda v: v.order):
+        for version in sorted((v for v in versions if v.file == file), key=lambda v: v.order):
             if version.key not in rows or tuple(rows[version.key]["order"]) < version.order:
                 rows[version.key] = {"order": version.order, "value": version.value}
                 is_changed = True
@@ -128,9 +128,9 @@ def shown(context: RunContext, dataset: str = TARGET.name) -> dict[str, Any]:
     """What a reader sees now; fails when a key is there twice."""
     rows: dict[str, Any] = {}
     for entry in context.storage.list(context.locations[dataset]):
-        unit = json.loads(context.storage.read(context.staging.bucket, entry.key))
-        assert not rows.keys() & unit.keys(), "a key is there twice"
-        rows |= unit
+        file = json.loads(context.storage.read(context.staging.bucket, entry.key))
+        assert not rows.keys() & file.keys(), "a key is there twice"
+        rows |= file
     return rows
 
 

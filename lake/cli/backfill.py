@@ -77,9 +77,9 @@ def undo(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Restore the table as it was before a run, unit by unit, as a run of its own.
+    """Restore the table as it was before a run, file by file, as a run of its own.
 
-    Refused when a later run has changed one of the units: undo that first. Old versions are kept for 30 days. What a
+    Refused when a later run has changed one of the files: undo that first. Old versions are kept for 30 days. What a
     refresh had read stays read: 'lake backfill run' brings its records again.
     """
     job_requests.submit(load(env), dataset, "undo", {"run": run_id}, yes, as_json)

@@ -71,8 +71,8 @@ def _changes(old: Contract, new: Contract, is_read: bool) -> Iterator[str]:
     for what in ("path", "format"):
         if getattr(old, what) != getattr(new, what):
             yield f"{what} {getattr(old, what)} becomes {getattr(new, what)}"
-    if old.unit != new.unit:
-        yield f"its units follow {dict(new.unit)} instead of {dict(old.unit)}"
+    if old.publish_granularity != new.publish_granularity:
+        yield f"its publish granularity is {dict(new.publish_granularity)} instead of {dict(old.publish_granularity)}"
     for what in ("key", "partitions"):
         was, now = ([column.name for column in getattr(contract, what)] for contract in (old, new))
         if was != now:

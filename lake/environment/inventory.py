@@ -48,7 +48,7 @@ class Run:
     reason: str | None
     drift: Mapping[str, int] = field(default_factory=dict)
     kind: str = "refresh"
-    units: int = 0
+    partition_files: int = 0
     size: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -206,7 +206,7 @@ def _lock(platform: Platform, dataset: str) -> dict[str, Any]:
 
 def _run(record: Mapping[str, Any]) -> Run:
     counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons", "drift")
-    named = ("run_id", "dataset", "kind", "status", "reason", "units", *counts)
+    named = ("run_id", "dataset", "kind", "status", "reason", "partition_files", *counts)
     fields: dict[str, Any] = {name: record[name] for name in named}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
     # A run that failed before it was prepared has no details.

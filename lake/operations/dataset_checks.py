@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from lake.contract.model import Contract
 from lake.core.s3 import Location
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import merge
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import merge
+from lake.tables.partition_files.staging import Area
 
 # A fault of many sensors is not better known by the names of all.
 NAMED = 20
@@ -40,5 +40,5 @@ def _days(area: Area, contract: Contract, changes: Sequence[TableChange]) -> Dat
     folders = [Location(location.bucket, f"{location.prefix}{day}/") for day in {each.partition for each in changes}]
     there = [entry.key for folder in folders for entry in area.storage.list(folder) if entry.key not in replaced]
     staged = [change.staged for change in changes]
-    unchanged = merge.read_units(area.spark, contract, location, sorted(there))
-    return unchanged.unionByName(merge.read_units(area.spark, contract, area.location, staged))
+    unchanged = merge.read_files(area.spark, contract, location, sorted(there))
+    return unchanged.unionByName(merge.read_files(area.spark, contract, area.location, staged))

@@ -16,9 +16,9 @@ from lake.records.reference import Reference
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import rewriting
-from lake.tables.parquet_units.staging import Area
-from lake.tables.parquet_units.units import object_key
+from lake.tables.partition_files import rewriting
+from lake.tables.partition_files.file_names import object_key
+from lake.tables.partition_files.staging import Area
 
 KEY = ["source_object", "source_line", "arrived_at"]
 
@@ -64,14 +64,14 @@ class Selection:
 
 
 def selected(context: SparkRunContext, target: Contract, selection: Selection) -> DataFrame:
-    """Return the selected rows of the quarantine table, with their units."""
+    """Return the selected rows of the quarantine table, with their partition files."""
     return context.rows(target.quarantine()).filter(selection.condition())
 
 
-def units_of(context: SparkRunContext, quarantine: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
+def files_of(context: SparkRunContext, quarantine: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
     """Return the quarantine table's objects that hold these rows."""
     location = context.locations[quarantine.name]
-    keys = {object_key(location.prefix, unit) for unit in rewriting.touched(rows)}
+    keys = {object_key(location.prefix, file) for file in rewriting.touched(rows)}
     return tuple(entry for entry in context.storage.list(location) if entry.key in keys)
 
 
@@ -107,16 +107,16 @@ class Discard:
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
         """Return the quarantine table's objects that hold a selected record."""
-        return units_of(context, self.source, selected(context, self.target, self.selection))
+        return files_of(context, self.source, selected(context, self.target, self.selection))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Stage the quarantine table without the records. Nothing is validated, so nothing is counted as received."""
         leaving = selected(context, self.target, self.selection).persist()
         rows = leaving.select(*KEY).sort(*KEY).collect()
         records = [str(Reference(row["source_object"], row["source_line"])) for row in rows]
-        units = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
+        changes = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
         leaving.unpersist()
-        return Outcome(NOTHING, units, details={"by": self.by, "why": self.reason, **named(records)})
+        return Outcome(NOTHING, changes, details={"by": self.by, "why": self.reason, **named(records)})
 
 
 # A row of the ledger may hold 400 KB; the quarantine's object versions hold the rest.

@@ -19,8 +19,8 @@ from lake.records.drift import said
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
-from lake.tables.parquet_units import staging
-from lake.tables.parquet_units.staging import Staged
+from lake.tables.partition_files import staging
+from lake.tables.partition_files.staging import Staged
 
 Transformation = Callable[[DataFrame], DataFrame]
 # How many raw objects a failed run names; enough to find the producer.

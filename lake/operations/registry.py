@@ -134,4 +134,9 @@ _WORKS: dict[str, Callable[[DatasetJob, Arguments], Iterator[Work[SparkRunContex
 
 def _previewed(work: Work[SparkRunContext], outcome: Outcome) -> dict[str, Any]:
     about = {"dataset": work.target.name, "kind": work.kind}
-    return {**about, **asdict(outcome.counts), "units": len(outcome.units), "details": dict(outcome.details)}
+    return {
+        **about,
+        **asdict(outcome.counts),
+        "partition_files": len(outcome.partition_files),
+        "details": dict(outcome.details),
+    }

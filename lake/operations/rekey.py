@@ -46,10 +46,10 @@ class Rekey(Backfill):
         if not self.target.encrypted:
             raise NoPseudonyms(f"{self.target.name} has no column with pseudonyms")
         outcome = super().stage(context, manifest)
-        if not outcome.units:
+        if not outcome.partition_files:
             return outcome
-        override = self._stage_override(context, manifest.run_id, outcome.units[0].partition)
-        return outcome._replace(units=(*outcome.units, override))
+        override = self._stage_override(context, manifest.run_id, outcome.partition_files[0].partition)
+        return outcome._replace(partition_files=(*outcome.partition_files, override))
 
     def _stage_override(self, context: SparkRunContext, run_id: str, partition: str) -> TableChange:
         bucket, key = context.manifests.bucket, key_overrides.object_key(context, self.target)

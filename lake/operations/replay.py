@@ -17,8 +17,8 @@ from lake.records import typed, validation
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import staging
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import staging
+from lake.tables.partition_files.staging import Area
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Replay:
         by_object, drift = validation.counted(raw, validated)
         good = staging.staged(area, self.target, validation.accepted(validated, self.target, versions, manifest.run_id))
         bad = validation.rejected(validated, self.target, context.keys, manifest.run_id).persist()
-        units = (*good.changes, *_quarantine(area, self.target, again, bad))
+        changes = (*good.changes, *_quarantine(area, self.target, again, bad))
         new, replaced = sum(good.new.values()), sum(good.replaced.values())
         duplicate = sum(good.incoming.values()) - new - replaced
         details = {"by": self.by, "records": rows.count(), "not_in_raw": rows.count() - again.count()}
         for frame in (rows, again, raw, validated, bad):
             frame.unpersist()
         counts = replace(total(by_object.values()), new=new, replaced=replaced, duplicate=duplicate, drift=drift)
-        return Outcome(counts, units, details=details)
+        return Outcome(counts, changes, details=details)
 
 
 def _arrivals(context: SparkRunContext, objects: tuple[StoredObject, ...]) -> DataFrame:

@@ -11,7 +11,7 @@ from lake.core.counts import Counts
 from lake.pseudonyms import spark
 from lake.pseudonyms.keys import KeyVersion
 from lake.records import drift, rules, typed
-from lake.tables.parquet_units import merge
+from lake.tables.partition_files import merge
 
 NO_KEY = "key:none"
 
@@ -36,7 +36,7 @@ def _with_key(rows: DataFrame, target: Contract, keys: Sequence[KeyVersion]) -> 
     if not target.encrypted:
         return rows
     identifies = F.coalesce(*(F.col(column.name) for column in target.encrypted)).isNotNull()
-    lacking = (F.size("reasons") == 0) & identifies & ~spark.in_force(keys, target.unit["date"])
+    lacking = (F.size("reasons") == 0) & identifies & ~spark.in_force(keys, target.publish_granularity["date"])
     return rows.withColumn("reasons", F.when(lacking, F.array(F.lit(NO_KEY))).otherwise(F.col("reasons")))
 
 
@@ -68,7 +68,7 @@ def _by_object(rows: DataFrame) -> dict[str, int]:
 def accepted(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
     """Return the valid rows, pseudonymised, as the table stores them."""
     good = validated_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
-    return merge.stored_rows(spark.with_tokens(good, target, keys, target.unit["date"]), target)
+    return merge.stored_rows(spark.with_tokens(good, target, keys, target.publish_granularity["date"]), target)
 
 
 def rejected(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:

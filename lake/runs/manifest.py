@@ -39,7 +39,7 @@ class Manifest:
     objects: tuple[StoredObject, ...] = ()
     counts: Counts = NOTHING
     by_object: Mapping[str, Counts] = field(default_factory=dict)
-    units: tuple[TableChange, ...] = ()
+    partition_files: tuple[TableChange, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
@@ -58,7 +58,7 @@ class Manifest:
             "objects": tuple(objects),
             "counts": Counts(**fields["counts"]),
             "by_object": {key: Counts(**counts) for key, counts in fields["by_object"].items()},
-            "units": tuple(TableChange(**entry) for entry in fields["units"]),
+            "partition_files": tuple(TableChange(**entry) for entry in fields["partition_files"]),
         }
         return Manifest(**{**fields, **read})
 
@@ -87,7 +87,7 @@ def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = 
         "objects": len(manifest.objects),
         "bytes": sum(stored.size for stored in manifest.objects),
         **asdict(manifest.counts),
-        "units": len(manifest.units),
+        "partition_files": len(manifest.partition_files),
     }
 
 

@@ -35,14 +35,14 @@ AnyContext = TypeVar("AnyContext", bound=RunContext, contravariant=True)
 
 
 class Outcome(NamedTuple):
-    """The result of staging: counts, and the partition files (``units``) to replace.
+    """The result of staging: counts, and the ``partition_files`` to replace.
 
     ``by_object`` are the counts of each object that was read, by key; a work that claims its objects needs them.
     ``details`` are further facts for the ledger, such as the requester, the reason and the findings.
     """
 
     counts: Counts
-    units: tuple[TableChange, ...]
+    partition_files: tuple[TableChange, ...]
     by_object: Mapping[str, Counts] = MappingProxyType({})
     details: Mapping[str, Any] = MappingProxyType({})
 
@@ -182,7 +182,7 @@ def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Mani
         ended_at=ended.isoformat(),
         counts=outcome.counts,
         by_object=dict(outcome.by_object),
-        units=outcome.units,
+        partition_files=outcome.partition_files,
         details=dict(outcome.details),
     )
 
@@ -208,7 +208,7 @@ def _check(manifest: Manifest, outcome: Outcome) -> None:
 def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Counts:
     """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts."""
     manifest = manifest_of(context, target, run_id)
-    for change in manifest.units:
+    for change in manifest.partition_files:
         # Right before the write: who has slept must not even try.
         context.ledger.renew(lock)
         _publish(context, manifest, change)
@@ -257,8 +257,10 @@ def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> No
 
 def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:
     """Add the partitions of the written files and of the raw objects that were read to the catalog."""
-    for dataset in {change.dataset for change in manifest.units}:
-        context.catalog.add_partitions(dataset, [unit.partition for unit in manifest.units if unit.dataset == dataset])
+    for dataset in {change.dataset for change in manifest.partition_files}:
+        context.catalog.add_partitions(
+            dataset, [change.partition for change in manifest.partition_files if change.dataset == dataset]
+        )
     source = load(target.source or "")
     prefix = context.locations[source.name].prefix
     folders = [folder_of(source, prefix, stored.key) for stored in manifest.objects]

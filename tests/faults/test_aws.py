@@ -230,7 +230,7 @@ class Stopped(Exception):
 
 
 class StopsBeforePublish(Storage):
-    """Ends the run where its first unit would be put."""
+    """Ends the run where its first partition file would be put."""
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         raise Stopped

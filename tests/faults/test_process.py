@@ -31,7 +31,7 @@ LINEAGE = ("run_id", "arrived_at", "encrypted_payload")
 
 
 class AtPublish(Storage):
-    """Does something where a unit would be put."""
+    """Does something where a partition file would be put."""
 
     def __init__(self, place: Place, act: Callable[[], None]) -> None:
         super().__init__(place.aws.client("s3"))

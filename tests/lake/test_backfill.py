@@ -52,7 +52,7 @@ def test_thirty_days_from_raw_are_what_is_there_row_for_row_and_what_was_lost_co
     before, there = content(place), etags(place)
     assert len(before) == 60
     rows = place.perform("backfill", **WINDOW, days=20, preview=True)
-    assert ([row["units"] for row in rows], found(rows)) == ([0, 0], (60, 0, 0, 0))
+    assert ([row["partition_files"] for row in rows], found(rows)) == ([0, 0], (60, 0, 0, 0))
     for key in list(there)[4:6]:
         place.aws.client("s3").delete_object(Bucket=place.bucket, Key=key)
     assert found(place.perform("backfill", **WINDOW, preview=True)) == (56, 0, 0, 4)
@@ -60,7 +60,7 @@ def test_thirty_days_from_raw_are_what_is_there_row_for_row_and_what_was_lost_co
     assert (run["received"], run["new"], run["replaced"], run["duplicate"]) == (64, 4, 0, 60)
     assert content(place) == before
     kept = {key: etag for key, etag in etags(place).items() if there.get(key) == etag}
-    assert len(kept) == 28, "units that are equal are not touched"
+    assert len(kept) == 28, "partition files that are equal are not touched"
     assert [found([{"details": said}]) for said in details(place, "backfill")] == [(56, 0, 0, 4)]
     assert [row["source_line"] for row in place.rows(QUARANTINE)] == [61]
 
@@ -88,12 +88,12 @@ def test_rows_that_the_contract_rejects_now_are_only_lost_with_leave_and_then_qu
     assert (len(content(place)), len(place.rows(QUARANTINE))) == (1, 2), "an undo can be undone"
 
 
-def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_again(place: Place) -> None:
+def test_an_undone_refresh_leaves_empty_files_and_a_backfill_brings_its_records_again(place: Place) -> None:
     place.put("a.json", line(1, 10.0))
     place.run()
     before = content(place)
     (refresh,) = (run["run_id"] for run in place.runs())
-    assert place.perform("undo", run=refresh, preview=True)[0]["units"] == 1
+    assert place.perform("undo", run=refresh, preview=True)[0]["partition_files"] == 1
     place.perform("undo", run=refresh)
     assert (content(place), len(etags(place))) == ([], 1)
     assert place.run().received == 0
@@ -105,7 +105,7 @@ def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_
 
 
 class DiesAtCall(Storage):
-    """Dies instead of its n-th replacement of a unit; before and after each a reader looks."""
+    """Dies instead of its n-th replacement of a partition file; before and after each a reader looks."""
 
     def __init__(self, place: Place, number: int) -> None:
         super().__init__(place.aws.client("s3"))

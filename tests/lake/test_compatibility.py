@@ -52,8 +52,8 @@ def test_what_is_deployed_breaks_nothing() -> None:
         (lambda: changed(CURATED, "date", partition_position=None), "partitions date becomes none"),
         (lambda: replace(CURATED, path="curated/readings"), "path curated/sensor-readings becomes curated/readings"),
         (
-            lambda: replace(CURATED, unit={"date": "timestamp"}),
-            "its units follow {'date': 'timestamp'} instead of {'date': 'timestamp', 'hour': 'timestamp'}",
+            lambda: replace(CURATED, publish_granularity={"date": "timestamp"}),
+            "its publish granularity is {'date': 'timestamp'} instead of {'date': 'timestamp', 'hour': 'timestamp'}",
         ),
         (lambda: changed(RAW, "aqi", required=True), "column aqi becomes required"),
         (lambda: with_new(RAW, required=True), "column pm10 is new and required"),

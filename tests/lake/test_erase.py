@@ -186,7 +186,7 @@ def assert_written_down(sensors: Sensors) -> None:
 def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
     assert sensors.perform()[0]["received"] == 0, "raw objects with other content are not unprocessed"
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
-    assert (built["details"]["equal"], built["units"]) == (rows, 0)
+    assert (built["details"]["equal"], built["partition_files"]) == (rows, 0)
     (seen,) = sensors.perform("replay", everything=True, preview=True)
     assert (seen["received"], seen["quarantined"], seen["details"]["not_in_raw"]) == (1, 1, 0)
     sensors.put("d.json", message(OTHER, 14, 1, 7.0))
@@ -210,7 +210,7 @@ def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object
     erase(sensors)
     assert holding(sensors) == []
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
-    assert (built["details"]["equal"], built["units"], len(of_others(sensors))) == (4, 0, 4)
+    assert (built["details"]["equal"], built["partition_files"], len(of_others(sensors))) == (4, 0, 4)
     details = [
         run["details"]["unread_objects"] for run in sensors.lake.ledger.runs(READINGS.name) if run["kind"] == "erase"
     ]
@@ -244,7 +244,7 @@ def test_who_repeats_it_after_a_death_at_any_step_erases_what_is_left(
     erase(sensors)
     assert (holding(sensors), of_others(sensors)) == ([], others)
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
-    assert (built["received"], built["details"]["equal"], built["units"]) == (3, 2, 0)
+    assert (built["received"], built["details"]["equal"], built["partition_files"]) == (3, 2, 0)
 
 
 def test_a_dataset_that_is_held_or_has_no_subjects_is_an_error(sensors: Sensors, place: Place) -> None:

@@ -28,7 +28,7 @@ MANIFEST = Manifest(
     objects=OBJECTS,
     counts=COUNTS,
     by_object={"raw/a.json": COUNTS, "raw/b.json": NOTHING},
-    units=(TableChange("curated", "curated/x", "date=2026-11-20", None, "staging/x", 3),),
+    partition_files=(TableChange("curated", "curated/x", "date=2026-11-20", None, "staging/x", 3),),
     details={"by": "somebody"},
 )
 
@@ -74,7 +74,7 @@ def test_a_report_says_what_the_run_was_and_what_it_did() -> None:
         "quarantined": 1,
         "reasons": {"range:aqi": 1},
         "drift": {},
-        "units": 1,
+        "partition_files": 1,
     }
     assert report(MANIFEST, "FAILED", "weather_iot", "why")["reason"] == "why"
 

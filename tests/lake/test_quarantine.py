@@ -105,9 +105,8 @@ def test_what_raw_does_not_hold_any_more_stays_and_is_said(place: Place) -> None
 def test_a_discard_empties_the_quarantine_and_the_ledger_says_who_and_why(place: Place) -> None:
     place.put("a.json", line(1, 999.0), line(2, 5.0), "not json")
     place.run()
-    assert (
-        place.perform("discard", reason="malformed:line", why="a test of the producer", preview=True)[0]["units"] == 1
-    )
+    (seen,) = place.perform("discard", reason="malformed:line", why="a test of the producer", preview=True)
+    assert seen["partition_files"] == 1
     assert len(quarantined(place)) == 2
     place.perform("discard", reason="malformed:line", why="a test of the producer")
     assert quarantined(place) == {("a.json", 1): ["range:temperature_c"]}

@@ -68,9 +68,9 @@ def test_replay_and_discard_show_what_they_would_do_and_then_the_run_that_did_it
     commanded.put("a.json", line(1, 999.0), "not json")
     commanded.run()
     (seen,) = lake("replay", "curated_weather", "--all")[1]
-    assert (seen["run"], seen["received"], seen["quarantined"], seen["units"]) == ("preview", 2, 2, 0)
+    assert (seen["run"], seen["received"], seen["quarantined"], seen["partition files"]) == ("preview", 2, 2, 0)
     (seen,) = lake("discard", "curated_weather", "--why", "a test", "--reason", "malformed:line", "--yes")[1]
-    assert (seen["kind"], seen["records"], seen["units"]) == ("discard", 1, 1)
+    assert (seen["kind"], seen["records"], seen["partition files"]) == ("discard", 1, 1)
     assert seen["run"] in {run["run_id"] for run in commanded.runs()}
     assert lake("discard", "curated_weather", "--why", "a test", "--reason", "malformed:line", "--yes") == (0, [])
     code, said = lake("replay", "curated_weather")

@@ -39,7 +39,7 @@ def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: P
     assert set(run) == {column.name for column in RUNS.stored}
 
 
-def test_units_are_single_objects_with_fixed_keys_and_partitions_are_registered(place: Place) -> None:
+def test_partition_files_are_single_objects_with_fixed_keys_and_partitions_are_registered(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(2, 11.0), line(1, 9.0, day=19))
     place.run()
     keys = [entry.key for entry in place.lake.storage.list(place.lake.locations[TARGET.name])]
@@ -190,7 +190,7 @@ def test_a_unit_that_a_stranger_has_changed_is_never_overwritten(place: Place) -
 
 
 class StrangerBeforePublish(Storage):
-    """Somebody writes to a unit between its being read and its being replaced."""
+    """Somebody writes to a partition file between its being read and its being replaced."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place.aws.client("s3"))
@@ -201,7 +201,7 @@ class StrangerBeforePublish(Storage):
 
 
 class Killed(Storage):
-    """Kills its own process at the n-th publish, before or after the unit was put."""
+    """Kills its own process at the n-th publish, before or after the partition file was put."""
 
     def __init__(self, client: Any, publish: int, after: bool) -> None:
         super().__init__(client)
@@ -222,7 +222,7 @@ def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch:
     def loses_everything(_folder: Location) -> Any:
         return lambda batches: iter([batch for batch in batches if False])
 
-    monkeypatch.setattr("lake.tables.parquet_units.staging.writer.writer", loses_everything)
+    monkeypatch.setattr("lake.tables.partition_files.staging.writer.writer", loses_everything)
     with pytest.raises(
         CountsNotReconciled, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"
     ):
@@ -236,7 +236,7 @@ class Prepared(Exception):
 
 
 class StopsBeforePublish(Storage):
-    """Ends the run where its first unit would be put."""
+    """Ends the run where its first partition file would be put."""
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         raise Prepared

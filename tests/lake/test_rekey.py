@@ -42,15 +42,15 @@ def test_days_join_after_they_were_rekeyed_and_what_comes_later_meets_its_record
     before = [(OLD, "14T01", 5.0), (OLD, "14T02", 5.0), (NEW, "16T01", 5.0)]
     assert of_one(rotated) == before
     (seen,) = rotated.perform("rekey", **DAY, preview=True)
-    assert (seen["units"], seen["details"]["changed"], of_one(rotated)) == (3, 3, before)
+    assert (seen["partition_files"], seen["details"]["changed"], of_one(rotated)) == (3, 3, before)
     rotated.perform("rekey", **DAY)
     assert of_one(rotated) == [(NEW, "14T01", 5.0), (NEW, "14T02", 5.0), (NEW, "16T01", 5.0)]
     rotated.put("late.json", message("s-1", 14, 1, 6.0), message("s-1", 14, 3), message("s-1", 13, 1))
     (late,) = rotated.perform()
     assert (late["new"], late["replaced"], late["duplicate"]) == (2, 1, 0)
     (again,) = rotated.perform("backfill", first="2026-11-13", last="2026-11-16", preview=True)
-    assert (again["units"], again["details"]["equal"]) == (0, 6)
-    assert rotated.perform("rekey", **DAY, preview=True)[0]["units"] == 0, "there is nothing left to do"
+    assert (again["partition_files"], again["details"]["equal"]) == (0, 6)
+    assert rotated.perform("rekey", **DAY, preview=True)[0]["partition_files"] == 0, "there is nothing left to do"
     assert of_one(rotated)[0] == (OLD, "13T01", 5.0)
 
 

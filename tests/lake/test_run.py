@@ -21,7 +21,7 @@ from tests.place import SOURCE, TARGET
 from tests.plain_work import RAW, REFRESH, REREAD, PlainRefresh, check_end, record, shown
 from tests.wire import Died, Fault, Wire
 
-UNIT = "curated/weather/date=2026-11-20/day.parquet"
+FILE = "curated/weather/date=2026-11-20/day.parquet"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def prepared(place: MemoryPlace) -> Lock:
     return lock
 
 
-def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) -> None:
+def test_a_run_leaves_files_partitions_a_row_and_a_manifest(place: MemoryPlace) -> None:
     assert run(place.lake, REFRESH) == Counts(3, 2, 0, 0, 1, {"malformed:line": 1})
     (row,) = rows(place)
     (record,) = place.lake.ledger.runs(TARGET.name)
@@ -61,13 +61,13 @@ def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) 
         "pipeline": "weather_iot",
         "fencing_token": 1,
     }
-    expected |= {"status": "COMMITTED", "reason": None, "code_version": "test", "units": 3, "objects": 1}
+    expected |= {"status": "COMMITTED", "reason": None, "code_version": "test", "partition_files": 3, "objects": 1}
     expected |= {"started_at": "2026-11-20T12:00:01+00:00", "ended_at": "2026-11-20T12:00:01+00:00"}
     expected |= {"input_objects": [f"{RAW}a.json"]}
     assert {name: row[name] for name in expected} == expected
     runs = f"ops/runs/date=2026-11-20/{row['run_id']}_curated_weather.json"
     assert {runs, f"ops/manifests/curated_weather/{row['run_id']}.json"} <= place.memory.objects.keys()
-    assert place.memory.objects[UNIT]["Metadata"] == {"run-id": row["run_id"]}
+    assert place.memory.objects[FILE]["Metadata"] == {"run-id": row["run_id"]}
     registered = {name: {uri.split("/")[-2] for uri in uris} for name, uris in place.memory.partitions.items()}
     assert registered == {
         "curated_weather": {"date=2026-11-19", "date=2026-11-20"},
@@ -249,11 +249,11 @@ def test_a_unit_of_a_stranger_stays_and_its_key_is_named(
     place: MemoryPlace, metadata: dict[str, str], who: str
 ) -> None:
     lock = prepared(place)
-    place.memory.objects[UNIT] = {"ETag": '"s"', "Bytes": b"{}", "LastModified": START, "Metadata": metadata}
-    changed = rf"^s3://bucket/{UNIT} was changed by {who} after run {lock.unfinished} had read it; put the version back"
+    place.memory.objects[FILE] = {"ETag": '"s"', "Bytes": b"{}", "LastModified": START, "Metadata": metadata}
+    changed = rf"^s3://bucket/{FILE} was changed by {who} after run {lock.unfinished} had read it; put the version back"
     with pytest.raises(OutsideWriter, match=changed):
         finish(place.lake, lock, TARGET, lock.unfinished or "")
-    assert place.memory.objects[UNIT]["Bytes"] == b"{}"
+    assert place.memory.objects[FILE]["Bytes"] == b"{}"
 
 
 def test_who_wakes_up_after_the_commit_of_its_run_does_not_take_the_next_one_for_a_stranger(place: MemoryPlace) -> None:
@@ -296,7 +296,7 @@ def test_a_preview_stages_and_changes_nothing_else(place: MemoryPlace) -> None:
     outcome = preview(place.lake_on(wire), REFRESH)
     assert outcome.counts == Counts(3, 2, 0, 0, 1, {"malformed:line": 1})
     assert wire.calls == ["PutObject"] * 3
-    assert all(change.staged.startswith("staging/") for change in outcome.units)
+    assert all(change.staged.startswith("staging/") for change in outcome.partition_files)
     assert place.memory.items == {}
     assert preview(place.lake, Nothing()) == Outcome(NOTHING, ())
 

@@ -1,4 +1,4 @@
-"""Staging: records of raw objects become units where nobody reads yet, and what came of each object is counted."""
+"""Staging: records of raw objects become files where nobody reads yet, and what came of each object is counted."""
 
 import uuid
 from dataclasses import replace
@@ -17,7 +17,7 @@ from lake.pseudonyms import keys
 from lake.pseudonyms import spark as privacy
 from lake.records import typed, validation
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import merge, staging, units
+from lake.tables.partition_files import file_names, merge, staging
 from tests.lake.operating import message
 from tests.local_aws import LocalAws
 from tests.place import MESSAGES, READINGS, SECRET
@@ -124,14 +124,14 @@ def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: Sp
 
 def test_good_rows_are_stored_under_tokens_and_bad_ones_encrypted(spark: SparkSession) -> None:
     rows = {row["source_line"]: row for row in stored(spark, FIRST).collect()}
-    assert {line: (row["sensor_id_hash"], row["unit"], row["run_id"]) for line, row in rows.items()} == {
+    assert {line: (row["sensor_id_hash"], row["partition_file"], row["run_id"]) for line, row in rows.items()} == {
         1: (keys.token(KEYS[0], READINGS.name, "sensor_id", "a"), "2026-11-20_h09", "r"),
         5: (keys.token(KEYS[0], READINGS.name, "sensor_id", "b"), "2026-11-19_h23", "r"),
     }
     bad = {
         row["source_line"]: row for row in validation.rejected(validated(spark, FIRST), READINGS, KEYS, "r").collect()
     }
-    assert {line: (row["reasons"], row["unit"], row["run_id"]) for line, row in bad.items()} == {
+    assert {line: (row["reasons"], row["partition_file"], row["run_id"]) for line, row in bad.items()} == {
         2: (["range:temperature_c"], "2026-11-20_h12", "r"),
         3: (["malformed:line"], "2026-11-20_h12", "r"),
     }
@@ -139,7 +139,7 @@ def test_good_rows_are_stored_under_tokens_and_bad_ones_encrypted(spark: SparkSe
     assert privacy.decrypted(spark, READINGS, KEYS, bad[3]["key_version"], bad[3]["encrypted_payload"]) == b"not json"
 
 
-def test_units_are_staged_beside_what_is_published_and_merged_with_it(
+def test_partition_files_are_staged_beside_what_is_published_and_merged_with_it(
     aws: LocalAws, spark: SparkSession, area: staging.Area
 ) -> None:
     first = staging.staged(area, READINGS, stored(spark, FIRST))
@@ -171,13 +171,13 @@ def test_units_are_staged_beside_what_is_published_and_merged_with_it(
     assert staging.staged(area, READINGS, stored(spark)).changes == ()
 
 
-def change(unit: str, before: str | None, rows: int) -> TableChange:
+def change(file: str, before: str | None, rows: int) -> TableChange:
     return TableChange(
         READINGS.name,
-        units.object_key("curated/", unit),
-        units.partition(unit),
+        file_names.object_key("curated/", file),
+        file_names.partition(file),
         before,
-        f"staging/{READINGS.name}/r/{unit}.parquet",
+        f"staging/{READINGS.name}/r/{file}.parquet",
         rows,
     )
 

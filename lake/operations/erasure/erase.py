@@ -27,8 +27,8 @@ from lake.runs.ledger import Lock
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import rewriting
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import rewriting
+from lake.tables.partition_files.staging import Area
 
 # Every prefix of the lake's bucket that is neither a dataset's nor given to the job: objects that the runbook has moved
 # there, and what Glue leaves. What is here has its retention in terraform/platform/buckets.tf, and the other way round.
@@ -92,8 +92,8 @@ class Erase:
         """Return all object versions that hold a record of the subject."""
         found, rows, rejected = self._all(context, self._subject(context))
         self._found = found
-        units = quarantine.units_of(context, self.target, rows)
-        return (*units, *quarantine.units_of(context, self.target.quarantine(), rejected), *found.objects)
+        files = quarantine.files_of(context, self.target, rows)
+        return (*files, *quarantine.files_of(context, self.target.quarantine(), rejected), *found.objects)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Stage the partition files without the subject; raw and old versions stay until ``conclude``."""
@@ -101,11 +101,12 @@ class Erase:
         found, rows, rejected = self._all(context, subject)
         area = context.staging_area(manifest.run_id)
         rows, rejected = rows.persist(), rejected.persist()
-        units = (*_without(area, self.target, rows), *quarantine.moved(area, self.target, rejected, rejected.limit(0)))
+        moved = quarantine.moved(area, self.target, rejected, rejected.limit(0))
+        changes = (*_without(area, self.target, rows), *moved)
         details = {"rows": rows.count(), "quarantined_records": rejected.count(), **found.counts}
         for frame in (rows, rejected):
             frame.unpersist()
-        return Outcome(NOTHING, units, details={**details, **self._said(context, subject)})
+        return Outcome(NOTHING, changes, details={**details, **self._said(context, subject)})
 
     def conclude(self, context: SparkRunContext, lock: Lock) -> None:
         """Empty the subject's lines, then permanently delete the versions that held them and all staged objects."""
@@ -158,7 +159,7 @@ class Erase:
             raw=_in_order(raw.current, lines),
             failed_deliveries={entry: delivery_lines[entry] for entry in messages.current if entry in delivery_lines},
             aside={entry: aside_lines[entry] for entry in aside.current if entry in aside_lines},
-            old=(*old, *searching.old_units(self.target), *searching.old_rejected(self.target)),
+            old=(*old, *searching.old_files(self.target), *searching.old_rejected(self.target)),
             unread=tuple(entry for entry in raw.unread if entry in lines),
             unreadable=frozenset(searching.unreadable),
         )
@@ -258,7 +259,7 @@ def _in_order(versions: list[StoredObject], lines: Lines) -> Lines:
 
 
 def _without(area: Area, target: Contract, rows: DataFrame) -> tuple[TableChange, ...]:
-    """Stage the units that hold these rows without them."""
+    """Stage the partition files that hold these rows without them."""
     etags = rewriting.before(area, target, rewriting.touched(rows))
     if not etags:
         return ()

@@ -74,7 +74,7 @@ class Search:
         decrypted = spark.with_payload(rows, contract, self.context.keys)
         return decrypted.filter(is_theirs("payload")).select(*rows.columns)
 
-    def old_units(self, contract: Contract) -> list[StoredObject]:
+    def old_files(self, contract: Contract) -> list[StoredObject]:
         """Return the old versions of partition files that hold the subject."""
         place, columns = self.context.locations[contract.name], _encrypted(contract)
         tokens = set(self.subject.tokens(self.context.keys))

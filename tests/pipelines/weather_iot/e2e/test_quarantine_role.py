@@ -34,7 +34,7 @@ def test_who_repairs_decrypts_a_record_and_has_it_validated_again_but_asks_athen
     replayed = lake(deployed, role, "quarantine", "replay", "curated_weather", "--record", RECORD, "--json")
     assert replayed.returncode == 0, replayed.stderr
     (row,) = json.loads(replayed.stdout)
-    assert (row["run"], row["received"], row["quarantined"], row["units"]) == ("preview", 1, 1, 0)
+    assert (row["run"], row["received"], row["quarantined"], row["partition files"]) == ("preview", 1, 1, 0)
     assert (deployed.etags("quarantine/"), deployed.runs("curated_weather")) == before
     asked = lake(deployed, role, "query", "SELECT 1")
     assert (asked.returncode, "not authorized to perform: athena:StartQueryExecution" in asked.stderr) == (1, True)

@@ -34,4 +34,4 @@ def test_days_are_rekeyed_and_put_back_as_runs_of_their_own(
     assert (str(run["changed"]), run["missing"]) == (before["v1:"], 0)
     assert tokens(deployed) == {"v2:": before["v1:"]}
     (undo,) = lake(deployed, "backfill", "undo", DATASET, run["run"], "--yes")
-    assert (undo["kind"], undo["units"], tokens(deployed)) == ("undo", run["units"], before)
+    assert (undo["kind"], undo["partition files"], tokens(deployed)) == ("undo", run["partition files"], before)

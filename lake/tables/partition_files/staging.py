@@ -12,8 +12,8 @@ from lake.contract.model import Contract
 from lake.core.errors import CountsNotReconciled
 from lake.core.s3 import Location, Storage
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import merge, units, writer
-from lake.tables.parquet_units.units import UNIT
+from lake.tables.partition_files import file_names, merge, writer
+from lake.tables.partition_files.file_names import FILE
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,26 @@ class Staged(NamedTuple):
 
 
 def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
-    """Merge ``incoming`` with the units it touches and write those that change to the staging folder."""
+    """Merge ``incoming`` with the partition files it touches and write those that change to the staging folder."""
     location = area.locations[contract.name]
     incoming = incoming.persist()
-    arrived = incoming.groupBy(UNIT, "source_object").count().collect()
-    touched = sorted({row[UNIT] for row in arrived})
-    before = {unit: area.storage.etag(location.bucket, units.object_key(location.prefix, unit)) for unit in touched}
-    present = [units.object_key(location.prefix, unit) for unit in touched if before[unit]]
-    existing = merge.read_units(area.spark, contract, location, present)
+    arrived = incoming.groupBy(FILE, "source_object").count().collect()
+    touched = sorted({row[FILE] for row in arrived})
+    before = {
+        file: area.storage.etag(location.bucket, file_names.object_key(location.prefix, file)) for file in touched
+    }
+    present = [file_names.object_key(location.prefix, file) for file in touched if before[file]]
+    existing = merge.read_files(area.spark, contract, location, present)
     merged = merge.merged(existing, incoming, contract).persist()
     try:
         sums = (F.sum(name).alias(name) for name in ("new", "replaced", "duplicate"))
         found = merged.groupBy("source_object").agg(*sums).collect()
-        rows = _rows_of_changed_units(merged)
+        rows = _rows_of_changed_files(merged)
         write(area, contract, merged, rows)
     finally:
         merged.unpersist()
         incoming.unpersist()
-    changes = tuple(change(area, contract, unit, before[unit], rows[unit]) for unit in sorted(rows))
+    changes = tuple(change(area, contract, file, before[file], rows[file]) for file in sorted(rows))
     return _staged(contract, changes, arrived, found)
 
 
@@ -74,30 +76,30 @@ def _staged(contract: Contract, changes: tuple[TableChange, ...], arrived: list[
     return Staged(changes, incoming, new, replaced)
 
 
-def _rows_of_changed_units(merged: DataFrame) -> dict[str, int]:
-    per_unit = merged.groupBy(UNIT).agg(F.count("*").alias("rows"), F.max("changed").alias("changed"))
-    return {row[UNIT]: row["rows"] for row in per_unit.filter("changed").collect()}
+def _rows_of_changed_files(merged: DataFrame) -> dict[str, int]:
+    per_file = merged.groupBy(FILE).agg(F.count("*").alias("rows"), F.max("changed").alias("changed"))
+    return {row[FILE]: row["rows"] for row in per_file.filter("changed").collect()}
 
 
 def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
-    """Write one object for each unit, sorted by key so that a reader of one key skips most of it.
+    """Write one object for each partition file, sorted by key so that a reader of one key skips most of it.
 
-    Raises CountsNotReconciled unless each unit was written once, with the expected rows.
+    Raises CountsNotReconciled unless each partition file was written once, with the expected rows.
     """
     if not rows:
         return
     columns = [column.stored_name for column in contract.stored]
     key = [column.stored_name for column in contract.key]
-    changed = merged.filter(F.col(UNIT).isin(*rows)).select(UNIT, *columns)
-    in_units = changed.repartition(F.col(UNIT)).sortWithinPartitions(UNIT, *key)
+    changed = merged.filter(F.col(FILE).isin(*rows)).select(FILE, *columns)
+    by_file = changed.repartition(F.col(FILE)).sortWithinPartitions(FILE, *key)
     write = writer.writer(area.folder(contract.name))
-    written = [tuple(row) for row in in_units.mapInArrow(write, writer.WRITTEN).collect()]
+    written = [tuple(row) for row in by_file.mapInArrow(write, writer.WRITTEN).collect()]
     if sorted(written) != sorted(rows.items()):
         raise CountsNotReconciled(f"{contract.name}: staged {sorted(written)} instead of {sorted(rows.items())}")
 
 
-def change(area: Area, contract: Contract, unit: str, before: str | None, rows: int) -> TableChange:
-    """Return the change that publishes a staged unit."""
-    key = units.object_key(area.locations[contract.name].prefix, unit)
-    staged_key = writer.object_key(area.folder(contract.name), unit)
-    return TableChange(contract.name, key, units.partition(unit), before, staged_key, rows)
+def change(area: Area, contract: Contract, file: str, before: str | None, rows: int) -> TableChange:
+    """Return the change that publishes a staged partition file."""
+    key = file_names.object_key(area.locations[contract.name].prefix, file)
+    staged_key = writer.object_key(area.folder(contract.name), file)
+    return TableChange(contract.name, key, file_names.partition(file), before, staged_key, rows)
