@@ -30,7 +30,7 @@ class BreakingChange:
     consumers: tuple[str, ...]
 
     def summary(self) -> str:
-        """Return the change, its consumers and the remedy as text."""
+        """Return the changes, the consumers that they break and the remedy, as one line of text."""
         major = int(self.before.split(".")[0]) + 1
         changes, consumers = "; ".join(self.changes), ", ".join(self.consumers) or "nobody that a contract names"
         way = (
@@ -43,7 +43,11 @@ class BreakingChange:
 
 
 def breaking_changes(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> list[BreakingChange]:
-    """Return the breaking changes without a new major version; both arguments map names to contracts."""
+    """Return the breaking changes that come without a new major version, by dataset.
+
+    ``before`` are the deployed contracts and ``after`` those that would be deployed, both by name. A dataset that is
+    gone is a breaking change too, unless its status was ``retired``.
+    """
     found = []
     produced = {contract.source for contract in (*before.values(), *after.values())}
     for name, old in sorted(before.items()):

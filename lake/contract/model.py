@@ -116,7 +116,11 @@ class Contract:
         return ", ".join(f"`{column.stored_name}` {column.stored_type}" for column in self.stored)
 
     def tolerates(self, quarantined: int, received: int) -> bool:
-        """Return True if a run with these counts may publish."""
+        """Return True if a run that received and quarantined so many records may publish.
+
+        The contract's ``tolerance`` is a ratio, its ``toleratedRecords`` a number; a run may publish that stays within
+        either.
+        """
         return quarantined <= max(self.tolerated_records, self.tolerance * received)
 
     def column(self, name: str) -> Column:
@@ -141,7 +145,7 @@ def folder() -> Path:
 
 @cache
 def load(name: str) -> Contract:
-    """Return the contract of the dataset ``name``; raises ContractError with file, place and likely word."""
+    """Return the contract of the dataset ``name``; raises ContractError with file, place and the likely word."""
     found = [path for path in files() if path.stem == name]
     if len(found) != 1:
         raise ContractError(f"{len(found)} contracts are named '{name}'; there are {[path.stem for path in files()]}")
@@ -154,7 +158,7 @@ def files() -> list[Path]:
 
 
 def read(path: Path) -> Contract:
-    """Return the contract in one YAML or JSON file; raises ContractError."""
+    """Return the contract in one YAML or JSON file; raises ContractError with file, place and the likely word."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
         return parse(json.loads(text), path.name)
@@ -165,7 +169,7 @@ def read(path: Path) -> Contract:
 
 
 def parse(document: Any, file: str) -> Contract:
-    """Return the contract in a parsed YAML document; ``file`` names it in a ContractError."""
+    """Return the contract in a parsed YAML document; raises ContractError, in which ``file`` names the document."""
     if not isinstance(document, dict):
         raise ContractError(f"{file}: a contract is a mapping")
     schema.check(document, file)

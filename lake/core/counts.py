@@ -36,7 +36,7 @@ NOTHING = Counts(0, 0, 0, 0, 0, {})
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """Return the sum of the counts, including ``reasons`` and ``drift``."""
+    """Return the sum of the counts, including ``reasons`` and ``drift``; of no counts at all, zeros."""
     sums, reasons, drift = Counter[str](), Counter[str](), Counter[str]()
     for part in parts:
         numbers = asdict(part)

@@ -32,7 +32,7 @@ class Problem:
 
 
 def load(platform: Platform) -> State:
-    """Take a snapshot of the platform."""
+    """Take a snapshot of the platform; a source that cannot be read becomes a partial result, never an error."""
     return State(
         platform.environment,
         inventory.now(platform),
@@ -51,7 +51,7 @@ def problems(state: State) -> list[Problem]:
 
 
 def seen(state: State) -> list[Problem]:
-    """Return the problems in the parts that could be read, without those that an alarm reports already."""
+    """Return the problems in the sources that could be read, without those that an alarm reports already."""
     said = list(_of_alarms(state))
     freshness = {problem.link for problem in said if problem.link.endswith("-freshness")}
     return [*said, *(problem for problem in _of_datasets(state) if problem.link not in freshness)]

@@ -117,7 +117,10 @@ def parts(platform: Platform, kind: str) -> list[str]:
 
 
 def job_of(platform: Platform, dataset: str, operation: str) -> str:
-    """Return the job of that operation if it has its own, else the job that produces the dataset; raises NoJob."""
+    """Return the job that performs ``operation`` on the dataset: a job of its own if there is one, else the producer.
+
+    Raises NoJob when no deployed job of the pipeline writes the dataset.
+    """
     domain = model.load(dataset).domain
     pipeline = platform.pipelines.get(domain, {})
     name = pipeline.get("operations", {}).get(operation) or pipeline.get("producers", {}).get(dataset)
@@ -143,7 +146,7 @@ def curated() -> list[str]:
 
 
 def datasets(platform: Platform) -> list[Dataset]:
-    """Each curated dataset after the raw one that it is made from; a raw one that several share comes once."""
+    """Return each curated dataset after the raw one that it is made from; a raw one that several share comes once."""
     names = [name for curated_name in curated() for name in (model.load(curated_name).source or "", curated_name)]
     return [_dataset(platform, model.load(name)) for name in dict.fromkeys(names)]
 

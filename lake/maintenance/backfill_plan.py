@@ -47,7 +47,10 @@ class Plan:
 
 
 def plan(platform: Platform, dataset: str, first: date, last: date, days: int = DAYS_IN_A_RUN) -> Plan:
-    """Return the estimate for a backfill of these days; each of its runs reads all raw objects."""
+    """Return the estimate for a backfill from ``first`` to ``last``, both included, in runs of ``days`` days.
+
+    Each of its runs reads all raw objects. Raises NoJob when no deployed job writes the dataset.
+    """
     target = model.load(dataset)
     source = model.load(target.source or "")
     client = Storage(platform.client("s3"))

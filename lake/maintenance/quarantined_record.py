@@ -55,7 +55,10 @@ def find(platform: Platform, dataset: str, record: Reference) -> Rejected:
 
 
 def decrypted(platform: Platform, record: Rejected, by: str) -> bytes:
-    """Return the decrypted record, after writing an audit item that names the caller."""
+    """Return the decrypted record, after writing an audit item that names the caller, ``by`` (an IAM ARN).
+
+    Raises NotDecrypted when no key in the secret decrypts it.
+    """
     moment = inventory.now(platform).isoformat()
     item = {"pk": f"audit#{record.dataset}", "sk": f"decrypted#{moment}#{uuid.uuid4().hex}"}
     item |= {"action": "decrypted", "record": record.name, "by": by, "at": moment}
@@ -84,7 +87,10 @@ def corrected(payload: bytes, changes: Mapping[str, Any]) -> bytes:
 
 
 def encrypted_for_job(platform: Platform, record: Rejected, payload: bytes) -> dict[str, Any]:
-    """Return the payload encrypted for the job's arguments, which are logged."""
+    """Return the payload encrypted, as arguments of the job: ``encrypted_payload`` and ``key_version``.
+
+    Arguments of jobs are logged, so the payload must not be in clear. The key version is the record's.
+    """
     version = record.fields["key_version"]
     return {
         "key_version": version,
@@ -99,5 +105,5 @@ def fixed_key(record: Rejected, payload: bytes) -> str:
 
 
 def put(platform: Platform, key: str, payload: bytes) -> None:
-    """Store the correction; an object with that key is the same correction already."""
+    """Store the correction in the lake's bucket; an object with that key is the same correction already, and stays."""
     Storage(platform.client("s3")).create(platform.names["lake_bucket"], key, payload + b"\n")

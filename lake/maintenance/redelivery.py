@@ -69,7 +69,10 @@ def waiting(platform: Platform, source: Stream) -> list[Message]:
 
 
 def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int:
-    """Redeliver these messages; returns their number. Raises NotAllSent."""
+    """Redeliver these messages to their stream; returns their number.
+
+    Raises NotAllSent when the stream refuses some; those that it took are recorded and not sent again.
+    """
     client, sent = platform.client("firehose"), _Sent(platform, source)
     for batch in firehose.batches(messages, _data):
         left = firehose.put(client, source.name, batch, _data)

@@ -52,7 +52,7 @@ class Window:
             first += timedelta(days=days)
 
     def holds(self, file: str) -> bool:
-        """Return True if the partition file belongs to a day of the window."""
+        """Return True if the partition file ``file``, e.g. ``2026-11-20_h13``, belongs to a day of the window."""
         return self.first.isoformat() <= file[:10] <= self.last.isoformat()
 
     def condition(self) -> Column:
@@ -94,7 +94,10 @@ class Backfill:
         return {"by": self.by, "first": self.window.first.isoformat(), "last": self.window.last.isoformat()}
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the partition files that differ; raises LossRefused when rows would be lost without ``allow_loss``."""
+        """Stage the partition files that differ from what raw makes today.
+
+        Raises LossRefused when rows would be lost and ``allow_loss`` is not set.
+        """
         area = context.staging_area(manifest.run_id)
         raw = typed.read_raw(
             context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)

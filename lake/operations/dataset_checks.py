@@ -20,7 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
-    """Return the findings of each check, by its id, for the days of ``changes`` as they will be published."""
+    """Return the findings of the contract's checks by id, for the days of ``changes`` as they will be published.
+
+    A finding is the first column of the check's query, as text; of each check the first ``NAMED``, sorted. Checks that
+    find nothing are left out. Nothing is rejected for it.
+    """
     if not contract.suspicions or not changes:
         return {}
     rows = _days(area, contract, changes).persist()

@@ -110,7 +110,11 @@ class Job:
             self.run(dataset, transformations.get(dataset, _unchanged))
 
     def run(self, dataset: str, transformation: Transformation) -> None:
-        """Perform the job's operation on one dataset: a refresh, unless the arguments name another one."""
+        """Perform the job's operation on one dataset: a refresh, unless the arguments name another one.
+
+        ``transformation`` makes the dataset's rows from its source's. An error of the operation is logged and kept:
+        ``finish`` raises for all datasets.
+        """
         if not self._request.covers(dataset):
             return
         target = model.load(dataset)

@@ -42,7 +42,7 @@ def stored(context: SparkRunContext, target: Contract) -> tuple[KeyOverride, ...
 
 
 def encoded(overrides: Iterable[KeyOverride]) -> bytes:
-    """Return the overrides as the content of their object."""
+    """Return the overrides as the content of their object, JSON."""
     return json.dumps([asdict(override) for override in overrides]).encode()
 
 
@@ -52,7 +52,10 @@ def schedule(context: SparkRunContext, target: Contract) -> tuple[KeyVersion, ..
 
 
 def with_overrides(versions: tuple[KeyVersion, ...], overrides: Iterable[KeyOverride]) -> tuple[KeyVersion, ...]:
-    """Return the schedule with these overrides; raises NoSuchVersion for a version that the secret lacks."""
+    """Return the schedule with these overrides, later ones over earlier ones.
+
+    Raises NoSuchVersion for a version that the secret lacks.
+    """
     keys = {version.version: version for version in versions}
     for override in overrides:
         if override.version not in keys:

@@ -50,7 +50,10 @@ class Selection:
         return chosen
 
     def condition(self) -> Column:
-        """Return the selection as a condition on rows of the quarantine table."""
+        """Return the selection as a condition on rows of the quarantine table.
+
+        Raises NotARecord when ``record`` is not ``<source object>:<line>``.
+        """
         condition = F.lit(True)
         if self.record:
             wanted = Reference.parse(self.record)
@@ -64,7 +67,10 @@ class Selection:
 
 
 def selected(context: SparkRunContext, target: Contract, selection: Selection) -> DataFrame:
-    """Return the selected rows of the quarantine table, with their partition files."""
+    """Return the selected rows of the quarantine table of ``target``, with their partition files.
+
+    Raises NotARecord when the selection names a record in another form than ``<source object>:<line>``.
+    """
     return context.rows(target.quarantine()).filter(selection.condition())
 
 
@@ -76,7 +82,10 @@ def files_of(context: SparkRunContext, quarantine: Contract, rows: DataFrame) ->
 
 
 def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
-    """Stage the quarantine table without the rows ``leaving``; ``coming`` rows are added or replace equal keys."""
+    """Stage the quarantine table of ``target`` without the rows ``leaving``; returns the changes to publish.
+
+    Rows ``coming`` are added; of rows with an equal key they replace the old ones.
+    """
     quarantine = target.quarantine()
     etags = rewriting.before(area, quarantine, rewriting.touched(leaving, coming))
     if not etags:

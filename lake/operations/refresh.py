@@ -50,7 +50,11 @@ class Refresh:
         return tuple(entry for entry in stored if known.is_unprocessed(entry))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Validate, pseudonymise and stage the objects' records."""
+        """Validate, pseudonymise and stage the objects' records.
+
+        Raises ToleranceExceeded when more records break a rule than the contract tolerates, CountsNotReconciled when
+        not every record was counted.
+        """
         return _staged(context, manifest, self.target, self.source, self.transformation)
 
 

@@ -40,9 +40,11 @@ class DatasetJob:
 
 
 def perform(context: SparkRunContext, job: DatasetJob, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
-    """Perform an operation; returns the result rows of its runs, or of previews if the arguments say ``preview``.
+    """Perform an operation on the job's dataset; returns the result rows of its runs.
 
-    Raises LakeError when a run fails; a run is published wholly or not at all.
+    ``arguments`` are those of the operation, from JSON; with ``preview`` nothing is published and the rows are those of
+    previews. Raises OperationUnknown for an unknown name and LakeError when a run fails; a run is published wholly or
+    not at all.
     """
     if operation == "validate":
         return [validate(context, job, arguments)]

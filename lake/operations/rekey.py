@@ -42,7 +42,10 @@ class Rekey(Backfill):
         return {**super().details(), "version": self.version}
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the window's partition files, and the override that later records follow."""
+        """Stage the window's partition files, and the override that later records follow.
+
+        Raises NoPseudonyms for a dataset without encrypted columns, NoSuchVersion for a version that the secret lacks.
+        """
         if not self.target.encrypted:
             raise NoPseudonyms(f"{self.target.name} has no column with pseudonyms")
         outcome = super().stage(context, manifest)

@@ -45,7 +45,10 @@ class Replay:
         return tuple(entry for entry in versions if (entry.key, entry.modified.timestamp()) in wanted)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Merge records that are valid now into the target; the others stay, with their current reasons."""
+        """Merge records that are valid now into the target.
+
+        The others stay in quarantine, with their current reasons.
+        """
         area = context.staging_area(manifest.run_id)
         rows = quarantine.selected(context, self.target, self.selection).persist()
         again = rows.join(_arrivals(context, manifest.objects), ["source_object", "arrived_at"], "left_semi").persist()

@@ -20,7 +20,10 @@ class NotDecrypted(LakeError):
 
 
 def decrypted(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, encrypted_payload: str) -> bytes:
-    """Return the decrypted record; raises NotDecrypted when the key is missing or wrong."""
+    """Return the decrypted record; raises NotDecrypted when the key is missing or wrong.
+
+    ``encrypted_payload`` is base64. ``versions`` are those of the secret, ``key_version`` the one that encrypted it.
+    """
     body = base64.b64decode(encrypted_payload)
     try:
         key = encryption_key_of(dataset, versions, key_version)
@@ -30,7 +33,7 @@ def decrypted(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, 
 
 
 def encrypted(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, payload: bytes) -> str:
-    """Return the record, encrypted under that key version, as base64."""
+    """Return the record, encrypted under that key version, as base64; raises KeyError for an unknown version."""
     nonce = os.urandom(_NONCE_BYTES)
     box = nonce + AESGCM(encryption_key_of(dataset, versions, key_version)).encrypt(nonce, payload, None)
     return base64.b64encode(box).decode()

@@ -17,7 +17,10 @@ _BLOCK_BYTES = 64
 
 
 def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...], event_time: str) -> DataFrame:
-    """Replace each encrypted column by its token. A null stays null."""
+    """Replace each encrypted column by its token, under the key version in force at ``event_time``, a column's name.
+
+    A null stays null; so does a value at whose event time no version is in force.
+    """
     if not contract.encrypted:
         return frame
     keyed = _with_keys(frame, _pads(frame.sparkSession, contract, versions), event_time)
@@ -27,7 +30,10 @@ def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion
 
 
 def in_force(versions: Sequence[KeyVersion], event_time: str) -> Column:
-    """Return a condition: some version of the key is in force at the event time. False where the time is null."""
+    """Return a condition: some version of the key is in force at the event time, a column's name.
+
+    False where the time is null.
+    """
     at = F.col(event_time)
     periods = [(at >= F.lit(key.valid_from)) & (at < F.lit(key.valid_until)) for key in versions]
     return F.coalesce(reduce(or_, periods, F.lit(False)), F.lit(False))
@@ -36,7 +42,10 @@ def in_force(versions: Sequence[KeyVersion], event_time: str) -> Column:
 def with_encrypted_payload(
     frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...], event_time: str
 ) -> DataFrame:
-    """Add ``encrypted_payload`` (AES-256-GCM of ``payload``, base64) and ``key_version``."""
+    """Add ``encrypted_payload`` (AES-256-GCM of ``payload``, base64) and ``key_version``.
+
+    The version is the one in force at ``event_time``, a column's name; both are null where there is none.
+    """
     rows = [
         (
             key.version,
@@ -64,7 +73,10 @@ def with_payload(frame: DataFrame, contract: Contract, versions: tuple[KeyVersio
 def decrypted(
     spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...], key_version: int, encrypted_payload: str
 ) -> bytes:
-    """Decrypt one payload of ``with_encrypted_payload``; raises KeyError for an unknown key version."""
+    """Return one payload of ``with_encrypted_payload``, decrypted; raises KeyError for an unknown key version.
+
+    ``encrypted_payload`` is base64. Spark's own error is raised when the key does not decrypt it.
+    """
     key = encryption_key_of(contract.name, versions, key_version)
     row = _hidden(spark, [(bytearray(key), encrypted_payload)], "encryption_key binary, encrypted string")
     clear = row.select(F.aes_decrypt(F.unbase64("encrypted"), "encryption_key", F.lit("GCM")).alias("payload"))

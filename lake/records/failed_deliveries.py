@@ -5,7 +5,7 @@ import json
 
 
 def message(line: bytes) -> bytes:
-    """Return the message that was sent, from a line of an error object."""
+    """Return the message that was sent, from a line of an error object; raises ValueError when the line is no JSON."""
     return base64.b64decode(json.loads(line)["rawData"])
 
 

@@ -23,9 +23,10 @@ def validated(
     transformation: Callable[[DataFrame], DataFrame],
     keys: Sequence[KeyVersion],
 ) -> DataFrame:
-    """Every record with the target's columns and the ``reasons`` why it is not good enough.
+    """Return every record with the target's columns and the ``reasons`` why it is not good enough, if there are any.
 
-    ``keys`` are the versions that its tokens are made with.
+    ``raw`` are rows of ``typed.read_raw``. ``transformation`` makes rows of the target from typed rows of the source.
+    ``keys`` are the key versions that tokens are made with: a record whose event time none of them covers is not valid.
     """
     rows = rules.with_reasons(typed.with_types(raw, source, target).transform(transformation), target)
     return _with_key(rows, target, keys)
@@ -41,10 +42,10 @@ def _with_key(rows: DataFrame, target: Contract, keys: Sequence[KeyVersion]) -> 
 
 
 def counted(raw: DataFrame, validated_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
-    """Return received and broken rules for each raw object, and the schema drift of all records.
+    """Return received and broken rules for each raw object by key, and the schema drift of all records.
 
-    The counts of the merge are not known yet. Received rows are counted before the transformation, so that rows that it
-    drops show up as unreconciled.
+    The counts of the merge are not known yet: ``new``, ``replaced`` and ``duplicate`` are 0. Received rows are counted
+    before the transformation, so that rows that it drops show up as unreconciled.
     """
     received: Counter[str] = Counter()
     shapes: Counter[tuple[str, ...]] = Counter()
@@ -66,13 +67,19 @@ def _by_object(rows: DataFrame) -> dict[str, int]:
 
 
 def accepted(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
-    """Return the valid rows, pseudonymised, as the table stores them."""
+    """Return the valid rows of ``validated`` as the table stores them, with tokens made with ``keys``.
+
+    ``run_id`` becomes a column of each.
+    """
     good = validated_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
     return merge.stored_rows(spark.with_tokens(good, target, keys, target.publish_granularity["date"]), target)
 
 
 def rejected(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
-    """Return the rejected rows as the quarantine table stores them: reasons in clear, the record encrypted."""
+    """Return the rejected rows as the quarantine table stores them: reasons in clear, the record encrypted.
+
+    ``keys`` are the versions to encrypt with, chosen by the time of arrival. ``run_id`` becomes a column of each.
+    """
     bad = (
         validated_rows.filter(F.size("reasons") > 0)
         .select("source_object", "source_line", "arrived_at", "payload", "reasons")

@@ -74,8 +74,10 @@ class Ledger:
         self._now = now
 
     def lock(self, dataset: str, owner: str) -> Lock | Held:
-        """Lock the dataset for run ``owner`` and raise the fencing token; returns Held while another run's lease
-        is valid.
+        """Lock the dataset for run ``owner`` and raise the fencing token.
+
+        Returns the Lock, valid for ``LEASE`` unless it is renewed, or Held while another run's lease is valid. A
+        repetition by the same owner locks again.
         """
         now = self._now()
         try:
@@ -94,7 +96,7 @@ class Ledger:
         return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"))
 
     def renew(self, lock: Lock) -> None:
-        """Extend the lease; raises LeaseLost when another run has taken over the lock."""
+        """Extend the lease by ``LEASE`` from now; raises LeaseLost when another run has taken over the lock."""
         self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
 
     def complete(self, lock: Lock) -> None:
@@ -122,14 +124,17 @@ class Ledger:
         )
 
     def begin_rewriting(self, lock: Lock, stored: StoredObject) -> None:
-        """Record the intent to rewrite a processed object, so that its new version is not taken for new input."""
+        """Record the intent to rewrite a processed object, so that its new version is not taken for new input.
+
+        Raises LeaseLost when another run has taken over the lock.
+        """
         self.renew(lock)
         before = {"etag": stored.etag, "size": stored.size, "arrived_at": stored.modified.isoformat()}
         item = {**_key(lock.dataset, _rewriting(stored.key)), "key": stored.key, "run_id": lock.owner, **before}
         self._transact([self._put({**item, "status": "REWRITING"})])
 
     def rewritten(self, lock: Lock, stored: StoredObject, etag: str) -> None:
-        """Record that a processed object now has the content with ``etag``; it stays processed.
+        """Record that the processed object ``stored`` now has the content with ``etag``; it stays processed.
 
         The item keeps the arrival time, because S3 only has the time of the rewrite.
         """
@@ -145,13 +150,19 @@ class Ledger:
         self._transact([self._settled(lock, key)])
 
     def carry_on(self, partition: str, kind: str, stored: StoredObject, etag: str) -> None:
-        """Copy the item ``<kind>#<key>#<old ETag>`` to the new ``etag``, if the item exists."""
+        """Copy the item ``<kind>#<key>#<old ETag>`` to the new ``etag``, if the item exists.
+
+        ``partition`` is the item's partition key. ``stored`` is the object as it was before.
+        """
         item = self._item(partition, f"{kind}#{stored.key}#{stored.etag}")
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
     def audit(self, dataset: str, action: str, record: Mapping[str, Any]) -> None:
-        """Write an audit item for an action that no run record shows; ``record`` needs the key ``run_id``."""
+        """Write an audit item for an action that no run record shows.
+
+        ``record`` is kept with the item as it is; it needs the key ``run_id``, and values that DynamoDB can hold.
+        """
         moment = self._now().isoformat()
         key = {"pk": f"audit#{dataset}", "sk": f"{action}#{moment}#{record['run_id']}"}
         self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
@@ -182,7 +193,8 @@ class Ledger:
     def prepare(self, lock: Lock, run_id: str, record: Mapping[str, Any]) -> None:
         """Write the run as PREPARED; from then on this run or the next one finishes it.
 
-        Raises LeaseLost when the lock has another fencing token.
+        ``record`` is what ``manifest.report`` returns, with the checksum of the manifest. Raises LeaseLost when the
+        lock has another fencing token.
         """
         run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
         mine = self._check(
@@ -201,7 +213,10 @@ class Ledger:
         self._commit_run(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
-        """Write the record of a run that failed before it was prepared, with the status FAILED."""
+        """Write the record of a run that failed before it was prepared, with the status FAILED.
+
+        ``record`` is what ``manifest.report`` returns. Needs no lock: the run may have lost it.
+        """
         item = {**_key(dataset, f"run#{run_id}"), **record, "status": "FAILED"}
         self._client.put_item(TableName=self._table, Item=_typed(item))
 

@@ -48,7 +48,7 @@ class Manifest:
 
     @staticmethod
     def decoded(body: bytes) -> "Manifest":
-        """Return the manifest in these bytes."""
+        """Return the manifest in these bytes, which ``encoded`` wrote."""
         fields = json.loads(body)
         objects = [
             StoredObject(**{**entry, "modified": datetime.fromisoformat(entry["modified"])})
@@ -69,7 +69,11 @@ def checksum(body: bytes) -> str:
 
 
 def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = None) -> dict[str, Any]:
-    """Return the run record for the ledger; ``reason`` is the cause of a failure."""
+    """Return the run record for the ledger and for ``pipeline_runs``.
+
+    ``status`` is PREPARED, COMMITTED or FAILED; ``reason`` is the cause of a failure. The duration is in whole seconds,
+    ``bytes`` is the size of the objects that were read.
+    """
     took = datetime.fromisoformat(manifest.ended_at) - datetime.fromisoformat(manifest.started_at)
     return {
         "run_id": manifest.run_id,
@@ -92,7 +96,10 @@ def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = 
 
 
 def row(reported: Mapping[str, Any], manifest: Manifest) -> bytes:
-    """Return one row of ``pipeline_runs`` as a line of JSON: the run record and the keys of the first objects."""
+    """Return one row of ``pipeline_runs`` as a line of JSON.
+
+    It is the run record ``reported`` and the keys of the first ``NAMED_OBJECTS`` objects.
+    """
     named = [stored.key for stored in manifest.objects[:NAMED_OBJECTS]]
     return json.dumps({**reported, "input_objects": named}).encode() + b"\n"
 

@@ -45,7 +45,11 @@ class Metrics:
 
     @contextmanager
     def of_run(self, target: Contract) -> Iterator[Run]:
-        """Put the metrics of the run in the block, also when it fails; then with the counts of its error."""
+        """Put the metrics of the run in the block; when it raises, those of a failed run, with the counts of its error.
+
+        The block gets a Run to fill in: its counts and its outcome. The block's error is raised again; an error of
+        CloudWatch is only logged.
+        """
         run, started = Run(), self._now()
         try:
             yield run
@@ -58,7 +62,10 @@ class Metrics:
         self._put(target, [*counted(run.counts, run.counts.unreconciled), *ended(run.outcome), self._duration(started)])
 
     def finished(self, target: Contract, counts: Counts) -> None:
-        """Put the metrics of a run that died and that another one has finished; how long it took nobody knows."""
+        """Put the metrics of a run that died and that another one has finished; its duration is not known.
+
+        An error of CloudWatch is only logged.
+        """
         self._put(target, [*counted(counts, counts.unreconciled), *ended("succeeded")])
 
     def _duration(self, started: datetime) -> Metric:
@@ -80,7 +87,10 @@ class Metrics:
 
 
 def counted(counts: Counts, unreconciled: int) -> list[Metric]:
-    """Return the metrics of a run's counts; QuarantineRatio only if records were received."""
+    """Return the metrics of a run's counts; QuarantineRatio only if records were received.
+
+    ``unreconciled`` is the number of records that are missing or surplus.
+    """
     metrics = [
         Metric("RecordsReceived", counts.received),
         Metric("RecordsNew", counts.new),

@@ -84,14 +84,18 @@ class Concluding(Protocol[AnyContext]):
     """A work with a post-commit step that only a repetition of the same work can complete."""
 
     def conclude(self, context: AnyContext, lock: Lock) -> None:
-        """Post-commit step, run while the lock is held. Must be idempotent: a retry completes what a crash left."""
+        """Do the post-commit step, while the lock is held.
+
+        It must be idempotent: a retry completes what a crash left.
+        """
 
 
 def run(context: Context, work: Work[Context]) -> Counts:
-    """Do the work under the dataset's lock and return its counts.
+    """Do the work under the dataset's lock and return its counts; zeros when there was nothing to do.
 
-    Puts metrics only for work that claims objects: a repair is no flow of data. Raises LakeError when the work fails;
-    then nothing was published.
+    A run that was prepared and died is finished first. Puts metrics only for work that claims objects: a repair is no
+    flow of data. Raises LakeError when the work fails; then nothing was published. While another run holds the dataset
+    nothing is done, except that a work with a post-commit step raises DatasetHeld.
     """
     if not work.claims:
         return _locked(context, work) or NOTHING
@@ -103,7 +107,10 @@ def run(context: Context, work: Work[Context]) -> Counts:
 
 
 def preview(context: Context, work: Work[Context]) -> Outcome:
-    """Stage the work without lock, publication or ledger record; returns the outcome that a run would have now."""
+    """Stage the work without lock, publication or ledger record; returns the outcome that a run would have now.
+
+    Raises LakeError where the run would fail.
+    """
     unlocked = Lock(work.target.name, _new_run_id(context), 0, None)
     manifest = replace(_begun(context, unlocked, work), objects=work.inputs(context))
     return work.stage(context, manifest) if manifest.objects else Outcome(NOTHING, ())
@@ -206,7 +213,11 @@ def _check(manifest: Manifest, outcome: Outcome) -> None:
 
 
 def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Counts:
-    """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts."""
+    """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts.
+
+    Raises OutsideWriter when a partition file or the manifest has content that no run wrote, LeaseLost when another run
+    has taken over the lock. The run stays prepared then.
+    """
     manifest = manifest_of(context, target, run_id)
     for change in manifest.partition_files:
         # Right before the write: who has slept must not even try.

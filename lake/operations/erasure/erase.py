@@ -54,12 +54,12 @@ class Found:
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
-        """All that erasing changes or deletes."""
+        """Return all objects that erasing changes or deletes."""
         return (*self.raw, *self.failed_deliveries, *self.aside, *self.old)
 
     @property
     def counts(self) -> dict[str, int]:
-        """As the ledger and the command say it."""
+        """Return the numbers of lines and objects, by the names that the ledger and the command show."""
         lines = {"raw_lines": self.raw, "failed_deliveries": self.failed_deliveries, "put_aside_lines": self.aside}
         others = {"old_versions": self.old, "unread_objects": self.unread, "unreadable_objects": self.unreadable}
         return {

@@ -32,7 +32,10 @@ def itself(line: bytes) -> bytes:
 
 
 def without(body: bytes, numbers: Collection[int]) -> bytes:
-    """Return the object with these lines emptied; the other lines keep their numbers."""
+    """Return the object with the lines ``numbers`` (from 1) emptied; the other lines keep their numbers.
+
+    The result is compressed if ``body`` was.
+    """
     lines = enumerate(_lines(body), start=1)
     text = b"\n".join(b"" if number in numbers else line for number, line in lines)
     return gzip.compress(text, mtime=0) if body.startswith(_GZIP) else text
@@ -47,7 +50,10 @@ class Search:
     unreadable: set[str] = field(default_factory=set)
 
     def lines(self, bucket: str, objects: Iterable[StoredObject], message: Message = itself) -> Lines:
-        """Return the objects with the numbers of the lines whose ``message`` is a record of the subject."""
+        """Return the objects with the numbers (from 1) of the lines that are records of the subject.
+
+        ``message`` returns the record from a line. An object that cannot be read is added to ``unreadable``.
+        """
         owns = self.subject.owns
 
         def find(stored: StoredObject) -> Iterator[tuple[StoredObject, tuple[int, ...] | None]]:

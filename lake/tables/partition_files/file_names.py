@@ -10,7 +10,7 @@ _WHOLE_DAY = "day"
 
 
 def file_of(contract: Contract) -> Column:
-    """The name of a row's partition file: ``2026-11-20_h13`` for date and hour, ``2026-11-20_day`` for date alone."""
+    """Return the name of a row's file: ``2026-11-20_h13`` for date and hour, ``2026-11-20_day`` for date alone."""
     day = F.date_format(contract.publish_granularity["date"], "yyyy-MM-dd")
     of_hour = contract.publish_granularity.get("hour")
     hour = F.date_format(of_hour, "'h'HH") if of_hour else F.lit(_WHOLE_DAY)
@@ -18,16 +18,19 @@ def file_of(contract: Contract) -> Column:
 
 
 def partition(file: str) -> str:
-    """The partition's folder of a partition file, e.g. ``date=2026-11-20``."""
+    """Return the partition folder of a partition file, e.g. ``date=2026-11-20``."""
     return f"date={file.split('_')[0]}"
 
 
 def object_key(prefix: str, file: str) -> str:
-    """The key of a partition file's object, e.g. ``curated/sensor-readings/date=2026-11-20/h13.parquet``."""
+    """Return the key of a partition file, e.g. ``curated/sensor-readings/date=2026-11-20/h13.parquet``.
+
+    ``prefix`` is the dataset's and ends with a slash.
+    """
     return f"{prefix}{partition(file)}/{file.split('_')[1]}.parquet"
 
 
 def of_key(prefix: str, key: str) -> str:
-    """The name of the partition file that has this key."""
+    """Return the name of the partition file that has this ``key`` below the dataset's ``prefix``."""
     folder, _, file = key.removeprefix(prefix).rpartition("/")
     return f"{folder.removeprefix('date=')}_{file.removesuffix('.parquet')}"

@@ -18,7 +18,7 @@ def stored_rows(frame: DataFrame, contract: Contract) -> DataFrame:
 
 
 def read_files(spark: SparkSession, contract: Contract, location: Location, keys: list[str]) -> DataFrame:
-    """Return the rows of these partition files in the shape of ``stored_rows``."""
+    """Return the rows of the partition files with these ``keys``, in the shape of ``stored_rows``; none for no keys."""
     if not keys:
         return stored_rows(spark.createDataFrame([], contract.ddl), contract)
     frame = spark.read.schema(contract.ddl).parquet(*(f"s3://{location.bucket}/{key}" for key in keys))
@@ -26,7 +26,11 @@ def read_files(spark: SparkSession, contract: Contract, location: Location, keys
 
 
 def merged(existing: DataFrame, incoming: DataFrame, contract: Contract) -> DataFrame:
-    """Return the latest version of each key, with ``changed`` and the counts ``new``, ``replaced``, ``duplicate``."""
+    """Return the latest version of each key, with ``changed`` and the counts ``new``, ``replaced``, ``duplicate``.
+
+    ``changed`` is true where the version is an incoming one. ``new`` and ``replaced`` are 0 or 1, ``duplicate`` counts
+    the other incoming rows of the key. The three add up to the key's incoming rows.
+    """
     versions = existing.withColumn("was_there", F.lit(True)).unionByName(incoming.withColumn("was_there", F.lit(False)))
     columns = [column.stored_name for column in contract.stored]
     winner = F.max_by(F.struct(*columns, FILE, "was_there"), F.struct(*_VERSION, "was_there"))

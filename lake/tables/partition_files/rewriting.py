@@ -13,22 +13,23 @@ from lake.tables.partition_files.staging import Area
 
 
 def before(area: Area, contract: Contract, touched: list[str]) -> dict[str, str | None]:
-    """Return the ETag of each of these partition files, None where there is no object."""
+    """Return the ETag of each of the partition files ``touched``, by name; None where there is no object."""
     location = area.locations[contract.name]
     return {file: area.storage.etag(location.bucket, file_names.object_key(location.prefix, file)) for file in touched}
 
 
 def existing(area: Area, contract: Contract, etags: Mapping[str, str | None]) -> DataFrame:
-    """Return the present rows of these partition files."""
+    """Return the present rows of these partition files; ``etags`` is what ``before`` returned."""
     location = area.locations[contract.name]
     present = [file_names.object_key(location.prefix, file) for file, etag in etags.items() if etag]
     return merge.read_files(area.spark, contract, location, present)
 
 
 def staged(area: Area, contract: Contract, etags: Mapping[str, str | None], rows: DataFrame) -> tuple[TableChange, ...]:
-    """Stage each of these partition files with exactly its ``rows``.
+    """Stage each of these partition files with exactly its ``rows``; returns the changes to publish.
 
-    A partition file without rows becomes an object without rows: data is replaced, never deleted.
+    ``etags`` is what ``before`` returned. A partition file without rows becomes an object without rows: data is
+    replaced, never deleted. Raises CountsNotReconciled when not every row was written once.
     """
     numbers = {row[FILE]: row["count"] for row in rows.groupBy(FILE).count().collect()}
     staging.write(area, contract, rows, numbers)
@@ -38,7 +39,7 @@ def staged(area: Area, contract: Contract, etags: Mapping[str, str | None], rows
 
 
 def touched(*frames: DataFrame) -> list[str]:
-    """Return the partition files that occur in any of these DataFrames."""
+    """Return the names of the partition files that occur in any of these DataFrames, sorted."""
     return sorted({row[FILE] for frame in frames for row in frame.select(FILE).distinct().collect()})
 
 

@@ -41,7 +41,11 @@ class Staged(NamedTuple):
 
 
 def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
-    """Merge ``incoming`` with the partition files it touches and write those that change to the staging folder."""
+    """Merge ``incoming`` with the partition files it touches and write those that change to the staging folder.
+
+    ``incoming`` has the shape of ``merge.stored_rows``. Raises CountsNotReconciled when not every incoming row was
+    merged or not every merged row was written.
+    """
     location = area.locations[contract.name]
     incoming = incoming.persist()
     arrived = incoming.groupBy(FILE, "source_object").count().collect()
@@ -84,7 +88,8 @@ def _rows_of_changed_files(merged: DataFrame) -> dict[str, int]:
 def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
     """Write one object for each partition file, sorted by key so that a reader of one key skips most of it.
 
-    Raises CountsNotReconciled unless each partition file was written once, with the expected rows.
+    ``rows`` is the expected number of rows by partition file; rows of other files are not written. Raises
+    CountsNotReconciled unless each partition file was written once, with the expected rows.
     """
     if not rows:
         return
@@ -99,7 +104,11 @@ def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int
 
 
 def change(area: Area, contract: Contract, file: str, before: str | None, rows: int) -> TableChange:
-    """Return the change that publishes a staged partition file."""
+    """Return the change that publishes a staged partition file.
+
+    ``file`` is its name, ``before`` the ETag of the object to replace (None: there is none), ``rows`` its number of
+    rows.
+    """
     key = file_names.object_key(area.locations[contract.name].prefix, file)
     staged_key = writer.object_key(area.folder(contract.name), file)
     return TableChange(contract.name, key, file_names.partition(file), before, staged_key, rows)

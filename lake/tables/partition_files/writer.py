@@ -20,7 +20,7 @@ _ROWS_IN_A_GROUP = 64 * 1024
 
 
 def object_key(folder: Location, file: str) -> str:
-    """The staged object of a partition file."""
+    """Return the key of a partition file's staged object."""
     return f"{folder.prefix}{file}.parquet"
 
 
@@ -41,12 +41,12 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
 
 
 def without_rows(schema: Any) -> bytes:
-    """Return a Parquet object of that Arrow schema without rows."""
+    """Return a Parquet object without rows; ``schema`` is an Arrow schema."""
     return _encoded(schema.empty_table())
 
 
 def without_rows_of(body: bytes) -> bytes:
-    """Return a Parquet object of the same schema without rows."""
+    """Return a Parquet object of the same schema as the Parquet object ``body``, without rows."""
     return without_rows(parquet.read_schema(pa.BufferReader(body)))
 
 
