@@ -1,4 +1,4 @@
-"""The contract grammar as a JSON Schema, for editors, Terraform users and CI.
+"""The schema of contracts as a JSON Schema, for editors, Terraform users and CI.
 
 ``python -m lake.contract.json_schema`` writes contracts/schema.json, ``--check`` compares. Glue jobs have no library
 for JSON Schema, so the loader checks contracts by lake/contract/schema.py; a test compares the two.

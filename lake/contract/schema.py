@@ -44,7 +44,7 @@ GRANULARITY = {"date", "hour"}
 
 
 def check(document: Any, file: str) -> None:
-    """Raise ContractError at the first word of ``document`` (a parsed YAML file) that is not in the grammar."""
+    """Raise ContractError at the first word of ``document`` (a parsed YAML file) that is not in the schema."""
     for place, found, known in _words(document):
         for word in found:
             if word not in known:

@@ -14,7 +14,7 @@ class LakeError(Exception):
 
 
 class ContractError(LakeError):
-    """A contract that breaks the grammar; the message names file, place and the likely word."""
+    """A contract that breaks the schema; the message names file, place and the likely word."""
 
 
 class NoRawData(LakeError):

@@ -73,7 +73,7 @@ def area(aws: LocalAws, spark: SparkSession) -> staging.Area:
     return staging.Area(spark, Storage(client), Location(bucket, "staging/"), locations, "r")
 
 
-def test_a_record_keeps_where_it_came_from_and_what_the_door_said(spark: SparkSession) -> None:
+def test_a_record_keeps_where_it_came_from_and_what_the_reader_said(spark: SparkSession) -> None:
     found = raw(spark, FIRST, SECOND)
     rows = {(row["source_object"], row["source_line"]): row for row in found.collect()}
     assert sorted(rows) == [("raw/first", line) for line in (1, 2, 3, 5)] + [("raw/second", 1), ("raw/second", 2)]
