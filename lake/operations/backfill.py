@@ -24,7 +24,7 @@ from lake.runs.run import Outcome
 from lake.tables.base import TableChange
 from lake.tables.partition_files import file_names, merge, rewriting
 from lake.tables.partition_files.file_names import FILE
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 _STATES = ("equal", "changed", "missing", "added")
 
@@ -126,7 +126,7 @@ class Backfill:
         return Outcome(counts, changes, details={**self.details(), **{state: found[state] for state in _STATES}})
 
 
-def _etags(area: Area, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:
+def _etags(area: StagingArea, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:
     """Return the window's partition files, present and future, with their ETags (None: no object)."""
     location = area.locations[target.name]
     there = {file_names.of_key(location.prefix, entry.key) for entry in area.storage.list(location)}
@@ -153,7 +153,7 @@ def _compared(existing: DataFrame, accepted: DataFrame, target: Contract, matche
 
 
 def _changes(
-    area: Area, target: Contract, etags: dict[str, str | None], compared: DataFrame
+    area: StagingArea, target: Contract, etags: dict[str, str | None], compared: DataFrame
 ) -> tuple[TableChange, ...]:
     """Stage the partition files in which a row differs; equal rows keep the id of the run that wrote them."""
     differing = rewriting.touched(compared.filter("state <> 'equal'"))

@@ -11,7 +11,7 @@ from lake.contract.model import Contract
 from lake.core.s3 import StoredObject
 from lake.runs.context import RunContext
 from lake.tables.partition_files import merge
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +21,9 @@ class SparkRunContext(RunContext):
     engine_errors: ClassVar[tuple[type[Exception], ...]] = (Py4JError, PySparkException)
     spark: SparkSession
 
-    def staging_area(self, run_id: str) -> Area:
+    def staging_area(self, run_id: str) -> StagingArea:
         """Return the staging area of a run."""
-        return Area(self.spark, self.storage, self.staging, self.locations, run_id)
+        return StagingArea(self.spark, self.storage, self.staging, self.locations, run_id)
 
     def rows(self, contract: Contract) -> DataFrame:
         """Return all rows of a dataset, each with the name of its partition file."""

@@ -12,14 +12,14 @@ from lake.contract.model import Contract
 from lake.core.s3 import Location
 from lake.tables.base import TableChange
 from lake.tables.partition_files import merge
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 # A fault of many sensors is not better known by the names of all.
 NAMED = 20
 logger = logging.getLogger(__name__)
 
 
-def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
+def found(area: StagingArea, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
     """Return the findings of the contract's checks by id, for the days of ``changes`` as they will be published.
 
     A finding is the first column of the check's query, as text; of each check the first ``NAMED``, sorted. Checks that
@@ -38,7 +38,7 @@ def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dic
     return {rule: names[:NAMED] for rule, names in named.items()}
 
 
-def _days(area: Area, contract: Contract, changes: Sequence[TableChange]) -> DataFrame:
+def _days(area: StagingArea, contract: Contract, changes: Sequence[TableChange]) -> DataFrame:
     location = area.locations[contract.name]
     replaced = {change.key for change in changes}
     folders = [Location(location.bucket, f"{location.prefix}{day}/") for day in {each.partition for each in changes}]

@@ -18,7 +18,7 @@ from lake.runs.run import Outcome
 from lake.tables.base import TableChange
 from lake.tables.partition_files import rewriting
 from lake.tables.partition_files.file_names import object_key
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 KEY = ["source_object", "source_line", "arrived_at"]
 
@@ -81,7 +81,7 @@ def files_of(context: SparkRunContext, quarantine: Contract, rows: DataFrame) ->
     return tuple(entry for entry in context.storage.list(location) if entry.key in keys)
 
 
-def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
+def moved(area: StagingArea, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
     """Stage the quarantine table of ``target`` without the rows ``leaving``; returns the changes to publish.
 
     Rows ``coming`` are added; of rows with an equal key they replace the old ones.

@@ -65,7 +65,7 @@ def _staged(
     quarantine, run_id = target.quarantine(), manifest.run_id
     for contract in (target, quarantine):
         context.catalog.check(contract)
-    area = staging.Area(context.spark, context.storage, context.staging, context.locations, run_id)
+    area = staging.StagingArea(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
     raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
     keys = key_overrides.schedule(context, target)

@@ -18,7 +18,7 @@ from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
 from lake.tables.partition_files import staging
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _lines(context: SparkRunContext, source: Contract, objects: tuple[StoredObje
     return raw.alias("raw").join(F.broadcast(named).alias("named"), is_meant, "left_semi")
 
 
-def _quarantine(area: Area, target: Contract, again: DataFrame, bad: DataFrame) -> tuple[TableChange, ...]:
+def _quarantine(area: StagingArea, target: Contract, again: DataFrame, bad: DataFrame) -> tuple[TableChange, ...]:
     """Stage the quarantine table after the replay. A record that fails as before keeps its row."""
     validation_columns = [*KEY, "reasons", "contract_version"]
     as_before = again.select(*validation_columns).intersect(bad.select(*validation_columns)).select(*KEY)

@@ -16,7 +16,7 @@ from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome, manifest_of
 from lake.tables.base import TableChange
 from lake.tables.partition_files import writer as parquet
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 
 class CannotUndo(LakeError):
@@ -90,7 +90,9 @@ def _versions(
     return versions[0], versions[1]
 
 
-def _put_back(context: SparkRunContext, area: Area, target: Contract, change: TableChange, run_id: str) -> TableChange:
+def _put_back(
+    context: SparkRunContext, area: StagingArea, target: Contract, change: TableChange, run_id: str
+) -> TableChange:
     current, before = _versions(context, target, change, run_id)
     bucket = area.locations[change.dataset].bucket
     body = (

@@ -80,10 +80,10 @@ class Work(Protocol[AnyContext]):
 
 
 @runtime_checkable
-class Concluding(Protocol[AnyContext]):
+class PostCommit(Protocol[AnyContext]):
     """A work with a post-commit step that only a repetition of the same work can complete."""
 
-    def conclude(self, context: AnyContext, lock: Lock) -> None:
+    def finalize(self, context: AnyContext, lock: Lock) -> None:
         """Do the post-commit step, while the lock is held.
 
         It must be idempotent: a retry completes what a crash left.
@@ -124,7 +124,7 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
     """Do the work if nobody holds the dataset; None: somebody does, and nothing was done."""
     target, run_id = work.target, _new_run_id(context)
     lock = context.ledger.lock(target.name, run_id)
-    if isinstance(lock, Held) and isinstance(work, Concluding):
+    if isinstance(lock, Held) and isinstance(work, PostCommit):
         raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
@@ -134,9 +134,9 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
             logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
             context.metrics.finished(target, finish(context, lock, target, lock.unfinished))
         counts = _done(context, lock, work)
-        if isinstance(work, Concluding):
+        if isinstance(work, PostCommit):
             with lease.beating(context.ledger, lock):
-                work.conclude(context, lock)
+                work.finalize(context, lock)
         if work.claims:
             context.ledger.complete(lock)
         return counts

@@ -64,13 +64,13 @@ def stored(spark: SparkSession, *objects: StoredObject) -> DataFrame:
 
 
 @pytest.fixture
-def area(aws: LocalAws, spark: SparkSession) -> staging.Area:
+def area(aws: LocalAws, spark: SparkSession) -> staging.StagingArea:
     """An empty lake of a bucket alone, with versions."""
     client, bucket = aws.client("s3"), f"test-staging-{uuid.uuid4().hex[:12]}"
     client.create_bucket(Bucket=bucket)
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     locations = {READINGS.name: Location(bucket, "curated/")}
-    return staging.Area(spark, Storage(client), Location(bucket, "staging/"), locations, "r")
+    return staging.StagingArea(spark, Storage(client), Location(bucket, "staging/"), locations, "r")
 
 
 def test_a_record_keeps_where_it_came_from_and_what_the_reader_said(spark: SparkSession) -> None:
@@ -95,7 +95,7 @@ def test_a_record_keeps_where_it_came_from_and_what_the_reader_said(spark: Spark
     assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 4
 
 
-def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
+def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.StagingArea) -> None:
     client, bucket = aws.client("s3"), area.location.bucket
     versions = [
         client.put_object(Bucket=bucket, Key="raw/x", Body=message("a", 20, 9, degrees).encode())["VersionId"]
@@ -140,7 +140,7 @@ def test_good_rows_are_stored_under_tokens_and_bad_ones_encrypted(spark: SparkSe
 
 
 def test_partition_files_are_staged_beside_what_is_published_and_merged_with_it(
-    aws: LocalAws, spark: SparkSession, area: staging.Area
+    aws: LocalAws, spark: SparkSession, area: staging.StagingArea
 ) -> None:
     first = staging.staged(area, READINGS, stored(spark, FIRST))
     assert first == staging.Staged(
@@ -182,7 +182,9 @@ def change(file: str, before: str | None, rows: int) -> TableChange:
     )
 
 
-def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
+def test_rows_of_a_file_lie_in_the_order_of_the_key(
+    aws: LocalAws, spark: SparkSession, area: staging.StagingArea
+) -> None:
     lines = [message(f"{number:02d}", 20, 9).replace("09:00:00Z", f"09:{number:02d}:00Z") for number in range(20)]
     bodies = {FIRST.key: "\n".join(lines).encode()}
     many = typed.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
@@ -196,7 +198,7 @@ def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkS
 
 
 def test_rows_that_get_lost_on_the_way_are_missed(
-    spark: SparkSession, area: staging.Area, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, area: staging.StagingArea, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     merged = merge.merged(stored(spark), stored(spark, FIRST), READINGS)
     with pytest.raises(
@@ -217,7 +219,7 @@ def test_a_type_that_has_no_conversion_is_an_error(spark: SparkSession) -> None:
         typed.with_types(raw(spark, FIRST), MESSAGES, replace(READINGS, columns=columns))
 
 
-def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.Area, monkeypatch: Any) -> None:
+def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.StagingArea, monkeypatch: Any) -> None:
     monkeypatch.setattr(typed, "_storage", lambda: area.storage)
     with pytest.raises(RawObjectUnreadable, match=rf"^s3://{area.location.bucket}/raw/none: An error occurred"):
         typed.body_of(area.location.bucket, replace(FIRST, key="raw/none"))

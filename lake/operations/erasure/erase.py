@@ -28,7 +28,7 @@ from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
 from lake.tables.partition_files import rewriting
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 # Every prefix of the lake's bucket that is neither a dataset's nor given to the job: objects that the runbook has moved
 # there, and what Glue leaves. What is here has its retention in terraform/platform/buckets.tf, and the other way round.
@@ -96,7 +96,7 @@ class Erase:
         return (*files, *quarantine.files_of(context, self.target.quarantine(), rejected), *found.objects)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the partition files without the subject; raw and old versions stay until ``conclude``."""
+        """Stage the partition files without the subject; raw and old versions stay until ``finalize``."""
         subject = self._subject(context)
         found, rows, rejected = self._all(context, subject)
         area = context.staging_area(manifest.run_id)
@@ -108,7 +108,7 @@ class Erase:
             frame.unpersist()
         return Outcome(NOTHING, changes, details={**details, **self._said(context, subject)})
 
-    def conclude(self, context: SparkRunContext, lock: Lock) -> None:
+    def finalize(self, context: SparkRunContext, lock: Lock) -> None:
         """Empty the subject's lines, then permanently delete the versions that held them and all staged objects."""
         self._settle(context, lock)
         subject = self._subject(context)
@@ -258,7 +258,7 @@ def _in_order(versions: list[StoredObject], lines: Lines) -> Lines:
     return found
 
 
-def _without(area: Area, target: Contract, rows: DataFrame) -> tuple[TableChange, ...]:
+def _without(area: StagingArea, target: Contract, rows: DataFrame) -> tuple[TableChange, ...]:
     """Stage the partition files that hold these rows without them."""
     etags = rewriting.before(area, target, rewriting.touched(rows))
     if not etags:

@@ -9,23 +9,25 @@ from lake.contract.model import Contract
 from lake.tables.base import TableChange
 from lake.tables.partition_files import file_names, merge, staging, writer
 from lake.tables.partition_files.file_names import FILE
-from lake.tables.partition_files.staging import Area
+from lake.tables.partition_files.staging import StagingArea
 
 
-def before(area: Area, contract: Contract, touched: list[str]) -> dict[str, str | None]:
+def before(area: StagingArea, contract: Contract, touched: list[str]) -> dict[str, str | None]:
     """Return the ETag of each of the partition files ``touched``, by name; None where there is no object."""
     location = area.locations[contract.name]
     return {file: area.storage.etag(location.bucket, file_names.object_key(location.prefix, file)) for file in touched}
 
 
-def existing(area: Area, contract: Contract, etags: Mapping[str, str | None]) -> DataFrame:
+def existing(area: StagingArea, contract: Contract, etags: Mapping[str, str | None]) -> DataFrame:
     """Return the present rows of these partition files; ``etags`` is what ``before`` returned."""
     location = area.locations[contract.name]
     present = [file_names.object_key(location.prefix, file) for file, etag in etags.items() if etag]
     return merge.read_files(area.spark, contract, location, present)
 
 
-def staged(area: Area, contract: Contract, etags: Mapping[str, str | None], rows: DataFrame) -> tuple[TableChange, ...]:
+def staged(
+    area: StagingArea, contract: Contract, etags: Mapping[str, str | None], rows: DataFrame
+) -> tuple[TableChange, ...]:
     """Stage each of these partition files with exactly its ``rows``; returns the changes to publish.
 
     ``etags`` is what ``before`` returned. A partition file without rows becomes an object without rows: data is
@@ -43,7 +45,7 @@ def touched(*frames: DataFrame) -> list[str]:
     return sorted({row[FILE] for frame in frames for row in frame.select(FILE).distinct().collect()})
 
 
-def _put_empty(area: Area, contract: Contract, file: str) -> None:
+def _put_empty(area: StagingArea, contract: Contract, file: str) -> None:
     schema = to_arrow_schema(area.spark.createDataFrame([], contract.ddl).schema)
     key = writer.object_key(area.folder(contract.name), file)
     area.storage.put(area.location.bucket, key, writer.without_rows(schema))

@@ -17,7 +17,7 @@ from lake.tables.partition_files.file_names import FILE
 
 
 @dataclass(frozen=True)
-class Area:
+class StagingArea:
     """The staging area of one run: a folder of its own below ``location``."""
 
     spark: SparkSession
@@ -40,7 +40,7 @@ class Staged(NamedTuple):
     replaced: Mapping[str, int]
 
 
-def staged(area: Area, contract: Contract, incoming: DataFrame) -> Staged:
+def staged(area: StagingArea, contract: Contract, incoming: DataFrame) -> Staged:
     """Merge ``incoming`` with the partition files it touches and write those that change to the staging folder.
 
     ``incoming`` has the shape of ``merge.stored_rows``. Raises CountsNotReconciled when not every incoming row was
@@ -85,7 +85,7 @@ def _rows_of_changed_files(merged: DataFrame) -> dict[str, int]:
     return {row[FILE]: row["rows"] for row in per_file.filter("changed").collect()}
 
 
-def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
+def write(area: StagingArea, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:
     """Write one object for each partition file, sorted by key so that a reader of one key skips most of it.
 
     ``rows`` is the expected number of rows by partition file; rows of other files are not written. Raises
@@ -103,7 +103,7 @@ def write(area: Area, contract: Contract, merged: DataFrame, rows: dict[str, int
         raise CountsNotReconciled(f"{contract.name}: staged {sorted(written)} instead of {sorted(rows.items())}")
 
 
-def change(area: Area, contract: Contract, file: str, before: str | None, rows: int) -> TableChange:
+def change(area: StagingArea, contract: Contract, file: str, before: str | None, rows: int) -> TableChange:
     """Return the change that publishes a staged partition file.
 
     ``file`` is its name, ``before`` the ETag of the object to replace (None: there is none), ``rows`` its number of
