@@ -52,7 +52,7 @@ def test_a_pseudonymised_column_of_the_key_is_required(tmp_path: Path, key: bool
         model.read(with_first_column(tmp_path, **changes))
 
 
-def test_key_partition_and_unit_are_read() -> None:
+def test_key_partition_and_publish_granularity_are_read() -> None:
     readings = model.load("curated_sensor_readings")
     assert [column.name for column in readings.key] == ["sensor_id", "timestamp"]
     assert [column.name for column in readings.partitions] == ["date"]

@@ -162,7 +162,7 @@ def test_what_spark_has_prepared_is_finished_by_whoever_comes(
     figures[f"crash points, what Spark has prepared: {fault.value}"] = number_of_points(fault, attempt)
 
 
-def test_a_unit_that_a_task_of_spark_cannot_stage_is_staged_by_the_next_run(place: Place) -> None:
+def test_a_partition_file_that_a_task_of_spark_cannot_stage_is_staged_by_the_next_run(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(23, 5.0, day=19))
     fault = {"service": "s3", "action": "PutObject", "status": 403, "code": "AccessDenied", "match": "staging/"}
     place.aws.break_aws(fault)

@@ -3,7 +3,7 @@
 from lake.tables.partition_files import file_names
 
 
-def test_a_unit_names_its_partition_and_its_object() -> None:
+def test_a_file_names_its_partition_and_its_object() -> None:
     assert file_names.partition("2026-11-20_h13") == "date=2026-11-20"
     assert file_names.object_key("curated/x/", "2026-11-20_h13") == "curated/x/date=2026-11-20/h13.parquet"
     assert file_names.object_key("curated/x/", "2026-11-20_day") == "curated/x/date=2026-11-20/day.parquet"

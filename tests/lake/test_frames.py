@@ -74,7 +74,7 @@ def test_keys_do_not_touch_each_other(spark: SparkSession) -> None:
     assert {(row["city"], row["changed"]) for row in merged.collect()} == {("Paris", False), ("Tokyo", True)}
 
 
-def test_the_unit_is_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
+def test_the_partition_file_is_that_of_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
     assert [row["partition_file"] for row in rows(spark, [record(1, 90)]).collect()] == ["2026-11-20_day"]
     quarantine = model.load("curated_sensor_readings").quarantine()
     frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "encrypted", 1, "r")], quarantine.ddl)

@@ -27,7 +27,7 @@ def raw(place: Place) -> list[str]:
     return [entry.key for entry in place.lake.storage.list(place.lake.locations["raw_weather"])]
 
 
-def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place, platform: Platform) -> None:
+def test_a_record_is_decrypted_for_who_may_and_the_ledger_says_so(commanded: Place, platform: Platform) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))
     commanded.run()
     code, (row,) = lake("show", "curated_weather", f"{OBJECT}:2")

@@ -177,7 +177,7 @@ def test_a_run_that_was_frozen_past_its_lease_cannot_publish(place: Place) -> No
     assert [run["status"] for run in place.runs()] == ["COMMITTED"]
 
 
-def test_a_unit_that_a_stranger_has_changed_is_never_overwritten(place: Place) -> None:
+def test_a_partition_file_that_a_stranger_has_changed_is_never_overwritten(place: Place) -> None:
     place.put("a.json", line(1, 10.0))
 
     def meddling(raw: DataFrame) -> DataFrame:

@@ -245,7 +245,7 @@ def test_a_manifest_that_was_changed_is_not_published(place: MemoryPlace) -> Non
 
 
 @pytest.mark.parametrize(("metadata", "who"), [({"run-id": "another"}, "another"), ({}, "a writer outside the ledger")])
-def test_a_unit_of_a_stranger_stays_and_its_key_is_named(
+def test_a_partition_file_of_a_stranger_stays_and_its_key_is_named(
     place: MemoryPlace, metadata: dict[str, str], who: str
 ) -> None:
     lock = prepared(place)
