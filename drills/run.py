@@ -115,7 +115,7 @@ class Runner:
             self._fail(result, error)
         self.lake.command("make", "-s", "apply")
 
-    def settle(self, alarms: Iterable[str] | None = None) -> None:
+    def drain(self, alarms: Iterable[str] | None = None) -> None:
         """Let time pass until the alarms of earlier drills (of these only, when given) have mailed that they are OK."""
         wanted = None if alarms is None else set(alarms)
         for waiting in [w for w in self._waiting if wanted is None or wanted & set(w.drill.alarms)]:
@@ -131,7 +131,7 @@ class Runner:
         self.say(f"{result.id}  {result.problem}")
 
     def _run(self, drill: Drill, result: Result) -> None:
-        self.settle(drill.alarms)
+        self.drain(drill.alarms)
         self._wait_until_over(drill.alarms)
         mails, started = len(self.lake.mail()), self.lake.now
         lake, found = self.lake.of(drill.pipeline), None

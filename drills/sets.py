@@ -14,7 +14,7 @@ from drills.run import Result, Runner, Say
 from localaws.client import running
 
 
-def in_turns(drills: Sequence[Drill]) -> list[Drill]:
+def round_robin(drills: Sequence[Drill]) -> list[Drill]:
     """One drill of each section after the other: while one alarm takes its time to be over, others can be raised."""
     by_section = [list(group) for _, group in groupby(drills, key=lambda drill: drill.section)]
     return [drill for drill in chain(*zip_longest(*by_section)) if drill is not None]
@@ -25,8 +25,8 @@ def run(drills: Sequence[Drill], lake: Lake, say: Say) -> list[Result]:
     with ThreadPoolExecutor(max_workers=1) as beside:
         fresh = [beside.submit(run_fresh, drill, say) for drill in drills if drill.fresh_account]
         runner = Runner(lake, runbook.load(), say)
-        results = [runner.run(drill) for drill in in_turns([drill for drill in drills if not drill.fresh_account])]
-        runner.settle()
+        results = [runner.run(drill) for drill in round_robin([drill for drill in drills if not drill.fresh_account])]
+        runner.drain()
         runner.require_empty_plan()
         done: list[Future[Result]] = fresh
         by_id = {result.id: result for result in [*results, *(future.result() for future in done)]}

@@ -15,7 +15,7 @@ DEPLOYED = "contracts/"
 _NOT_THERE_YET = ("NoSuchBucket", "NoSuchKey")
 
 
-def breaches(environment: str) -> list[str]:
+def breaking_changes(environment: str) -> list[str]:
     """Return the breaking changes of this checkout's contracts, one sentence each; none when nothing is deployed."""
     try:
         found = deployment.load(environment)
@@ -23,7 +23,7 @@ def breaches(environment: str) -> list[str]:
         return []
     here = {loaded.name: loaded for loaded in map(model.read, model.files())}
     deployed = _deployed(found.client("s3"), found.names["lake_bucket"])
-    return [breach.sentence() for breach in compatibility.breaches(deployed, here)]
+    return [breaking.summary() for breaking in compatibility.breaking_changes(deployed, here)]
 
 
 def _deployed(client: Any, bucket: str) -> Mapping[str, Contract]:

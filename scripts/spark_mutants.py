@@ -30,11 +30,11 @@ MODULES = (
     "lake/pseudonyms/spark.py",
     "lake/records/rules.py",
     "lake/records/validation.py",
-    "lake/tables/parquet_units/merge.py",
-    "lake/tables/parquet_units/staging.py",
-    "lake/tables/parquet_units/units.py",
+    "lake/tables/partition_files/merge.py",
+    "lake/tables/partition_files/staging.py",
+    "lake/tables/partition_files/file_names.py",
 )
-TESTS = tuple(f"tests/lake/test_{name}.py" for name in ("frames", "privacy", "rules", "staging", "units"))
+TESTS = tuple(f"tests/lake/test_{name}.py" for name in ("frames", "privacy", "rules", "staging", "file_names"))
 RESULTS = Path("spark_results.txt")
 SURVIVORS = Path("spark_survivors.diff")
 _SECONDS_A_TEST = 60

@@ -28,7 +28,7 @@ class StateLock:
         """Since when it is held."""
         return (datetime.now(UTC) - self.created).total_seconds()
 
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """Return the lock's owner and start as a sentence."""
         minutes, seconds = divmod(int(self.age_seconds), 60)
         return (

@@ -195,7 +195,7 @@ class Terraform:
 def check_contracts(environment: str) -> None:
     """Refuse contracts that break what is deployed. A contract is in the jobs' wheel, so it stops every root."""
     try:
-        found = contract_guard.breaches(environment)
+        found = contract_guard.breaking_changes(environment)
     except (BotoCoreError, ClientError) as error:
         raise TerraformError(f"the contracts could not be compared with those deployed: {error}") from error
     if found:
@@ -207,7 +207,7 @@ def unlock(environment: str, chosen: Sequence[str], lock_id: str | None, make: C
     client = partial(boto3.client, region_name=roots.backend()["region"])
     found = {root: state_lock.locks(roots.state(environment, root), client) for root in chosen}
     for lock in (lock for of_root in found.values() for lock in of_root):
-        print(lock.sentence())
+        print(lock.summary())
     if not any(found.values()):
         print(f"nobody holds the lock of {environment}")
         return 0

@@ -20,7 +20,7 @@ from tests.place import Place
 from tests.plain_work import REFRESH, record
 from tests.wire import Died, Fault, Wire, Wired
 
-HALF_OF_THE_UNITS = 8
+HALF_OF_THE_FILES = 8
 
 
 class WiredPlace:
@@ -50,16 +50,16 @@ def first(place: AnyPlace) -> None:
 
 
 def second(place: AnyPlace) -> None:
-    """Units are there; records are corrected, doubled, new."""
+    """Partition files are there; records are corrected, doubled, new."""
     first(place)
     run(place.lake, REFRESH)
     place.put("c.json", record("x", 3), record("x", 3), record("z", 1, day=19), "neither")
 
 
 def after_a_death(place: AnyPlace) -> None:
-    """A run has died after half of its units, its lease is over, and there is more to do."""
+    """A run has died after half of its partition files, its lease is over, and there is more to do."""
     first(place)
-    dead = Wire(Fault.DIES_AFTER, HALF_OF_THE_UNITS)
+    dead = Wire(Fault.DIES_AFTER, HALF_OF_THE_FILES)
     assert broken(place.lake_on(dead), REFRESH) is None
     assert dead.calls[-1] == "CopyObject"
     place.clock.shift += LEASE + timedelta(seconds=1)

@@ -20,7 +20,7 @@ from lake.runs.context import RunContext
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
 from lake.tables.catalog import Catalog
-from tests.place import RUNS, SECRET, SOURCE, TARGET, TWIN
+from tests.place import QUARANTINE, RUNS, SECRET, SOURCE, TARGET
 from tests.plain_work import RAW
 from tests.wire import Wire
 
@@ -280,7 +280,7 @@ class MemoryPlace:
             ledger=Ledger(DynamoDb(self.memory, wire), "ledger", self.clock),
             catalog=Catalog(Glue(self.memory, wire), "lake"),
             metrics=Metrics(CloudWatch(self.memory, wire), "test-lake", "memory", self.clock),
-            locations={each.name: Location("bucket", f"{each.path}/") for each in (SOURCE, TARGET, TWIN, RUNS)},
+            locations={each.name: Location("bucket", f"{each.path}/") for each in (SOURCE, TARGET, QUARANTINE, RUNS)},
             staging=Location("bucket", "staging/"),
             manifests=Location("bucket", "ops/manifests/"),
             keys=self.keys,

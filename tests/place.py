@@ -17,7 +17,7 @@ from lake.core.counts import Counts
 from lake.core.s3 import Location, Storage
 from lake.operations.context import SparkRunContext
 from lake.operations.refresh import Refresh, Transformation
-from lake.operations.registry import Subject, perform
+from lake.operations.registry import DatasetJob, perform
 from lake.pseudonyms import keys
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
@@ -27,8 +27,8 @@ from tests.local_aws import LocalAws
 
 SOURCE, TARGET = model.load("raw_weather"), model.load("curated_weather")
 MESSAGES, READINGS = model.load("raw_iot_sensors"), model.load("curated_sensor_readings")
-TWIN, RUNS = TARGET.quarantine(), model.load("pipeline_runs")
-DATASETS = (SOURCE, TARGET, TWIN, MESSAGES, READINGS, READINGS.quarantine(), RUNS)
+QUARANTINE, RUNS = TARGET.quarantine(), model.load("pipeline_runs")
+DATASETS = (SOURCE, TARGET, QUARANTINE, MESSAGES, READINGS, READINGS.quarantine(), RUNS)
 SECRET = json.dumps({"versions": [{"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "a key of the tests"}]})
 
 
@@ -87,7 +87,7 @@ class Place:
     def perform(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
         """What the job does when it is started with that operation."""
         by = {"by": "arn:aws:iam::123456789012:role/operator", **arguments}
-        return perform(self.lake, Subject(TARGET, SOURCE, self.transformation), operation, by)
+        return perform(self.lake, DatasetJob(TARGET, SOURCE, self.transformation), operation, by)
 
     def run_readings(self) -> Counts:
         return refresh(self.lake, READINGS, MESSAGES, readings)

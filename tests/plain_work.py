@@ -1,4 +1,4 @@
-"""A refresh without Spark, whose units are JSON. What the lake must hold in the end follows from the raw objects."""
+"""A refresh without Spark, whose files are JSON. What the lake must hold in the end follows from the raw objects."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from lake.runs.context import RunContext
 from lake.runs.manifest import Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from tests.place import RUNS, SOURCE, TARGET, TWIN
+from tests.place import QUARANTINE, RUNS, SOURCE, TARGET
 
 RAW = "raw/weather/date=2026-11-20/"
 
@@ -25,7 +25,7 @@ class Version(NamedTuple):
     key: str
     order: tuple[str, str, int]
     value: int
-    unit: str
+    file: str
 
 
 def record(name: str, value: int, day: int = 20) -> str:
@@ -49,7 +49,7 @@ class PlainRefresh(Refresh):
 
 @dataclass(frozen=True)
 class PlainReread(PlainRefresh):
-    """Reads all raw objects again, as a backfill does; claims and closes nothing."""
+    """Reads all raw objects again, as a backfill does; claims nothing."""
 
     kind = "backfill"
     claims = False
@@ -90,12 +90,12 @@ def _merged(
     context: RunContext, manifest: Manifest, versions: list[Version]
 ) -> tuple[Counter[str], Counter[str], list[TableChange]]:
     new, replaced, changes = Counter[str](), Counter[str](), []
-    for unit in sorted({version.unit for version in versions}):
-        key = f"{context.locations[TARGET.name].prefix}date={unit}/day.parquet"
+    for file in sorted({version.file for version in versions}):
+        key = f"{context.locations[TARGET.name].prefix}date={file}/day.parquet"
         before = context.storage.etag(context.staging.bucket, key)
         rows = json.loads(context.storage.read(context.staging.bucket, key)) if before else {}
         was, is_changed = dict(rows), False
-        for version in sorted((v for v in versions if v.unit == unit), key=lambda v: v.order):
+        for version in sorted((v for v in versions if v.file == file), key=lambda v: v.order):
             if version.key not in rows or tuple(rows[version.key]["order"]) < version.order:
                 rows[version.key] = {"order": version.order, "value": version.value}
                 is_changed = True
@@ -110,10 +110,10 @@ def _merged(
 
 
 def _quarantined(context: RunContext, manifest: Manifest, lines: list[str]) -> TableChange:
-    key = f"{context.locations[TWIN.name].prefix}date=2026-11-20/h00.parquet"
+    key = f"{context.locations[QUARANTINE.name].prefix}date=2026-11-20/h00.parquet"
     before = context.storage.etag(context.staging.bucket, key)
     rows = json.loads(context.storage.read(context.staging.bucket, key)) if before else {}
-    return _change(context, manifest, TWIN.name, key, before, {**rows, **{line: {} for line in lines}})
+    return _change(context, manifest, QUARANTINE.name, key, before, {**rows, **{line: {} for line in lines}})
 
 
 def _change(
@@ -128,9 +128,9 @@ def shown(context: RunContext, dataset: str = TARGET.name) -> dict[str, Any]:
     """What a reader sees now; fails when a key is there twice."""
     rows: dict[str, Any] = {}
     for entry in context.storage.list(context.locations[dataset]):
-        unit = json.loads(context.storage.read(context.staging.bucket, entry.key))
-        assert not rows.keys() & unit.keys(), "a key is there twice"
-        rows |= unit
+        file = json.loads(context.storage.read(context.staging.bucket, entry.key))
+        assert not rows.keys() & file.keys(), "a key is there twice"
+        rows |= file
     return rows
 
 
@@ -149,21 +149,21 @@ def check_end(context: RunContext) -> None:
     for version in sorted((version for version, _ in lines if version), key=lambda version: version.order):
         latest[version.key] = version
     assert {key: row["value"] for key, row in shown(context).items()} == {k: v.value for k, v in latest.items()}
-    assert shown(context, TWIN.name).keys() == {line for version, line in lines if not version}
+    assert shown(context, QUARANTINE.name).keys() == {line for version, line in lines if not version}
     check_ledger(context, stored, len(lines), len(latest))
 
 
 def check_ledger(context: RunContext, stored: list[StoredObject], received: int, new: int) -> None:
-    """The counts of the committed runs and of the closed objects add up to those of the raw objects; nobody works."""
+    """Counts of the committed runs and of the processed objects add up to those of the raw objects; nobody works."""
     ledger = context.ledger
     runs = ledger.runs(TARGET.name)
     assert {run["status"] for run in runs} <= {"COMMITTED", "FAILED"}
     refreshes = [run for run in runs if run["status"] == "COMMITTED" and run["kind"] == "refresh"]
     assert sum(run["received"] for run in refreshes) == received
     assert sum(run["new"] for run in runs if run["status"] == "COMMITTED") == new
-    closed = [item for item in ledger._query(TARGET.name, "object#") if item["status"] == "CLOSED"]
-    assert {(item["key"], item["etag"]) for item in closed} == {(entry.key, entry.etag) for entry in stored}
-    for counted in [*refreshes, *closed]:
+    processed = [item for item in ledger._query(TARGET.name, "object#") if item["status"] == "PROCESSED"]
+    assert {(item["key"], item["etag"]) for item in processed} == {(entry.key, entry.etag) for entry in stored}
+    for counted in [*refreshes, *processed]:
         parts = (counted[name] for name in ("new", "replaced", "duplicate", "quarantined"))
         assert counted["received"] == sum(parts)
     rows = [json.loads(context.storage.read(context.staging.bucket, entry.key)) for entry in _run_rows(context)]

@@ -85,7 +85,7 @@ DRILLS = (
     ),
     Drill(
         "3e", "stream-validate-errors", "the stream's check fails", check_broken,
-        ("confirm", "apply", "replay", "verify"), arrived, alarms=("stream-validate-errors",),
+        ("confirm", "apply", "redeliver", "verify"), arrived, alarms=("stream-validate-errors",),
         waits={"apply": 1800, "verify": 420},
     ),
 )  # fmt: skip

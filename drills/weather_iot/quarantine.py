@@ -12,7 +12,7 @@ from drills.drill import Drill, require
 from drills.lake import Lake
 from drills.weather_iot.open_meteo import weather_record
 
-JUDGED, JUDGED_DAY = "raw/weather/date=2024-05-05/by_hand.json", "2024-05-05"
+OBJECT, OBJECT_DAY = "raw/weather/date=2024-05-05/by_hand.json", "2024-05-05"
 # So many that the broken ones are less than what raises an alarm.
 TOWNS = ("Aasiaat", "Ilulissat", "Maniitsoq", "Nuuk", "Qaqortoq", "Sisimiut")
 TOO_HOT, IMPOSSIBLE = 3, 2
@@ -26,19 +26,19 @@ def too_strict(lake: Lake) -> dict[str, str]:
     values = [35.0] * TOO_HOT + [999.0] * IMPOSSIBLE
     hours = [_hour(town, hour, -5) for town in TOWNS for hour in range(24)]
     hot = [_hour("Kangerlussuaq", hour, value) for hour, value in enumerate(values)]
-    lake.put(JUDGED, *hours, *hot)
+    lake.put(OBJECT, *hours, *hot)
     run = lake.run_job()
     require(run["JobRunState"] == "SUCCEEDED", f"the run ended with {run['JobRunState']}")
     return {
-        "DATASET": "curated_weather", "OBJECT": JUDGED, "REASON": "range:temperature_c",
-        "RECORD": f"{JUDGED}:{len(hours) + TOO_HOT + 1}", "CHANGE": "temperature_c=9.9", "WHY": "sensor in the sun",
+        "DATASET": "curated_weather", "OBJECT": OBJECT, "REASON": "range:temperature_c",
+        "RECORD": f"{OBJECT}:{len(hours) + TOO_HOT + 1}", "CHANGE": "temperature_c=9.9", "WHY": "sensor in the sun",
     }  # fmt: skip
 
 
 def _hour(town: str, hour: int, temperature: float) -> dict[str, Any]:
     """A whole record: fields that none of a run's records has would be another alarm."""
     measured = {"windspeed_kmh": 10.0, "precipitation_mm": 0.0}
-    return {**weather_record(town, f"{JUDGED_DAY}T{hour:02d}:00", temperature), **measured}
+    return {**weather_record(town, f"{OBJECT_DAY}T{hour:02d}:00", temperature), **measured}
 
 
 def _strict_wheel(lake: Lake) -> str:
@@ -76,24 +76,24 @@ def _job(lake: Lake) -> dict[str, Any]:
 def quarantined(lake: Lake, _found: Any) -> str:
     """What somebody sees who misses the hot hours."""
     found = _rejected(lake)
-    require(found == TOO_HOT + IMPOSSIBLE, f"{found} records of {JUDGED} are in quarantine")
-    return f"{found} records of {JUDGED} are in quarantine"
+    require(found == TOO_HOT + IMPOSSIBLE, f"{found} records of {OBJECT} are in quarantine")
+    return f"{found} records of {OBJECT} are in quarantine"
 
 
-def judged_again(lake: Lake, _found: Any) -> str:
+def validated_again(lake: Lake, _found: Any) -> str:
     """What was right is in curated, once; what was wrong is corrected or gone; the quarantine holds none of it."""
     rows = lake.query(
-        f"SELECT city, temperature_c, count(*) FROM curated_weather WHERE date = DATE '{JUDGED_DAY}' "
+        f"SELECT city, temperature_c, count(*) FROM curated_weather WHERE date = DATE '{OBJECT_DAY}' "
         "AND city = 'Kangerlussuaq' GROUP BY 1, 2 ORDER BY 2"
     )
     numbers = {str(row[1]): str(row[2]) for row in rows}
     require(numbers == {"9.9": "1", "35.0": str(TOO_HOT)}, f"curated holds {rows} of Kangerlussuaq")
-    require(_rejected(lake) == 0, f"{_rejected(lake)} records of {JUDGED} are still in quarantine")
+    require(_rejected(lake) == 0, f"{_rejected(lake)} records of {OBJECT} are still in quarantine")
     return f"{TOO_HOT} records replayed, 1 corrected, {IMPOSSIBLE - 1} discarded; none is left in quarantine"
 
 
 def _rejected(lake: Lake) -> int:
-    sql = f"SELECT count(*) FROM quarantine_curated_weather WHERE source_object = '{JUDGED}'"
+    sql = f"SELECT count(*) FROM quarantine_curated_weather WHERE source_object = '{OBJECT}'"
     return int(lake.query(sql)[0][0] or 0)
 
 
@@ -101,7 +101,7 @@ DRILLS = (
     Drill(
         "8a", "quarantined-records", "a rule is too strict, and some records are wrong", too_strict,
         ("confirm", "apply", "preview", "replay", "assume", "show", "fix", "discard", "run", "leave", "verify"),
-        judged_again, noticed=quarantined, variables=lambda _lake, found: dict(found),
+        validated_again, noticed=quarantined, variables=lambda _lake, found: dict(found),
         cleanup=lambda lake, _found: faults.hide(lake, STRICT),
     ),
 )  # fmt: skip

@@ -127,12 +127,12 @@ def joined(lake: Lake, found: Any) -> str:
 
 
 def taken_back(lake: Lake, _found: Any) -> None:
-    """Undo the retokenising: a day that has been given a version would not follow the next rotation."""
+    """Undo the rekeying: a day that has been given a version would not follow the next rotation."""
     sql = (
         "SELECT kind, run_id FROM pipeline_runs WHERE dataset = 'curated_sensor_readings' ORDER BY run_id DESC LIMIT 1"
     )
     kind, run_id = lake.query(sql)[0]
-    if kind == "retokenise":
+    if kind == "rekey":
         done = lake.command(".venv/bin/lake", "backfill", "undo", "curated_sensor_readings", str(run_id), "--yes")
         require(done.returncode == 0, f"the undo of {run_id} failed\n{done.stdout}{done.stderr}")
 
@@ -148,7 +148,7 @@ DRILLS = (
     ),
     Drill(
         "8c", "bad-run", "a run with a defect has published", bad_run,
-        ("confirm", "conservation.apply", "undo", "numbers-are-wrong.run", "numbers-are-wrong.verify"), right_again,
+        ("confirm", "reconciliation.apply", "undo", "numbers-are-wrong.run", "numbers-are-wrong.verify"), right_again,
         noticed=marked_down, variables=lambda _lake, _found: {"DATASET": "curated_sensor_readings"},
         reads={
             "RUN": r"(?m)^(\d{8}T\d{6}Z-\w{8})\t\d{4}-\d\d-\d\d\t",
@@ -158,7 +158,7 @@ DRILLS = (
     ),
     Drill(
         "8d", "pseudonym-key", "the key is to be replaced", key_seen,
-        ("confirm", "rotate", "withdraw", "rotate", "run", "apart", "retokenise", "verify"), joined,
+        ("confirm", "rotate", "withdraw", "rotate", "run", "apart", "rekey", "verify"), joined,
         noticed=one_in_force, variables=_variables, waits={"run": WITH_NEW_KEY_SECONDS}, cleanup=taken_back,
     ),
 )  # fmt: skip

@@ -118,7 +118,7 @@ def apply_fails(lake: Lake, variables: dict[str, str]) -> str:
 
 def quota(lake: Lake) -> dict[str, str]:
     """The account may not have another alarm; one of ours was deleted by hand."""
-    lake.client("cloudwatch").delete_alarms(AlarmNames=["aws-datalake-platform-conservation-dev"])
+    lake.client("cloudwatch").delete_alarms(AlarmNames=["aws-datalake-platform-reconciliation-dev"])
     lake.break_aws(
         {
             "service": "cloudwatch", "action": "PutMetricAlarm", "times": 0, "status": 400, "code": "LimitExceeded",

@@ -247,9 +247,9 @@ DRILLS = (
         alarms=("quarantine-ratio",),
     ),
     Drill(
-        "7g", "conservation", "the job loses records", losing,
+        "7g", "reconciliation", "the job loses records", losing,
         ("confirm", "apply", "glue-transform-failures.run", "glue-transform-failures.verify"), transform.refreshed,
-        alarms=("conservation", "glue-transform-failures"),
+        alarms=("reconciliation", "glue-transform-failures"),
     ),
     Drill(
         "7h", "key-unusable", "somebody disabled the key", key_disabled, ("confirm", "enable", "verify"), key_works,

@@ -33,7 +33,7 @@ application = typer.Typer(
 application.add_typer(quarantine.group, name="quarantine")
 application.add_typer(backfill.group, name="backfill")
 application.add_typer(keys.group, name="keys")
-application.add_typer(redelivery.application, name="refused")
+application.add_typer(redelivery.application, name="redeliver")
 application.add_typer(new.group, name="new")
 application.command()(erase)
 

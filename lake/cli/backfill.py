@@ -66,7 +66,7 @@ def run(
     """
     _check(first, last)
     window = {"first": first.date().isoformat(), "last": last.date().isoformat(), "days": days}
-    job_requests.order(load(env), dataset, "backfill", {**window, "allow_loss": allow_loss}, yes, as_json)
+    job_requests.submit(load(env), dataset, "backfill", {**window, "allow_loss": allow_loss}, yes, as_json)
 
 
 @group.command()
@@ -77,12 +77,12 @@ def undo(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Restore the table as it was before a run, unit by unit, as a run of its own.
+    """Restore the table as it was before a run, file by file, as a run of its own.
 
-    Refused when a later run has changed one of the units: undo that first. Old versions are kept for 30 days. What a
+    Refused when a later run has changed one of the files: undo that first. Old versions are kept for 30 days. What a
     refresh had read stays read: 'lake backfill run' brings its records again.
     """
-    job_requests.order(load(env), dataset, "undo", {"run": run_id}, yes, as_json)
+    job_requests.submit(load(env), dataset, "undo", {"run": run_id}, yes, as_json)
 
 
 def _check(first: datetime, last: datetime) -> None:

@@ -25,7 +25,7 @@ def erase(
     env: Environment = "dev",
     as_json: Json = False,
 ) -> None:
-    """Erase one subject: rows, rejected records, raw lines, refused messages, and every old version that holds them.
+    """Erase one subject: rows, rejected records, raw lines, failed deliveries, and every old version that holds them.
 
     It cannot be undone. Lines are emptied and keep their number, so the records of others stay where they are. What no
     run has read yet is counted as unread and stays: repeat the command after the next run. The ledger keeps who has
@@ -37,7 +37,7 @@ def erase(
     DataSubject.of(target, subject)
     source = redelivery.stream(platform, target.domain)
     where = {"stream": source.name, "errors": source.errors.uri}
-    job_requests.order(platform, dataset, "erase", {**where, **_sealed(platform, dataset, subject)}, yes, as_json)
+    job_requests.submit(platform, dataset, "erase", {**where, **_encrypted(platform, dataset, subject)}, yes, as_json)
     if others := also_of(target):
         print(f"lake: the subject may be in {', '.join(others)} too, made from {target.source}", file=sys.stderr)
 
@@ -49,8 +49,11 @@ def also_of(target: Contract) -> list[str]:
     return [other.name for other in same if other.name != target.name]
 
 
-def _sealed(platform: Platform, dataset: str, subject: str) -> dict[str, str | int]:
+def _encrypted(platform: Platform, dataset: str, subject: str) -> dict[str, str | int]:
     """Return the subject encrypted for the job's arguments, which are logged."""
     versions = quarantined_record.versions(platform)
     newest = max(key.version for key in versions)
-    return {"key_version": newest, "sealed_payload": encryption.sealed(dataset, versions, newest, subject.encode())}
+    return {
+        "key_version": newest,
+        "encrypted_payload": encryption.encrypted(dataset, versions, newest, subject.encode()),
+    }

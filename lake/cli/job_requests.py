@@ -60,7 +60,7 @@ def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, 
     return found[::-1]
 
 
-def order(
+def submit(
     platform: Platform, dataset: str, operation: str, arguments: dict[str, Any], yes: bool, as_json: bool
 ) -> None:
     """Run an operation, or without ``yes`` its preview, and print a row for each run."""
@@ -78,14 +78,14 @@ def row_of(row: dict[str, Any]) -> dict[str, Any]:
     """Return a preview's result as a row of the same shape as runs."""
     details = {name.replace("_", " "): value for name, value in row["details"].items() if isinstance(value, int)}
     counts = {name: row[name] for name in _COUNTS}
-    return {"run": "preview", "kind": row["kind"], **counts, "units": row["units"], **details}
+    return {"run": "preview", "kind": row["kind"], **counts, "partition files": row["partition_files"], **details}
 
 
 def row_of_run(run: inventory.Run) -> dict[str, Any]:
     """Return a committed run as a row."""
     details = {name.replace("_", " "): value for name, value in run.details.items() if isinstance(value, int)}
     counts = {name: getattr(run, name) for name in _COUNTS}
-    return {"run": run.run_id, "kind": run.kind, **counts, "units": run.units, **details}
+    return {"run": run.run_id, "kind": run.kind, **counts, "partition files": run.partition_files, **details}
 
 
 def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:

@@ -47,7 +47,7 @@ def rotate(
 
 
 @group.command()
-def retokenise(
+def rekey(
     dataset: Annotated[str, typer.Argument(help="Curated dataset with pseudonyms, e.g. curated_sensor_readings.")],
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of events, UTC.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of events, UTC, included.")],
@@ -59,7 +59,7 @@ def retokenise(
     """Give the rows of some days the pseudonyms of another version, so that they join with days that have it.
 
     The days are built again from raw, and stay with that version whatever reaches them later. 'lake backfill undo'
-    takes it back. Example: lake keys retokenise curated_sensor_readings --from 2026-12-01 --to 2026-12-31 --version 2
+    takes it back. Example: lake keys rekey curated_sensor_readings --from 2026-12-01 --to 2026-12-31 --version 2
     """
     days = {"first": first.date().isoformat(), "last": last.date().isoformat()}
-    job_requests.order(load(env), dataset, "retokenise", {**days, "version": version}, yes, as_json)
+    job_requests.submit(load(env), dataset, "rekey", {**days, "version": version}, yes, as_json)

@@ -37,12 +37,13 @@ def list_records(
     as_json: Json = False,
 ) -> None:
     """List the records that a dataset has rejected: reasons, contract version, place in raw."""
-    twin = model.load(dataset).quarantine()
+    quarantine = model.load(dataset).quarantine()
     columns = (
         "arrived_at, array_join(reasons, ' ') AS reasons, "
         "source_object || ':' || CAST(source_line AS varchar) AS record, contract_version, run_id"
     )
-    answer = ask(load(env), f"SELECT {columns} FROM {twin.name} ORDER BY arrived_at DESC, source_line LIMIT {last}")  # noqa: S608 - names from the contract
+    query = f"SELECT {columns} FROM {quarantine.name} ORDER BY arrived_at DESC, source_line LIMIT {last}"  # noqa: S608 - names from the contract
+    answer = ask(load(env), query)
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     show(rows, as_json, f"Quarantine of {dataset}")
 
@@ -52,7 +53,7 @@ def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_jso
     """Decrypt one record and print it in clear.
 
     It may hold personal data. The caller needs the right to read the pseudonym key, as the role
-    …-quarantine-repair-<env> has; the ledger keeps who has opened which record, and when.
+    …-quarantine-repair-<env> has; the ledger keeps who has decrypted which record, and when.
     Ends with 1 when there is no such record.
     """
     # Parquet and ciphers take longer to import than the other commands to run.
@@ -60,10 +61,10 @@ def show_record(dataset: Dataset, record: Name, env: Environment = "dev", as_jso
 
     platform = load(env)
     found = quarantined_record.find(platform, dataset, _place(record))
-    payload = quarantined_record.opened(platform, found, job_requests.caller(platform)).decode(
+    payload = quarantined_record.decrypted(platform, found, job_requests.caller(platform)).decode(
         "utf-8", "backslashreplace"
     )
-    kept = {name: value for name, value in found.fields.items() if name not in ("sealed_payload", "source_line")}
+    kept = {name: value for name, value in found.fields.items() if name not in ("encrypted_payload", "source_line")}
     row = {**kept, "source_line": found.fields["source_line"], "reasons": " ".join(found.fields["reasons"])}
     show([{**row, "payload": payload}], as_json, f"{dataset}: {record}")
 
@@ -84,8 +85,10 @@ def fix(
 ) -> None:
     """Correct one record. Raw is not changed: the correction becomes a raw object of its own.
 
-    It is judged by the contract first; ends with 1 when it breaks a rule. With --yes it is stored, the rejected record
-    leaves the quarantine, and the next refresh brings the correction to curated. A repetition changes nothing.
+    The contract validates it first; the command ends with 1 when it breaks a rule. With --yes it is stored, the
+    rejected record leaves the quarantine, and the next refresh brings the correction to curated. A repetition changes
+    nothing.
+
     Example: lake quarantine fix curated_weather raw/weather/date=2026-11-20/a.json:2 --set temperature_c=9.9 --yes
     """
     from lake.maintenance import quarantined_record
@@ -94,15 +97,15 @@ def fix(
     found = quarantined_record.find(platform, dataset, _place(record))
     if payload is None:
         body = quarantined_record.corrected(
-            quarantined_record.opened(platform, found, job_requests.caller(platform)), _changes(changes or [])
+            quarantined_record.decrypted(platform, found, job_requests.caller(platform)), _changes(changes or [])
         )
     else:
         body = payload.read_bytes().strip()
     key = quarantined_record.fixed_key(found, body)
-    (verdict,) = job_requests.answer(
-        platform, dataset, "judge", quarantined_record.sealed_for_job(platform, found, body)
+    (validation,) = job_requests.answer(
+        platform, dataset, "validate", quarantined_record.encrypted_for_job(platform, found, body)
     )
-    reasons = verdict["reasons"] or (["one_record:line"] if verdict["records"] != 1 else [])
+    reasons = validation["reasons"] or (["one_record:line"] if validation["records"] != 1 else [])
     if yes and not reasons:
         quarantined_record.put(platform, key, body)
         job_requests.done(platform, dataset, "discard", {"record": found.name, "why": f"fixed by {key}"})
@@ -129,7 +132,7 @@ def replay(
     Example: lake quarantine replay curated_weather --reason range:temperature_c --yes
     """
     chosen = _selection(record, reason, source_object, run, everything)
-    job_requests.order(load(env), dataset, "replay", chosen, yes, as_json)
+    job_requests.submit(load(env), dataset, "replay", chosen, yes, as_json)
 
 
 @group.command()
@@ -150,7 +153,7 @@ def discard(
     Example: lake quarantine discard curated_weather --record raw/weather/date=2026-11-20/a.json:2 --why "test data"
     """
     chosen = _selection(record, reason, source_object, run, everything)
-    job_requests.order(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
+    job_requests.submit(load(env), dataset, "discard", {**chosen, "why": why}, yes, as_json)
 
 
 def _selection(record: str, reason: str, source_object: str, run: str, everything: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``lake refused``: list and redeliver messages that the delivery stream did not put into raw."""
+"""``lake redeliver``: list and redeliver messages that the delivery stream did not put into raw."""
 
 from collections import Counter
 from typing import Annotated
@@ -14,7 +14,7 @@ from lake.maintenance.redelivery import Message
 application = typer.Typer(
     help="Messages that the delivery stream did not put into raw.",
     no_args_is_help=True,
-    epilog="Example: lake refused replay --yes",
+    epilog="Example: lake redeliver run --yes",
 )
 
 Pipeline = Annotated[str | None, typer.Option(help="Pipeline of the stream, where several have streams.")]
@@ -22,7 +22,7 @@ Stream = Annotated[str | None, typer.Option(help="Short name of the stream, wher
 
 
 @application.command("list")
-def list_refused(
+def list_failed(
     last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     pipeline: Pipeline = None,
     stream: Stream = None,
@@ -37,13 +37,13 @@ def list_refused(
         {"arrived_at": message.arrived_at, "code": message.code, "object": message.stored.key, "line": message.line}
         for message in newest
     ]
-    show(rows, as_json, "Refused messages")
+    show(rows, as_json, "Failed deliveries")
 
 
 @application.command()
-def replay(
-    judged: Annotated[
-        bool, typer.Option("--judged", help="Also those that the check has refused: it has been mended since.")
+def run(
+    failed_validation: Annotated[
+        bool, typer.Option("--failed-validation", help="Also those that the validation refused: mended since.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
     pipeline: Pipeline = None,
@@ -58,10 +58,10 @@ def replay(
     platform = load(env)
     source = redelivery.stream(platform, pipeline, stream)
     waiting = redelivery.waiting(platform, source)
-    chosen = [message for message in waiting if judged or not message.judged]
+    chosen = [message for message in waiting if failed_validation or not message.failed_validation]
     if yes:
         redelivery.send(platform, source, chosen)
-    show(_summary(waiting, chosen, "sent" if yes else "would be sent"), as_json, "Refused messages")
+    show(_summary(waiting, chosen, "sent" if yes else "would be sent"), as_json, "Failed deliveries")
 
 
 def _summary(waiting: list[Message], chosen: list[Message], done: str) -> list[dict[str, object]]:

@@ -20,8 +20,8 @@ RETIRED = "retired"
 
 
 @dataclass(frozen=True)
-class Breach:
-    """A breaking change of one contract; ``changes`` are sentences, ``consumers`` names."""
+class BreakingChange:
+    """The breaking changes of one contract; ``changes`` are sentences, ``consumers`` names."""
 
     dataset: str
     before: str
@@ -29,8 +29,8 @@ class Breach:
     changes: tuple[str, ...]
     consumers: tuple[str, ...]
 
-    def sentence(self) -> str:
-        """Return the change, its consumers and the remedy as text."""
+    def summary(self) -> str:
+        """Return the changes, the consumers that they break and the remedy, as one line of text."""
         major = int(self.before.split(".")[0]) + 1
         changes, consumers = "; ".join(self.changes), ", ".join(self.consumers) or "nobody that a contract names"
         way = (
@@ -42,8 +42,12 @@ class Breach:
         )
 
 
-def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> list[Breach]:
-    """Return the breaking changes without a new major version; both arguments map names to contracts."""
+def breaking_changes(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> list[BreakingChange]:
+    """Return the breaking changes that come without a new major version, by dataset.
+
+    ``before`` are the deployed contracts and ``after`` those that would be deployed, both by name. A dataset that is
+    gone is a breaking change too, unless its status was ``retired``.
+    """
     found = []
     produced = {contract.source for contract in (*before.values(), *after.values())}
     for name, old in sorted(before.items()):
@@ -53,7 +57,7 @@ def breaches(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> l
         changes = tuple(_changes(old, new, is_read=name not in produced)) if new else ("the dataset is gone",)
         if changes and not (new and _major(new) > _major(old)):
             version = new.version if new else GONE
-            found.append(Breach(name, old.version, version, changes, consumers(old, after)))
+            found.append(BreakingChange(name, old.version, version, changes, consumers(old, after)))
     return found
 
 
@@ -71,8 +75,8 @@ def _changes(old: Contract, new: Contract, is_read: bool) -> Iterator[str]:
     for what in ("path", "format"):
         if getattr(old, what) != getattr(new, what):
             yield f"{what} {getattr(old, what)} becomes {getattr(new, what)}"
-    if old.unit != new.unit:
-        yield f"its units follow {dict(new.unit)} instead of {dict(old.unit)}"
+    if old.publish_granularity != new.publish_granularity:
+        yield f"its publish granularity is {dict(new.publish_granularity)} instead of {dict(old.publish_granularity)}"
     for what in ("key", "partitions"):
         was, now = ([column.name for column in getattr(contract, what)] for contract in (old, new))
         if was != now:

@@ -1,4 +1,4 @@
-"""The contract grammar as a JSON Schema, for editors, Terraform users and CI.
+"""The schema of contracts as a JSON Schema, for editors, Terraform users and CI.
 
 ``python -m lake.contract.json_schema`` writes contracts/schema.json, ``--check`` compares. Glue jobs have no library
 for JSON Schema, so the loader checks contracts by lake/contract/schema.py; a test compares the two.
@@ -108,8 +108,12 @@ def _service_levels() -> Schema:
 
 def _custom_properties() -> Schema:
     entry = _mapping(schema.CUSTOM, ["property", "value"], property=_one_of(schema.CUSTOM_NAMES))
-    parts = {"properties": {"value": _mapping(schema.UNIT_PARTS, [])}}
-    return {"type": "array", "items": {**entry, **_if({"property": "unit"}, parts)}, **_contains("example")}
+    parts = {"properties": {"value": _mapping(schema.GRANULARITY, [])}}
+    return {
+        "type": "array",
+        "items": {**entry, **_if({"property": "publishGranularity"}, parts)},
+        **_contains("example"),
+    }
 
 
 def _mapping(words: Iterable[str], required: list[str], /, **known: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""The contract of a dataset: the only place where its columns, key, rules, unit and tolerance are written."""
+"""The contract of a dataset: the only place where its columns, key, rules, publish granularity and tolerance stand."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -56,7 +56,8 @@ class Rule:
 class Contract:
     """One dataset; ``example`` is a query on it, ``consumers`` are those who rely on it.
 
-    ``unit`` maps the parts of a unit (date, hour) to the key column that they are taken from.
+    ``publish_granularity`` maps ``date``, and ``hour`` if there is one, to the key column that they are taken from:
+    rows that agree in them share a partition file.
 
     A run may quarantine ``tolerated_records`` records or the ratio ``tolerance`` of what it received, if more.
 
@@ -82,7 +83,7 @@ class Contract:
     tolerated_records: int
     freshness_seconds: int | None
     source: str | None
-    unit: Mapping[str, str]
+    publish_granularity: Mapping[str, str]
     example: str
     consumers: tuple[str, ...] = ()
     status: str = "active"
@@ -115,7 +116,11 @@ class Contract:
         return ", ".join(f"`{column.stored_name}` {column.stored_type}" for column in self.stored)
 
     def tolerates(self, quarantined: int, received: int) -> bool:
-        """Return True if a run with these counts may publish."""
+        """Return True if a run that received and quarantined so many records may publish.
+
+        The contract's ``tolerance`` is a ratio, its ``toleratedRecords`` a number; a run may publish that stays within
+        either.
+        """
         return quarantined <= max(self.tolerated_records, self.tolerance * received)
 
     def column(self, name: str) -> Column:
@@ -140,7 +145,7 @@ def folder() -> Path:
 
 @cache
 def load(name: str) -> Contract:
-    """Return the contract of the dataset ``name``; raises ContractError with file, place and likely word."""
+    """Return the contract of the dataset ``name``; raises ContractError with file, place and the likely word."""
     found = [path for path in files() if path.stem == name]
     if len(found) != 1:
         raise ContractError(f"{len(found)} contracts are named '{name}'; there are {[path.stem for path in files()]}")
@@ -153,7 +158,7 @@ def files() -> list[Path]:
 
 
 def read(path: Path) -> Contract:
-    """Return the contract in one YAML or JSON file; raises ContractError."""
+    """Return the contract in one YAML or JSON file; raises ContractError with file, place and the likely word."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
         return parse(json.loads(text), path.name)
@@ -164,7 +169,7 @@ def read(path: Path) -> Contract:
 
 
 def parse(document: Any, file: str) -> Contract:
-    """Return the contract in a parsed YAML document; ``file`` names it in a ContractError."""
+    """Return the contract in a parsed YAML document; raises ContractError, in which ``file`` names the document."""
     if not isinstance(document, dict):
         raise ContractError(f"{file}: a contract is a mapping")
     schema.check(document, file)
@@ -198,7 +203,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         tolerated_records=int(service.get("toleratedRecords", 0)),
         freshness_seconds=_freshness_seconds(document),
         source=custom.get("source"),
-        unit=custom.get("unit", {}),
+        publish_granularity=custom.get("publishGranularity", {}),
         example=custom["example"],
         consumers=tuple(custom.get("consumers", ())),
         status=document.get("status", "active"),
@@ -235,15 +240,17 @@ def _rules(dataset: Mapping[str, Any], engine: str) -> Iterator[Rule]:
 
 
 def _check_meaning(contract: Contract, file: str) -> None:
-    """Check what a schema cannot. A unit must follow from the key, or a corrected record would show twice."""
+    """Check what a schema cannot. The partition file must follow from the key, or a corrected record shows twice."""
     names = [column.stored_name for column in contract.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise ContractError(f"{file}: schema[0].properties: {', '.join(doubled)} stands there twice")
     key = {column.name for column in contract.key}
-    for part, column in contract.unit.items():
+    for part, column in contract.publish_granularity.items():
         if column not in key:
-            raise ContractError(f"{file}: unit.{part}: '{column}' is not in the key ({', '.join(sorted(key))})")
+            raise ContractError(
+                f"{file}: publishGranularity.{part}: '{column}' is not in the key ({', '.join(sorted(key))})"
+            )
     for encrypted in contract.encrypted:
         if encrypted.physical_type != "string":
             raise ContractError(f"{file}: {encrypted.name}: only a string can have an encryptedName")

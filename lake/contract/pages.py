@@ -50,7 +50,7 @@ def _facts(dataset: Contract) -> Iterator[str]:
         "Made from": f"[{dataset.source}]({dataset.source}.md)" if dataset.source else "",
         "Key": ", ".join(f"`{column.stored_name}`" for column in dataset.key),
         "Partitions": ", ".join(f"`{column.name}`" for column in dataset.partitions),
-        "Replaced in units of": " and ".join(dataset.unit),
+        "Publish granularity": " and ".join(dataset.publish_granularity),
         "Kept for": f"{dataset.retention_days} days",
         "An alarm when older than": _age(dataset.freshness_seconds) if dataset.freshness_seconds else "",
         "Rejected records": f"`{dataset.quarantine().name}`, see [quarantine](quarantine.md)" if dataset.source else "",

@@ -39,12 +39,12 @@ SLA_NAMES = {"retention", "freshness", "tolerance", "toleratedRecords"}
 # Units of an age, in seconds.
 SECONDS = {"m": 60, "h": 3600}
 CUSTOM = {"property", "value"}
-CUSTOM_NAMES = {"source", "unit", "example", "consumers"}
-UNIT_PARTS = {"date", "hour"}
+CUSTOM_NAMES = {"source", "publishGranularity", "example", "consumers"}
+GRANULARITY = {"date", "hour"}
 
 
 def check(document: Any, file: str) -> None:
-    """Raise ContractError at the first word of ``document`` (a parsed YAML file) that is not in the grammar."""
+    """Raise ContractError at the first word of ``document`` (a parsed YAML file) that is not in the schema."""
     for place, found, known in _words(document):
         for word in found:
             if word not in known:
@@ -80,8 +80,8 @@ def _property_words(document: Any) -> Iterator[tuple[str, Any, set[str]]]:
     for number, entry in enumerate(document.get("customProperties", [])):
         yield f"customProperties[{number}]", entry, CUSTOM
         yield f"customProperties[{number}].property", [entry.get("property")], CUSTOM_NAMES
-        if entry.get("property") == "unit":
-            yield f"customProperties[{number}].value", entry.get("value", {}), UNIT_PARTS
+        if entry.get("property") == "publishGranularity":
+            yield f"customProperties[{number}].value", entry.get("value", {}), GRANULARITY
 
 
 def _quality_words(place: str, owner: Any) -> Iterator[tuple[str, Any, set[str]]]:

@@ -22,12 +22,12 @@ class Counts:
     drift: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
-    def add_up(self) -> bool:
+    def is_reconciled(self) -> bool:
         """Return True if every received record is accounted for."""
-        return self.unaccounted == 0
+        return self.unreconciled == 0
 
     @property
-    def unaccounted(self) -> int:
+    def unreconciled(self) -> int:
         """Return the number of records that are missing or surplus, without sign."""
         return abs(self.received - self.new - self.replaced - self.duplicate - self.quarantined)
 
@@ -36,7 +36,7 @@ NOTHING = Counts(0, 0, 0, 0, 0, {})
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """Return the sum of the counts, including ``reasons`` and ``drift``."""
+    """Return the sum of the counts, including ``reasons`` and ``drift``; of no counts at all, zeros."""
     sums, reasons, drift = Counter[str](), Counter[str](), Counter[str]()
     for part in parts:
         numbers = asdict(part)

@@ -14,7 +14,7 @@ class LakeError(Exception):
 
 
 class ContractError(LakeError):
-    """A contract that breaks the grammar; the message names file, place and the likely word."""
+    """A contract that breaks the schema; the message names file, place and the likely word."""
 
 
 class NoRawData(LakeError):
@@ -29,7 +29,7 @@ class ToleranceExceeded(LakeError):
     """A run has rejected more records than the contract tolerates; nothing was published."""
 
 
-class CountsDoNotAdd(LakeError):
+class CountsNotReconciled(LakeError):
     """received = new + replaced + duplicate + quarantined does not hold; nothing was published."""
 
 
@@ -54,7 +54,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 _OURS = re.compile(r"(?:(?:lake|botocore)\.[\w.]*?|(?=(?:OS|Permission|Connection)Error: ))(\w+: .*)")
 
 
-def sentence(error: BaseException) -> str:
+def summary_line(error: BaseException) -> str:
     """Return the line of ``error`` that names the cause. Spark puts a task's cause below its traceback, not first."""
     text = str(error).strip()
     if _TRACEBACK in text:

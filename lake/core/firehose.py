@@ -15,7 +15,11 @@ Message = TypeVar("Message")
 
 
 def batches(messages: Sequence[Message], data: Callable[[Message], bytes]) -> Iterator[list[Message]]:
-    """Yield the messages in batches that one call takes; ``data`` returns the bytes of a message."""
+    """Yield the messages in batches that one call takes: at most 500 messages and 4 MiB.
+
+    ``data`` returns the bytes of a message. A message above ``BYTES_PER_RECORD`` stands in a batch that Firehose will
+    refuse.
+    """
     batch: list[Message] = []
     size = 0
     for message in messages:
@@ -30,7 +34,11 @@ def batches(messages: Sequence[Message], data: Callable[[Message], bytes]) -> It
 
 
 def put(client: Any, stream: str, batch: list[Message], data: Callable[[Message], bytes]) -> list[Message]:
-    """Put one batch; returns the messages that the stream refused each time. ``client`` is a boto3 Firehose client."""
+    """Put one batch, up to ``ATTEMPTS`` times; returns the messages that the stream refused each time.
+
+    ``client`` is a boto3 Firehose client, ``stream`` the stream's full name. ``data`` returns the bytes of a message.
+    Waits up to a second between attempts. Raises ClientError when Firehose refuses the whole call.
+    """
     waiting = batch
     for attempt in range(ATTEMPTS):
         if attempt:

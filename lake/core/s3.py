@@ -106,7 +106,10 @@ class Storage:
                     yield replace(_stored(entry), version=entry["VersionId"])
 
     def read(self, bucket: str, key: str, version: str | None = None) -> bytes:
-        """Return the object's bytes, of ``version`` if one is given."""
+        """Return the object's bytes, of ``version`` if one is given.
+
+        Raises ClientError when there is no such object or version.
+        """
         body: bytes = self._client.get_object(**_named(bucket, key, version))["Body"].read()
         return body
 
@@ -115,7 +118,7 @@ class Storage:
         self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
     def create(self, bucket: str, key: str, body: bytes, content_type: str = "binary/octet-stream") -> bool:
-        """Store an object where there is none; False: there is one already, and it stays."""
+        """Store an object where there is none; returns False when there is one already, which stays as it is."""
         put = {"Bucket": bucket, "Key": key, "Body": body, "ContentType": content_type}
         try:
             with _condition(key):
@@ -125,9 +128,10 @@ class Storage:
         return True
 
     def rewrite(self, bucket: str, key: str, body: bytes, before: str | None, run_id: str) -> str:
-        """Overwrite the object if its ETag is ``before`` (None: no object); returns the new ETag.
+        """Overwrite the object if its ETag is ``before`` (None: no object); returns the new ETag, without quotes.
 
-        Raises PreconditionFailed when the object has another ETag.
+        The metadata of the object names ``run_id`` as its writer. Raises PreconditionFailed when the object has another
+        ETag.
         """
         named = {"Bucket": bucket, "Key": key, "Body": body, "Metadata": {RUN_METADATA: run_id}}
         with _condition(key):
@@ -154,7 +158,8 @@ class Storage:
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         """Copy ``source`` over ``key`` if that has the ETag ``before`` (None: no object).
 
-        Raises PreconditionFailed when it has another one, ClientError when ``source`` is gone.
+        Both are keys of ``bucket``; the metadata of the copy names ``run_id`` as its writer. Raises PreconditionFailed
+        when the object has another ETag, ClientError when ``source`` is gone.
         """
         copy = {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": bucket, "Key": source}}
         metadata = {"MetadataDirective": "REPLACE", "Metadata": {RUN_METADATA: run_id}}

@@ -26,7 +26,10 @@ class Answer:
 
 
 def query(client: Any, workgroup: str, database: str, sql: str) -> Answer:
-    """Run ``sql`` and return its result; raises QueryFailed with Athena's reason."""
+    """Run ``sql`` and return its result; waits for its end.
+
+    ``client`` is a boto3 Athena client. Raises QueryFailed with Athena's reason when the query fails or is cancelled.
+    """
     context = {"Catalog": "AwsDataCatalog", "Database": database}
     started = client.start_query_execution(QueryString=sql, WorkGroup=workgroup, QueryExecutionContext=context)
     execution = _finished(client, started["QueryExecutionId"])

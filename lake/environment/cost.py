@@ -148,7 +148,7 @@ def firehose_bytes(records: float, size: float) -> float:
 
 
 def athena_bytes(scanned: int) -> int:
-    """Return the billed bytes of one query: rounded up to a megabyte, at least ten megabytes."""
+    """Return the billed bytes of one query that scanned so many: rounded up to a megabyte, at least ten megabytes."""
     return max(math.ceil(scanned / _MEGABYTE) * _MEGABYTE, _ATHENA_MINIMUM_BYTES)
 
 

@@ -9,7 +9,7 @@ from lake.environment import alarms, inventory, partial_results
 from lake.environment.alarms import Alarm
 from lake.environment.deployment import Platform
 from lake.environment.inventory import Dataset
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.records import drift
 
 
@@ -19,8 +19,8 @@ class State:
 
     environment: str
     now: datetime
-    datasets: Part[list[Dataset]]
-    alarms: Part[list[Alarm]]
+    datasets: PartialResult[list[Dataset]]
+    alarms: PartialResult[list[Alarm]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Problem:
 
 
 def load(platform: Platform) -> State:
-    """Take a snapshot of the platform."""
+    """Take a snapshot of the platform; a source that cannot be read becomes a partial result, never an error."""
     return State(
         platform.environment,
         inventory.now(platform),
@@ -43,7 +43,7 @@ def load(platform: Platform) -> State:
 
 def problems(state: State) -> list[Problem]:
     """Return all problems of the snapshot, parts that could not be read included; empty when healthy."""
-    named: dict[str, Part[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
+    named: dict[str, PartialResult[Any]] = {"alarms": state.alarms, "datasets": state.datasets}
     failures = [
         Problem(f"The {name} could not be read: {part.failure}") for name, part in named.items() if part.failure
     ]
@@ -51,7 +51,7 @@ def problems(state: State) -> list[Problem]:
 
 
 def seen(state: State) -> list[Problem]:
-    """Return the problems in the parts that could be read, without those that an alarm reports already."""
+    """Return the problems in the sources that could be read, without those that an alarm reports already."""
     said = list(_of_alarms(state))
     freshness = {problem.link for problem in said if problem.link.endswith("-freshness")}
     return [*said, *(problem for problem in _of_datasets(state) if problem.link not in freshness)]
@@ -84,9 +84,9 @@ def _of_datasets(state: State) -> Iterator[Problem]:
             yield Problem(f"{name} is {text(age)} old; its limit is {text(dataset.limit)}.", link)
         if run and run.status == "FAILED":
             yield Problem(f"The last run of {name} failed: {run.reason}", _link(state, dataset, "failures"))
-        if run and run.status == "COMMITTED" and run.unaccounted:
-            lost = f"Records unaccounted for in the last run of {name}: {run.unaccounted}."
-            yield Problem(lost, _link(state, dataset, "conservation"))
+        if run and run.status == "COMMITTED" and run.unreconciled:
+            lost = f"Records unreconciled in the last run of {name}: {run.unreconciled}."
+            yield Problem(lost, _link(state, dataset, "reconciliation"))
         if run and run.drift:
             changes = drift.said(run.drift, "{} ({})")
             drifted = f"Schema drift in the last run of {name}: {changes}."

@@ -48,15 +48,15 @@ class Run:
     reason: str | None
     drift: Mapping[str, int] = field(default_factory=dict)
     kind: str = "refresh"
-    units: int = 0
+    partition_files: int = 0
     size: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def unaccounted(self) -> int:
+    def unreconciled(self) -> int:
         """Return the number of records that are missing or surplus, without sign."""
         counts = (self.received, self.new, self.replaced, self.duplicate, self.quarantined)
-        return Counts(*counts, self.reasons).unaccounted
+        return Counts(*counts, self.reasons).unreconciled
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def parts(platform: Platform, kind: str) -> list[str]:
 
 
 def job_of(platform: Platform, dataset: str, operation: str) -> str:
-    """Return the job of that operation if it has its own, else the job that produces the dataset; raises NoJob."""
+    """Return the job that performs ``operation`` on the dataset: a job of its own if there is one, else the producer.
+
+    Raises NoJob when no deployed job of the pipeline writes the dataset.
+    """
     domain = model.load(dataset).domain
     pipeline = platform.pipelines.get(domain, {})
     name = pipeline.get("operations", {}).get(operation) or pipeline.get("producers", {}).get(dataset)
@@ -143,7 +146,7 @@ def curated() -> list[str]:
 
 
 def datasets(platform: Platform) -> list[Dataset]:
-    """Each curated dataset after the raw one that it is made from; a raw one that several share comes once."""
+    """Return each curated dataset after the raw one that it is made from; a raw one that several share comes once."""
     names = [name for curated_name in curated() for name in (model.load(curated_name).source or "", curated_name)]
     return [_dataset(platform, model.load(name)) for name in dict.fromkeys(names)]
 
@@ -206,7 +209,7 @@ def _lock(platform: Platform, dataset: str) -> dict[str, Any]:
 
 def _run(record: Mapping[str, Any]) -> Run:
     counts = ("received", "new", "replaced", "duplicate", "quarantined", "reasons", "drift")
-    named = ("run_id", "dataset", "kind", "status", "reason", "units", *counts)
+    named = ("run_id", "dataset", "kind", "status", "reason", "partition_files", *counts)
     fields: dict[str, Any] = {name: record[name] for name in named}
     fields |= {name: datetime.fromisoformat(record[name]) for name in ("started_at", "ended_at")}
     # A run that failed before it was prepared has no details.

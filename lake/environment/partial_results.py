@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Part(Generic[Value]):
+class PartialResult(Generic[Value]):
     """The value of one ``source``; ``value`` is None when reading failed, and ``failure`` then has the reason."""
 
     source: str
@@ -20,12 +20,12 @@ class Part(Generic[Value]):
     failure: str = ""
 
 
-def read(source: str, reading: Callable[[], Value]) -> Part[Value]:
+def read(source: str, reading: Callable[[], Value]) -> PartialResult[Value]:
     """Call ``reading`` and return its value, or its AWS or lake error as ``failure``; ``source`` names the origin."""
     try:
-        return Part(source, reading())
+        return PartialResult(source, reading())
     except ClientError as error:
         about = error.response["Error"]
-        return Part(source, None, f"{about['Code']}: {about.get('Message', error.operation_name)}")
+        return PartialResult(source, None, f"{about['Code']}: {about.get('Message', error.operation_name)}")
     except (LakeError, BotoCoreError) as error:
-        return Part(source, None, f"{type(error).__name__}: {error}")
+        return PartialResult(source, None, f"{type(error).__name__}: {error}")

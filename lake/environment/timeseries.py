@@ -29,7 +29,10 @@ class Point:
 def read(
     client: Any, metrics: Sequence[Metric], start: datetime, end: datetime, period: int
 ) -> list[tuple[Point, ...]]:
-    """Return the points of each metric, oldest first, in periods of ``period`` seconds; periods without data lack."""
+    """Return the points of each metric, oldest first, in the order of ``metrics``; periods without data are left out.
+
+    ``client`` is a boto3 CloudWatch client, ``start`` and ``end`` are UTC, ``period`` is in seconds.
+    """
     found: list[tuple[Point, ...]] = []
     for first in range(0, len(metrics), _QUERIES_PER_CALL):
         found += _read(client, metrics[first : first + _QUERIES_PER_CALL], start, end, period)

@@ -18,13 +18,13 @@ _STARTING_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """The estimate for a window. ``rows`` are those of the last run that wrote each unit."""
+    """The estimate for a window. ``rows`` are those of the last run that wrote each partition file."""
 
     first: date
     last: date
     runs: int
-    units: int
-    unit_bytes: int
+    partition_files: int
+    file_bytes: int
     raw_objects: int
     raw_bytes: int
     scan_bytes: int
@@ -36,8 +36,8 @@ class Plan:
         return {
             "window": f"{self.first} to {self.last}",
             "runs": self.runs,
-            "units now": self.units,
-            "their bytes": self.unit_bytes,
+            "partition files now": self.partition_files,
+            "their bytes": self.file_bytes,
             "raw objects": self.raw_objects,
             "raw bytes": self.raw_bytes,
             "bytes to scan": self.scan_bytes,
@@ -47,22 +47,25 @@ class Plan:
 
 
 def plan(platform: Platform, dataset: str, first: date, last: date, days: int = DAYS_IN_A_RUN) -> Plan:
-    """Return the estimate for a backfill of these days; each of its runs reads all raw objects."""
+    """Return the estimate for a backfill from ``first`` to ``last``, both included, in runs of ``days`` days.
+
+    Each of its runs reads all raw objects. Raises NoJob when no deployed job writes the dataset.
+    """
     target = model.load(dataset)
     source = model.load(target.source or "")
     client = Storage(platform.client("s3"))
     bucket = platform.names["lake_bucket"]
-    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(dataset).closed
+    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(dataset).processed
     raw = [entry for entry in client.versions(Location(bucket, f"{source.path}/")) if (entry.key, entry.etag) in known]
-    units = [
+    files = [
         entry for entry in client.list(Location(bucket, f"{target.path}/")) if _holds(target, entry.key, first, last)
     ]
     runs = math.ceil(((last - first).days + 1) / days)
-    raw_bytes, unit_bytes = sum(entry.size for entry in raw), sum(entry.size for entry in units)
-    scan = runs * raw_bytes + unit_bytes
+    raw_bytes, file_bytes = sum(entry.size for entry in raw), sum(entry.size for entry in files)
+    scan = runs * raw_bytes + file_bytes
     seconds = _STARTING_SECONDS + scan / _bytes_a_second(platform, dataset)
     usd = _dpu_hours(platform, dataset, seconds) * cost.price("glue_dpu_hour").usd
-    return Plan(first, last, runs, len(units), unit_bytes, len(raw), raw_bytes, scan, seconds, usd)
+    return Plan(first, last, runs, len(files), file_bytes, len(raw), raw_bytes, scan, seconds, usd)
 
 
 def _holds(target: Contract, key: str, first: date, last: date) -> bool:

@@ -24,15 +24,16 @@ class RotationRefused(LakeError):
 
 
 def schedule(platform: Platform) -> list[dict[str, Any]]:
-    """Return the versions with their event times, without keys."""
+    """Return the versions of the key with their event times (UTC), without the keys."""
     return _rows(str(_secret(platform)["SecretString"]), inventory.now(platform))
 
 
 def rotated(secret: str, valid_from: datetime, now: datetime, key: str) -> str:
-    """Return the secret with one more version; raises RotationRefused if it starts too early.
+    """Return the ``secret`` (JSON) with one more version, ``key``, in force from ``valid_from`` (UTC).
 
-    Events of before keep their tokens, because the version follows the event time. It must be the last to start, and
-    it must start later than now and than any event that may have a token: stations and forecasts may be ahead of time.
+    Events of before keep their tokens, because the version follows the event time. It must be the last to start, and it
+    must start later than ``now`` and than any event that may have a token: stations and forecasts may be ahead of time.
+    Raises RotationRefused if it starts too early.
     """
     content: Mapping[str, Any] = json.loads(secret)
     last = max(key_versions(secret), key=lambda version: version.valid_from)
@@ -49,9 +50,9 @@ def rotated(secret: str, valid_from: datetime, now: datetime, key: str) -> str:
 
 
 def rotate(platform: Platform, valid_from: datetime, store: bool) -> list[dict[str, Any]]:
-    """Return the schedule with one more version, and store it in the secret if asked to.
+    """Return the schedule with one more version from ``valid_from`` (UTC); with ``store`` it is put in the secret.
 
-    Raises RotationRefused, also when somebody has changed the secret meanwhile.
+    Raises RotationRefused if it starts too early, also when somebody has changed the secret meanwhile.
     """
     before, now = _secret(platform), inventory.now(platform)
     text = rotated(before["SecretString"], valid_from, now, secrets.token_hex(_KEY_BYTES))

@@ -54,16 +54,19 @@ def find(platform: Platform, dataset: str, record: Reference) -> Rejected:
     return Rejected(dataset, max(rows, key=lambda row: row["arrived_at"]))
 
 
-def opened(platform: Platform, record: Rejected, by: str) -> bytes:
-    """Return the decrypted record, after writing an audit item that names the caller."""
+def decrypted(platform: Platform, record: Rejected, by: str) -> bytes:
+    """Return the decrypted record, after writing an audit item that names the caller, ``by`` (an IAM ARN).
+
+    Raises NotDecrypted when no key in the secret decrypts it.
+    """
     moment = inventory.now(platform).isoformat()
-    item = {"pk": f"audit#{record.dataset}", "sk": f"opened#{moment}#{uuid.uuid4().hex}"}
-    item |= {"action": "opened", "record": record.name, "by": by, "at": moment}
+    item = {"pk": f"audit#{record.dataset}", "sk": f"decrypted#{moment}#{uuid.uuid4().hex}"}
+    item |= {"action": "decrypted", "record": record.name, "by": by, "at": moment}
     platform.client("dynamodb").put_item(
         TableName=platform.names["ledger"], Item={name: {"S": value} for name, value in item.items()}
     )
-    sealed, version = record.fields["sealed_payload"], record.fields["key_version"]
-    return encryption.opened(record.dataset, versions(platform), version, sealed)
+    encrypted, version = record.fields["encrypted_payload"], record.fields["key_version"]
+    return encryption.decrypted(record.dataset, versions(platform), version, encrypted)
 
 
 def versions(platform: Platform) -> tuple[keys.KeyVersion, ...]:
@@ -83,12 +86,15 @@ def corrected(payload: bytes, changes: Mapping[str, Any]) -> bytes:
     return json.dumps({**record, **changes}, ensure_ascii=False).encode()
 
 
-def sealed_for_job(platform: Platform, record: Rejected, payload: bytes) -> dict[str, Any]:
-    """Return the payload encrypted for the job's arguments, which are logged."""
+def encrypted_for_job(platform: Platform, record: Rejected, payload: bytes) -> dict[str, Any]:
+    """Return the payload encrypted, as arguments of the job: ``encrypted_payload`` and ``key_version``.
+
+    Arguments of jobs are logged, so the payload must not be in clear. The key version is the record's.
+    """
     version = record.fields["key_version"]
     return {
         "key_version": version,
-        "sealed_payload": encryption.sealed(record.dataset, versions(platform), version, payload),
+        "encrypted_payload": encryption.encrypted(record.dataset, versions(platform), version, payload),
     }
 
 
@@ -99,5 +105,5 @@ def fixed_key(record: Rejected, payload: bytes) -> str:
 
 
 def put(platform: Platform, key: str, payload: bytes) -> None:
-    """Store the correction; an object with that key is the same correction already."""
+    """Store the correction in the lake's bucket; an object with that key is the same correction already, and stays."""
     Storage(platform.client("s3")).create(platform.names["lake_bucket"], key, payload + b"\n")

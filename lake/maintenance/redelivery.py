@@ -16,8 +16,8 @@ from lake.core.s3 import Location, Storage, StoredObject
 from lake.environment.deployment import Platform
 from lake.records import failed_deliveries
 
-# The check has looked at the message and does not want it; every other code says that the check itself failed.
-JUDGED = "Lambda.ProcessingFailedStatus"
+# The stream's check has looked at the message and refused it; every other code says that the check itself failed.
+FAILED_VALIDATION = "Lambda.ProcessingFailedStatus"
 
 
 class NotAllSent(LakeError):
@@ -43,9 +43,9 @@ class Message:
     data: bytes
 
     @property
-    def judged(self) -> bool:
+    def failed_validation(self) -> bool:
         """Return True if the stream's check refused the message; it will do so again unless the check has changed."""
-        return self.code == JUDGED
+        return self.code == FAILED_VALIDATION
 
 
 def stream(platform: Platform, pipeline: str | None = None, name: str | None = None) -> Stream:
@@ -69,7 +69,10 @@ def waiting(platform: Platform, source: Stream) -> list[Message]:
 
 
 def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int:
-    """Redeliver these messages; returns their number. Raises NotAllSent."""
+    """Redeliver these messages to their stream; returns their number.
+
+    Raises NotAllSent when the stream refuses some; those that it took are recorded and not sent again.
+    """
     client, sent = platform.client("firehose"), _Sent(platform, source)
     for batch in firehose.batches(messages, _data):
         left = firehose.put(client, source.name, batch, _data)
@@ -123,5 +126,5 @@ class _Sent:
     def _key(self, stored: StoredObject) -> dict[str, dict[str, str]]:
         return {
             "pk": {"S": failed_deliveries.partition(self._stream)},
-            "sk": {"S": f"refused#{stored.key}#{stored.etag}"},
+            "sk": {"S": f"redelivered#{stored.key}#{stored.etag}"},
         }

@@ -22,9 +22,9 @@ from lake.records import typed, validation
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import merge, rewriting, units
-from lake.tables.parquet_units.staging import Area
-from lake.tables.parquet_units.units import UNIT
+from lake.tables.partition_files import file_names, merge, rewriting
+from lake.tables.partition_files.file_names import FILE
+from lake.tables.partition_files.staging import StagingArea
 
 _STATES = ("equal", "changed", "missing", "added")
 
@@ -51,13 +51,13 @@ class Window:
             yield Window(first, min(first + timedelta(days=days - 1), self.last))
             first += timedelta(days=days)
 
-    def holds(self, unit: str) -> bool:
-        """Return True if the unit belongs to a day of the window."""
-        return self.first.isoformat() <= unit[:10] <= self.last.isoformat()
+    def holds(self, file: str) -> bool:
+        """Return True if the partition file ``file``, e.g. ``2026-11-20_h13``, belongs to a day of the window."""
+        return self.first.isoformat() <= file[:10] <= self.last.isoformat()
 
     def condition(self) -> Column:
-        """Return the condition of ``holds`` for the column of units."""
-        return F.substring(UNIT, 1, 10).between(self.first.isoformat(), self.last.isoformat())
+        """Return the condition of ``holds`` for the column of partition files."""
+        return F.substring(FILE, 1, 10).between(self.first.isoformat(), self.last.isoformat())
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,17 @@ class Backfill:
         return {"by": self.by, "first": self.window.first.isoformat(), "last": self.window.last.isoformat()}
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the partition files that differ; raises LossRefused when rows would be lost without ``allow_loss``."""
+        """Stage the partition files that differ from what raw makes today.
+
+        Raises LossRefused when rows would be lost and ``allow_loss`` is not set.
+        """
         area = context.staging_area(manifest.run_id)
         raw = typed.read_raw(
             context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)
         )
         keys = self.keys(context)
-        judged = validation.judged(raw, self.source, self.target, self.transformation, keys).persist()
-        accepted = validation.accepted(judged, self.target, keys, manifest.run_id)
+        validated = validation.validated(raw, self.source, self.target, self.transformation, keys).persist()
+        accepted = validation.accepted(validated, self.target, keys, manifest.run_id)
         accepted = accepted.filter(self.window.condition()).persist()
         etags = _etags(area, self.target, self.window, accepted)
         compared = _compared(rewriting.existing(area, self.target, etags), accepted, self.target, self.matched_by())
@@ -110,12 +113,12 @@ class Backfill:
         if found["missing"] and not self.allow_loss:
             raise LossRefused(_refusal(self.target, self.window, found))
         lost = compared.filter("state = 'missing'").select(*(f"now.{name}" for name in LINEAGE))
-        rejected = validation.rejected(judged, self.target, context.keys, manifest.run_id)
+        rejected = validation.rejected(validated, self.target, context.keys, manifest.run_id)
         coming = rejected.join(lost, LINEAGE, "left_semi").persist()
         leaving = context.rows(self.target.quarantine()).join(accepted.select(*LINEAGE), LINEAGE, "left_semi")
-        changes = (*_units(area, self.target, etags, compared), *quarantine.moved(area, self.target, leaving, coming))
+        changes = (*_changes(area, self.target, etags, compared), *quarantine.moved(area, self.target, leaving, coming))
         good, bad = accepted.count(), coming.count()
-        for frame in (judged, accepted, compared, coming):
+        for frame in (validated, accepted, compared, coming):
             frame.unpersist()
         new, replaced = found["added"], found["changed"]
         counts = replace(NOTHING, received=good + bad, new=new, replaced=replaced, quarantined=bad)
@@ -123,18 +126,18 @@ class Backfill:
         return Outcome(counts, changes, details={**self.details(), **{state: found[state] for state in _STATES}})
 
 
-def _etags(area: Area, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:
+def _etags(area: StagingArea, target: Contract, window: Window, accepted: DataFrame) -> dict[str, str | None]:
     """Return the window's partition files, present and future, with their ETags (None: no object)."""
     location = area.locations[target.name]
-    there = {units.of_key(location.prefix, entry.key) for entry in area.storage.list(location)}
-    wanted = {unit for unit in there if window.holds(unit)} | set(rewriting.touched(accepted))
+    there = {file_names.of_key(location.prefix, entry.key) for entry in area.storage.list(location)}
+    wanted = {file for file in there if window.holds(file)} | set(rewriting.touched(accepted))
     return rewriting.before(area, target, sorted(wanted))
 
 
 def _compared(existing: DataFrame, accepted: DataFrame, target: Contract, matched_by: list[str]) -> DataFrame:
     """Return one row for each record: ``now`` and ``then`` as structs, its unit, its ``state``."""
     columns = [column.stored_name for column in target.stored]
-    latest = merge.merged(existing.limit(0), accepted, target).select(*columns, UNIT)
+    latest = merge.merged(existing.limit(0), accepted, target).select(*columns, FILE)
     now = existing.select(F.struct("*").alias("now"), *matched_by)
     then = latest.select(F.struct("*").alias("then"), *matched_by)
     # A row that is as it was has another run only.
@@ -144,20 +147,22 @@ def _compared(existing: DataFrame, accepted: DataFrame, target: Contract, matche
     return (
         now.join(then, matched_by, "full")
         .withColumn("state", state.when(is_equal, "equal").otherwise("changed"))
-        .withColumn(UNIT, F.coalesce(f"now.{UNIT}", f"then.{UNIT}"))
+        .withColumn(FILE, F.coalesce(f"now.{FILE}", f"then.{FILE}"))
         .drop(*matched_by)
     )
 
 
-def _units(area: Area, target: Contract, etags: dict[str, str | None], compared: DataFrame) -> tuple[TableChange, ...]:
+def _changes(
+    area: StagingArea, target: Contract, etags: dict[str, str | None], compared: DataFrame
+) -> tuple[TableChange, ...]:
     """Stage the partition files in which a row differs; equal rows keep the id of the run that wrote them."""
     differing = rewriting.touched(compared.filter("state <> 'equal'"))
     if not differing:
         return ()
     row = F.when(F.col("state") == "equal", F.col("now")).otherwise(F.col("then")).alias("row")
-    kept = compared.filter(F.col(UNIT).isin(differing) & (F.col("state") != "missing"))
+    kept = compared.filter(F.col(FILE).isin(differing) & (F.col("state") != "missing"))
     rows = kept.select(row).select("row.*")
-    return rewriting.staged(area, target, {unit: etags[unit] for unit in differing}, rows)
+    return rewriting.staged(area, target, {file: etags[file] for file in differing}, rows)
 
 
 def _refusal(target: Contract, window: Window, found: Counter[str]) -> str:

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from lake.contract.model import Contract
 from lake.core.s3 import StoredObject
 from lake.runs.context import RunContext
-from lake.tables.parquet_units import merge
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import merge
+from lake.tables.partition_files.staging import StagingArea
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,22 +21,22 @@ class SparkRunContext(RunContext):
     engine_errors: ClassVar[tuple[type[Exception], ...]] = (Py4JError, PySparkException)
     spark: SparkSession
 
-    def staging_area(self, run_id: str) -> Area:
+    def staging_area(self, run_id: str) -> StagingArea:
         """Return the staging area of a run."""
-        return Area(self.spark, self.storage, self.staging, self.locations, run_id)
+        return StagingArea(self.spark, self.storage, self.staging, self.locations, run_id)
 
     def rows(self, contract: Contract) -> DataFrame:
-        """Return all rows of a dataset, each with the name of its unit."""
+        """Return all rows of a dataset, each with the name of its partition file."""
         location = self.locations[contract.name]
         keys = [entry.key for entry in self.storage.list(location)]
-        return merge.read_units(self.spark, contract, location, keys)
+        return merge.read_files(self.spark, contract, location, keys)
 
     def processed(self, target: Contract, source: Contract) -> tuple[StoredObject, ...]:
         """Return each raw object version that a committed run of ``target`` has processed, once.
 
         ``modified`` of the returned objects is the moment at which the object arrived (UTC).
         """
-        known = self.ledger.objects(target.name).closed
+        known = self.ledger.objects(target.name).processed
         versions = self.storage.versions(self.locations[source.name])
         found = {(entry.key, entry.etag): entry for entry in versions if (entry.key, entry.etag) in known}
         return tuple(replace(entry, modified=known[identity] or entry.modified) for identity, entry in found.items())

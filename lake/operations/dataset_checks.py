@@ -11,16 +11,20 @@ from pyspark.sql import DataFrame
 from lake.contract.model import Contract
 from lake.core.s3 import Location
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import merge
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import merge
+from lake.tables.partition_files.staging import StagingArea
 
 # A fault of many sensors is not better known by the names of all.
 NAMED = 20
 logger = logging.getLogger(__name__)
 
 
-def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
-    """Return the findings of each check, by its id, for the days of ``changes`` as they will be published."""
+def found(area: StagingArea, contract: Contract, changes: Sequence[TableChange]) -> dict[str, list[str]]:
+    """Return the findings of the contract's checks by id, for the days of ``changes`` as they will be published.
+
+    A finding is the first column of the check's query, as text; of each check the first ``NAMED``, sorted. Checks that
+    find nothing are left out. Nothing is rejected for it.
+    """
     if not contract.suspicions or not changes:
         return {}
     rows = _days(area, contract, changes).persist()
@@ -34,11 +38,11 @@ def found(area: Area, contract: Contract, changes: Sequence[TableChange]) -> dic
     return {rule: names[:NAMED] for rule, names in named.items()}
 
 
-def _days(area: Area, contract: Contract, changes: Sequence[TableChange]) -> DataFrame:
+def _days(area: StagingArea, contract: Contract, changes: Sequence[TableChange]) -> DataFrame:
     location = area.locations[contract.name]
     replaced = {change.key for change in changes}
     folders = [Location(location.bucket, f"{location.prefix}{day}/") for day in {each.partition for each in changes}]
     there = [entry.key for folder in folders for entry in area.storage.list(folder) if entry.key not in replaced]
     staged = [change.staged for change in changes]
-    unchanged = merge.read_units(area.spark, contract, location, sorted(there))
-    return unchanged.unionByName(merge.read_units(area.spark, contract, area.location, staged))
+    unchanged = merge.read_files(area.spark, contract, location, sorted(there))
+    return unchanged.unionByName(merge.read_files(area.spark, contract, area.location, staged))

@@ -14,13 +14,13 @@ from py4j.java_gateway import JavaPackage
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.contract import model
-from lake.core.errors import ContractError, sentence
+from lake.core.errors import ContractError, summary_line
 from lake.core.s3 import Location, Storage
 from lake.operations import registry
 from lake.operations.arguments import answer_key
 from lake.operations.context import SparkRunContext
 from lake.operations.refresh import Transformation
-from lake.operations.registry import REFRESH, OperationUnknown, Subject
+from lake.operations.registry import REFRESH, DatasetJob, OperationUnknown
 from lake.pseudonyms import keys
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
@@ -39,7 +39,7 @@ class JobFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Order:
+class JobRequest:
     """The operation that the job is to perform, for all of its datasets or for the one named in the arguments.
 
     If the arguments hold ``answer``, the result rows go to that object of the staging area.
@@ -48,18 +48,18 @@ class Order:
     operation: str = REFRESH
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def means(self, dataset: str) -> bool:
-        """Return True if the order covers the dataset."""
+    def covers(self, dataset: str) -> bool:
+        """Return True if the request covers the dataset."""
         return self.arguments.get("dataset") in (None, dataset)
 
 
 class Job:
     """One run of a Glue job. Datasets are independent: one that fails does not stop the others."""
 
-    def __init__(self, context: SparkRunContext, order: Order, written: Sequence[str] = ()) -> None:
-        """``written`` names what the job writes, quarantine twins and other tables included."""
+    def __init__(self, context: SparkRunContext, request: JobRequest, written: Sequence[str] = ()) -> None:
+        """``written`` names what the job writes, quarantine tables and other tables included."""
         self.lake = context
-        self._order = order
+        self._request = request
         self._written = written
         self._failures: dict[str, Exception] = {}
         self._done: dict[str, list[dict[str, Any]]] = {}
@@ -90,7 +90,7 @@ class Job:
             code_version=options.code_version,
             now=_now,
         )
-        return Job(context, Order(options.operation, json.loads(options.operation_arguments)), tuple(writes))
+        return Job(context, JobRequest(options.operation, json.loads(options.operation_arguments)), tuple(writes))
 
     def datasets(self) -> list[str]:
         """Return the datasets that the job makes: those it writes whose contract names a source."""
@@ -110,13 +110,17 @@ class Job:
             self.run(dataset, transformations.get(dataset, _unchanged))
 
     def run(self, dataset: str, transformation: Transformation) -> None:
-        """Perform the job's operation on one dataset: a refresh, unless the arguments name another one."""
-        if not self._order.means(dataset):
+        """Perform the job's operation on one dataset: a refresh, unless the arguments name another one.
+
+        ``transformation`` makes the dataset's rows from its source's. An error of the operation is logged and kept:
+        ``finish`` raises for all datasets.
+        """
+        if not self._request.covers(dataset):
             return
         target = model.load(dataset)
-        subject = Subject(target, model.load(target.source or ""), transformation)
+        dataset_job = DatasetJob(target, model.load(target.source or ""), transformation)
         try:
-            rows = registry.perform(self.lake, subject, self._order.operation, self._order.arguments)
+            rows = registry.perform(self.lake, dataset_job, self._request.operation, self._request.arguments)
         except Exception as error:  # whatever it is, it is raised again by finish()
             logger.exception("%s FAILED", dataset)
             self._failures[dataset] = error
@@ -127,13 +131,15 @@ class Job:
     def finish(self) -> None:
         """Store the result if the arguments ask for it; raises JobFailed when a dataset failed or none was covered."""
         if self._failures:
-            reasons = [f"{name}: {type(error).__name__}: {sentence(error)}" for name, error in self._failures.items()]
+            reasons = [
+                f"{name}: {type(error).__name__}: {summary_line(error)}" for name, error in self._failures.items()
+            ]
             raise JobFailed(" | ".join(reasons))
         if not self._done:
-            raise JobFailed(f"the job does not write {self._order.arguments['dataset']}")
-        if "answer" in self._order.arguments:
+            raise JobFailed(f"the job does not write {self._request.arguments['dataset']}")
+        if "answer" in self._request.arguments:
             rows = [row for rows in self._done.values() for row in rows]
-            key = answer_key(self.lake.staging.prefix, self._order.arguments["answer"])
+            key = answer_key(self.lake.staging.prefix, self._request.arguments["answer"])
             self.lake.storage.put(self.lake.staging.bucket, key, json.dumps(rows).encode())
 
 
@@ -165,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         "--reads", required=True, help='JSON: dataset to location, {"raw_weather": "s3://bucket/raw/weather/"}'
     )
     parser.add_argument(
-        "--writes", required=True, help="JSON: dataset to location, quarantine twins and pipeline_runs included"
+        "--writes", required=True, help="JSON: dataset to location, quarantine tables and pipeline_runs included"
     )
     parser.add_argument("--staging", required=True, help="location for what is not published yet")
     parser.add_argument("--manifests", required=True, help="location of the runs' manifests")
@@ -174,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pseudonym_key",
         default="",
-        help="ARN of the secret with the pseudonym key; none for a job that seals nothing",
+        help="ARN of the secret with the pseudonym key; none for a job that encrypts nothing",
     )
     parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
     parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")

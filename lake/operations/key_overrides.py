@@ -13,7 +13,7 @@ from lake.core.errors import LakeError
 from lake.operations.context import SparkRunContext
 from lake.pseudonyms.keys import KeyVersion
 
-NOTHING_CHOSEN = b"[]"
+NO_OVERRIDES = b"[]"
 
 
 class NoSuchVersion(LakeError):
@@ -21,7 +21,7 @@ class NoSuchVersion(LakeError):
 
 
 @dataclass(frozen=True)
-class Choice:
+class KeyOverride:
     """A key version for the events of some days, ``first`` and ``last`` included, ISO 8601."""
 
     first: str
@@ -34,34 +34,37 @@ def object_key(context: SparkRunContext, target: Contract) -> str:
     return f"{context.manifests.prefix}{target.name}/tokens.json"
 
 
-def chosen(context: SparkRunContext, target: Contract) -> tuple[Choice, ...]:
+def stored(context: SparkRunContext, target: Contract) -> tuple[KeyOverride, ...]:
     """Return the overrides of a dataset, oldest first; later ones win."""
     bucket, key = context.manifests.bucket, object_key(context, target)
-    body = context.storage.read(bucket, key) if context.storage.etag(bucket, key) else NOTHING_CHOSEN
-    return tuple(Choice(**entry) for entry in json.loads(body))
+    body = context.storage.read(bucket, key) if context.storage.etag(bucket, key) else NO_OVERRIDES
+    return tuple(KeyOverride(**entry) for entry in json.loads(body))
 
 
-def encoded(choices: Iterable[Choice]) -> bytes:
-    """Return the overrides as the content of their object."""
-    return json.dumps([asdict(choice) for choice in choices]).encode()
+def encoded(overrides: Iterable[KeyOverride]) -> bytes:
+    """Return the overrides as the content of their object, JSON."""
+    return json.dumps([asdict(override) for override in overrides]).encode()
 
 
 def schedule(context: SparkRunContext, target: Contract) -> tuple[KeyVersion, ...]:
     """Return the key versions by event time for a dataset, overrides included."""
-    return with_choices(context.keys, chosen(context, target)) if target.encrypted else context.keys
+    return with_overrides(context.keys, stored(context, target)) if target.encrypted else context.keys
 
 
-def with_choices(versions: tuple[KeyVersion, ...], choices: Iterable[Choice]) -> tuple[KeyVersion, ...]:
-    """Return the schedule with these overrides; raises NoSuchVersion for a version that the secret lacks."""
+def with_overrides(versions: tuple[KeyVersion, ...], overrides: Iterable[KeyOverride]) -> tuple[KeyVersion, ...]:
+    """Return the schedule with these overrides, later ones over earlier ones.
+
+    Raises NoSuchVersion for a version that the secret lacks.
+    """
     keys = {version.version: version for version in versions}
-    for choice in choices:
-        if choice.version not in keys:
+    for override in overrides:
+        if override.version not in keys:
             raise NoSuchVersion(
-                f"there is no key of version {choice.version}; there are {', '.join(map(str, sorted(keys)))}"
+                f"there is no key of version {override.version}; there are {', '.join(map(str, sorted(keys)))}"
             )
-        start, end = _midnight(choice.first), _midnight(choice.last) + timedelta(days=1)
+        start, end = _midnight(override.first), _midnight(override.last) + timedelta(days=1)
         others = tuple(part for version in versions for part in _without(version, start, end))
-        versions = (*others, replace(keys[choice.version], valid_from=start, valid_until=end))
+        versions = (*others, replace(keys[override.version], valid_from=start, valid_until=end))
     return versions
 
 

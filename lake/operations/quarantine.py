@@ -16,9 +16,9 @@ from lake.records.reference import Reference
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import rewriting
-from lake.tables.parquet_units.staging import Area
-from lake.tables.parquet_units.units import object_key
+from lake.tables.partition_files import rewriting
+from lake.tables.partition_files.file_names import object_key
+from lake.tables.partition_files.staging import StagingArea
 
 KEY = ["source_object", "source_line", "arrived_at"]
 
@@ -50,7 +50,10 @@ class Selection:
         return chosen
 
     def condition(self) -> Column:
-        """Return the selection as a condition on rows of the quarantine table."""
+        """Return the selection as a condition on rows of the quarantine table.
+
+        Raises NotARecord when ``record`` is not ``<source object>:<line>``.
+        """
         condition = F.lit(True)
         if self.record:
             wanted = Reference.parse(self.record)
@@ -64,26 +67,32 @@ class Selection:
 
 
 def selected(context: SparkRunContext, target: Contract, selection: Selection) -> DataFrame:
-    """Return the selected rows of the quarantine table, with their units."""
+    """Return the selected rows of the quarantine table of ``target``, with their partition files.
+
+    Raises NotARecord when the selection names a record in another form than ``<source object>:<line>``.
+    """
     return context.rows(target.quarantine()).filter(selection.condition())
 
 
-def units_of(context: SparkRunContext, twin: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
+def files_of(context: SparkRunContext, quarantine: Contract, rows: DataFrame) -> tuple[StoredObject, ...]:
     """Return the quarantine table's objects that hold these rows."""
-    location = context.locations[twin.name]
-    keys = {object_key(location.prefix, unit) for unit in rewriting.touched(rows)}
+    location = context.locations[quarantine.name]
+    keys = {object_key(location.prefix, file) for file in rewriting.touched(rows)}
     return tuple(entry for entry in context.storage.list(location) if entry.key in keys)
 
 
-def moved(area: Area, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
-    """Stage the quarantine table without the rows ``leaving``; ``coming`` rows are added or replace equal keys."""
-    twin = target.quarantine()
-    etags = rewriting.before(area, twin, rewriting.touched(leaving, coming))
+def moved(area: StagingArea, target: Contract, leaving: DataFrame, coming: DataFrame) -> tuple[TableChange, ...]:
+    """Stage the quarantine table of ``target`` without the rows ``leaving``; returns the changes to publish.
+
+    Rows ``coming`` are added; of rows with an equal key they replace the old ones.
+    """
+    quarantine = target.quarantine()
+    etags = rewriting.before(area, quarantine, rewriting.touched(leaving, coming))
     if not etags:
         return ()
     gone = leaving.select(*KEY).unionByName(coming.select(*KEY))
-    kept = rewriting.existing(area, twin, etags).join(gone, KEY, "left_anti")
-    return rewriting.staged(area, twin, etags, kept.unionByName(coming))
+    kept = rewriting.existing(area, quarantine, etags).join(gone, KEY, "left_anti")
+    return rewriting.staged(area, quarantine, etags, kept.unionByName(coming))
 
 
 @dataclass(frozen=True)
@@ -107,16 +116,16 @@ class Discard:
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
         """Return the quarantine table's objects that hold a selected record."""
-        return units_of(context, self.source, selected(context, self.target, self.selection))
+        return files_of(context, self.source, selected(context, self.target, self.selection))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Stage the quarantine table without the records. Nothing is validated, so nothing is counted as received."""
         leaving = selected(context, self.target, self.selection).persist()
         rows = leaving.select(*KEY).sort(*KEY).collect()
         records = [str(Reference(row["source_object"], row["source_line"])) for row in rows]
-        units = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
+        changes = moved(context.staging_area(manifest.run_id), self.target, leaving, leaving.limit(0))
         leaving.unpersist()
-        return Outcome(NOTHING, units, details={"by": self.by, "why": self.reason, **named(records)})
+        return Outcome(NOTHING, changes, details={"by": self.by, "why": self.reason, **named(records)})
 
 
 # A row of the ledger may hold 400 KB; the quarantine's object versions hold the rest.

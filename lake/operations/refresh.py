@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 
 from lake.contract.model import Contract
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import CountsDoNotAdd, NoRawData, ToleranceExceeded
+from lake.core.errors import CountsNotReconciled, NoRawData, ToleranceExceeded
 from lake.core.s3 import StoredObject
 from lake.operations import dataset_checks, key_overrides
 from lake.operations.context import SparkRunContext
@@ -19,8 +19,8 @@ from lake.records.drift import said
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
-from lake.tables.parquet_units import staging
-from lake.tables.parquet_units.staging import Staged
+from lake.tables.partition_files import staging
+from lake.tables.partition_files.staging import Staged
 
 Transformation = Callable[[DataFrame], DataFrame]
 # How many raw objects a failed run names; enough to find the producer.
@@ -47,10 +47,14 @@ class Refresh:
                 f"{self.source.name}: no raw data has ever arrived in {place.uri}; check that its producer runs"
             )
         known = context.ledger.objects(self.target.name)
-        return tuple(entry for entry in stored if known.news(entry))
+        return tuple(entry for entry in stored if known.is_unprocessed(entry))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Validate, pseudonymise and stage the objects' records."""
+        """Validate, pseudonymise and stage the objects' records.
+
+        Raises ToleranceExceeded when more records break a rule than the contract tolerates, CountsNotReconciled when
+        not every record was counted.
+        """
         return _staged(context, manifest, self.target, self.source, self.transformation)
 
 
@@ -58,27 +62,27 @@ def _staged(
     context: SparkRunContext, manifest: Manifest, target: Contract, source: Contract, transformation: Transformation
 ) -> Outcome:
     """Validate, pseudonymise and stage the objects' records; raises LakeError when they must not be published."""
-    twin, run_id = target.quarantine(), manifest.run_id
-    for contract in (target, twin):
+    quarantine, run_id = target.quarantine(), manifest.run_id
+    for contract in (target, quarantine):
         context.catalog.check(contract)
-    area = staging.Area(context.spark, context.storage, context.staging, context.locations, run_id)
+    area = staging.StagingArea(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
     raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
     keys = key_overrides.schedule(context, target)
-    judged = validation.judged(raw, source, target, transformation, keys).persist()
+    validated = validation.validated(raw, source, target, transformation, keys).persist()
     try:
-        by_object, drift = validation.counted(raw, judged)
+        by_object, drift = validation.counted(raw, validated)
         by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
         _say_drift(target, source, drift, total(by_object.values()).received)
         _check_tolerance(target, by_object, drift)
-        good = staging.staged(area, target, validation.accepted(judged, target, keys, run_id))
-        bad = staging.staged(area, twin, validation.rejected(judged, target, context.keys, run_id))
+        good = staging.staged(area, target, validation.accepted(validated, target, keys, run_id))
+        bad = staging.staged(area, quarantine, validation.rejected(validated, target, context.keys, run_id))
         suspected = dataset_checks.found(area, target, good.changes)
-    except CountsDoNotAdd as error:
+    except CountsNotReconciled as error:
         received = total(by_object.values()).received
-        raise CountsDoNotAdd(str(error), replace(NOTHING, received=received)) from error
+        raise CountsNotReconciled(str(error), replace(NOTHING, received=received)) from error
     finally:
-        judged.unpersist()
+        validated.unpersist()
         raw.unpersist()
     by_object = {key: _with_merged(counts, key, good, bad) for key, counts in by_object.items()}
     counts = replace(total(by_object.values()), drift=drift)

@@ -15,7 +15,7 @@ from lake.operations.context import SparkRunContext
 from lake.operations.erasure.erase import Erase
 from lake.operations.quarantine import Discard, Selection
 from lake.operations.refresh import Refresh, Transformation
-from lake.operations.rekey import Retokenise
+from lake.operations.rekey import Rekey
 from lake.operations.replay import Replay
 from lake.operations.rollback import Undo
 from lake.pseudonyms import spark
@@ -31,7 +31,7 @@ class OperationUnknown(LakeError):
 
 
 @dataclass(frozen=True)
-class Subject:
+class DatasetJob:
     """A dataset of the job with its source and the transformation between them."""
 
     target: Contract
@@ -39,17 +39,19 @@ class Subject:
     transformation: Transformation
 
 
-def perform(context: SparkRunContext, subject: Subject, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
-    """Perform an operation; returns the result rows of its runs, or of previews if the arguments say ``preview``.
+def perform(context: SparkRunContext, job: DatasetJob, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
+    """Perform an operation on the job's dataset; returns the result rows of its runs.
 
-    Raises LakeError when a run fails; a run is published wholly or not at all.
+    ``arguments`` are those of the operation, from JSON; with ``preview`` nothing is published and the rows are those of
+    previews. Raises OperationUnknown for an unknown name and LakeError when a run fails; a run is published wholly or
+    not at all.
     """
-    if operation == "judge":
-        return [judged(context, subject, arguments)]
+    if operation == "validate":
+        return [validate(context, job, arguments)]
     if operation not in _WORKS:
         raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
     rows: list[dict[str, Any]] = []
-    for work in _WORKS[operation](subject, arguments):
+    for work in _WORKS[operation](job, arguments):
         if arguments.get("preview"):
             rows.append(_previewed(work, preview(context, work)))
         else:
@@ -57,54 +59,59 @@ def perform(context: SparkRunContext, subject: Subject, operation: str, argument
     return rows
 
 
-def judged(context: SparkRunContext, subject: Subject, arguments: Arguments) -> dict[str, Any]:
-    """Validate one encrypted record that is in no raw object yet; returns its broken rules."""
-    sealed, version = arguments["sealed_payload"], arguments["key_version"]
-    payload = spark.opened(context.spark, subject.target, context.keys, version, sealed)
+def validate(context: SparkRunContext, job: DatasetJob, arguments: Arguments) -> dict[str, Any]:
+    """Validate one encrypted record that is in no raw object yet.
+
+    ``arguments`` are ``encrypted_payload`` (base64) and ``key_version``. Returns the number of ``records`` that the
+    payload holds, and the ``reasons``: the names of the rules that they break, sorted.
+    """
+    encrypted, version = arguments["encrypted_payload"], arguments["key_version"]
+    payload = spark.decrypted(context.spark, job.target, context.keys, version, encrypted)
     arriving = StoredObject(".json", "", len(payload), context.now())
-    raw = typed.of_records(context.spark, subject.source, [arriving], lambda _: payload)
-    keys = key_overrides.schedule(context, subject.target)
-    verdicts = (
-        validation.judged(raw, subject.source, subject.target, subject.transformation, keys).select("reasons").collect()
+    raw = typed.of_records(context.spark, job.source, [arriving], lambda _: payload)
+    keys = key_overrides.schedule(context, job.target)
+    validated_rows = (
+        validation.validated(raw, job.source, job.target, job.transformation, keys).select("reasons").collect()
     )
-    return {"records": len(verdicts), "reasons": sorted({reason for row in verdicts for reason in row["reasons"]})}
+    return {
+        "records": len(validated_rows),
+        "reasons": sorted({reason for row in validated_rows for reason in row["reasons"]}),
+    }
 
 
-def _refresh(subject: Subject, _arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    yield Refresh(subject.target, subject.source, subject.transformation)
+def _refresh(job: DatasetJob, _arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Refresh(job.target, job.source, job.transformation)
 
 
-def _replay(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _replay(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     selection = Selection.of(arguments)
-    yield Replay(subject.target, subject.source, subject.transformation, selection, arguments["by"])
+    yield Replay(job.target, job.source, job.transformation, selection, arguments["by"])
 
 
-def _discard(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    yield Discard(subject.target, Selection.of(arguments), arguments["why"], arguments["by"])
+def _discard(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Discard(job.target, Selection.of(arguments), arguments["why"], arguments["by"])
 
 
-def _backfill(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _backfill(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     """Yield a run for each piece of the window. A preview allows loss, because it has to show the rows to lose."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     may_lose = bool(arguments.get("allow_loss") or arguments.get("preview"))
     for chunk in window.chunks(int(arguments.get("days", DAYS_IN_A_RUN))):
-        yield Backfill(
-            subject.target, subject.source, subject.transformation, chunk, arguments["by"], allow_loss=may_lose
-        )
+        yield Backfill(job.target, job.source, job.transformation, chunk, arguments["by"], allow_loss=may_lose)
 
 
-def _retokenise(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _rekey(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     """Yield one run: an override of the key version and its rows change together."""
     window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
     version = int(arguments["version"])
-    yield Retokenise(subject.target, subject.source, subject.transformation, window, arguments["by"], version=version)
+    yield Rekey(job.target, job.source, job.transformation, window, arguments["by"], version=version)
 
 
-def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _erase(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     yield Erase(
-        subject.target,
-        subject.source,
-        arguments["sealed_payload"],
+        job.target,
+        job.source,
+        arguments["encrypted_payload"],
         arguments["key_version"],
         arguments["stream"],
         Location.parse(arguments["errors"]),
@@ -112,16 +119,16 @@ def _erase(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunCont
     )
 
 
-def _undo(subject: Subject, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
-    yield Undo(subject.target, arguments["run"], arguments["by"])
+def _undo(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Undo(job.target, arguments["run"], arguments["by"])
 
 
-_WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work[SparkRunContext]]]] = {
+_WORKS: dict[str, Callable[[DatasetJob, Arguments], Iterator[Work[SparkRunContext]]]] = {
     REFRESH: _refresh,
     "replay": _replay,
     "discard": _discard,
     "backfill": _backfill,
-    "retokenise": _retokenise,
+    "rekey": _rekey,
     "undo": _undo,
     "erase": _erase,
 }
@@ -129,4 +136,9 @@ _WORKS: dict[str, Callable[[Subject, Arguments], Iterator[Work[SparkRunContext]]
 
 def _previewed(work: Work[SparkRunContext], outcome: Outcome) -> dict[str, Any]:
     about = {"dataset": work.target.name, "kind": work.kind}
-    return {**about, **asdict(outcome.counts), "units": len(outcome.units), "details": dict(outcome.details)}
+    return {
+        **about,
+        **asdict(outcome.counts),
+        "partition_files": len(outcome.partition_files),
+        "details": dict(outcome.details),
+    }

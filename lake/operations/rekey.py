@@ -23,15 +23,15 @@ class NoPseudonyms(LakeError):
 
 
 @dataclass(frozen=True)
-class Retokenise(Backfill):
+class Rekey(Backfill):
     """Rebuild the rows of the ``window`` with tokens of ``version``; stops if raw does not yield all rows."""
 
-    kind: ClassVar[Kind] = "retokenise"
+    kind: ClassVar[Kind] = "rekey"
     version: int = 0
 
     def keys(self, context: SparkRunContext) -> tuple[KeyVersion, ...]:
         """Return the schedule of key versions with ``version`` for the window."""
-        return key_overrides.with_choices(key_overrides.schedule(context, self.target), [self._choice()])
+        return key_overrides.with_overrides(key_overrides.schedule(context, self.target), [self._override()])
 
     def matched_by(self) -> list[str]:
         """Return the lineage columns; the record key changes, because the token is part of it."""
@@ -42,23 +42,26 @@ class Retokenise(Backfill):
         return {**super().details(), "version": self.version}
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the window's partition files, and the override that later records follow."""
+        """Stage the window's partition files, and the override that later records follow.
+
+        Raises NoPseudonyms for a dataset without encrypted columns, NoSuchVersion for a version that the secret lacks.
+        """
         if not self.target.encrypted:
             raise NoPseudonyms(f"{self.target.name} has no column with pseudonyms")
         outcome = super().stage(context, manifest)
-        if not outcome.units:
+        if not outcome.partition_files:
             return outcome
-        choice = self._stage_choice(context, manifest.run_id, outcome.units[0].partition)
-        return outcome._replace(units=(*outcome.units, choice))
+        override = self._stage_override(context, manifest.run_id, outcome.partition_files[0].partition)
+        return outcome._replace(partition_files=(*outcome.partition_files, override))
 
-    def _stage_choice(self, context: SparkRunContext, run_id: str, partition: str) -> TableChange:
+    def _stage_override(self, context: SparkRunContext, run_id: str, partition: str) -> TableChange:
         bucket, key = context.manifests.bucket, key_overrides.object_key(context, self.target)
         before = context.storage.etag(bucket, key)
         staged = f"{context.staging_area(run_id).folder(self.target.name).prefix}tokens.json"
         context.storage.put(
-            bucket, staged, key_overrides.encoded([*key_overrides.chosen(context, self.target), self._choice()])
+            bucket, staged, key_overrides.encoded([*key_overrides.stored(context, self.target), self._override()])
         )
         return TableChange(self.target.name, key, partition, before, staged, 0)
 
-    def _choice(self) -> key_overrides.Choice:
-        return key_overrides.Choice(self.window.first.isoformat(), self.window.last.isoformat(), self.version)
+    def _override(self) -> key_overrides.KeyOverride:
+        return key_overrides.KeyOverride(self.window.first.isoformat(), self.window.last.isoformat(), self.version)

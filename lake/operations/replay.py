@@ -17,8 +17,8 @@ from lake.records import typed, validation
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import staging
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import staging
+from lake.tables.partition_files.staging import StagingArea
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,27 @@ class Replay:
         return tuple(entry for entry in versions if (entry.key, entry.modified.timestamp()) in wanted)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Merge records that are valid now into the target; the others stay, with their current reasons."""
+        """Merge records that are valid now into the target.
+
+        The others stay in quarantine, with their current reasons.
+        """
         area = context.staging_area(manifest.run_id)
         rows = quarantine.selected(context, self.target, self.selection).persist()
         again = rows.join(_arrivals(context, manifest.objects), ["source_object", "arrived_at"], "left_semi").persist()
         raw = _lines(context, self.source, manifest.objects, again).persist()
         versions = key_overrides.schedule(context, self.target)
-        judged = validation.judged(raw, self.source, self.target, self.transformation, versions).persist()
-        by_object, drift = validation.counted(raw, judged)
-        good = staging.staged(area, self.target, validation.accepted(judged, self.target, versions, manifest.run_id))
-        bad = validation.rejected(judged, self.target, context.keys, manifest.run_id).persist()
-        units = (*good.changes, *_quarantine(area, self.target, again, bad))
+        validated = validation.validated(raw, self.source, self.target, self.transformation, versions).persist()
+        by_object, drift = validation.counted(raw, validated)
+        good = staging.staged(area, self.target, validation.accepted(validated, self.target, versions, manifest.run_id))
+        bad = validation.rejected(validated, self.target, context.keys, manifest.run_id).persist()
+        changes = (*good.changes, *_quarantine(area, self.target, again, bad))
         new, replaced = sum(good.new.values()), sum(good.replaced.values())
         duplicate = sum(good.incoming.values()) - new - replaced
         details = {"by": self.by, "records": rows.count(), "not_in_raw": rows.count() - again.count()}
-        for frame in (rows, again, raw, judged, bad):
+        for frame in (rows, again, raw, validated, bad):
             frame.unpersist()
         counts = replace(total(by_object.values()), new=new, replaced=replaced, duplicate=duplicate, drift=drift)
-        return Outcome(counts, units, details=details)
+        return Outcome(counts, changes, details=details)
 
 
 def _arrivals(context: SparkRunContext, objects: tuple[StoredObject, ...]) -> DataFrame:
@@ -82,10 +85,10 @@ def _lines(context: SparkRunContext, source: Contract, objects: tuple[StoredObje
     return raw.alias("raw").join(F.broadcast(named).alias("named"), is_meant, "left_semi")
 
 
-def _quarantine(area: Area, target: Contract, again: DataFrame, bad: DataFrame) -> tuple[TableChange, ...]:
+def _quarantine(area: StagingArea, target: Contract, again: DataFrame, bad: DataFrame) -> tuple[TableChange, ...]:
     """Stage the quarantine table after the replay. A record that fails as before keeps its row."""
-    verdict = [*KEY, "reasons", "contract_version"]
-    as_before = again.select(*verdict).intersect(bad.select(*verdict)).select(*KEY)
+    validation_columns = [*KEY, "reasons", "contract_version"]
+    as_before = again.select(*validation_columns).intersect(bad.select(*validation_columns)).select(*KEY)
     leaving = again.join(as_before, KEY, "left_anti")
     coming = bad.join(as_before, KEY, "left_anti")
     return quarantine.moved(area, target, leaving, coming)

@@ -15,8 +15,8 @@ from lake.operations.context import SparkRunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome, manifest_of
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import writer as parquet
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import writer as parquet
+from lake.tables.partition_files.staging import StagingArea
 
 
 class CannotUndo(LakeError):
@@ -27,7 +27,7 @@ class CannotUndo(LakeError):
 class Undo:
     """Restore the partition files of ``run_id`` to their versions before it. ``by`` is the requester's IAM ARN.
 
-    The objects that the run has read stay closed in the ledger: after the undo of a refresh, a backfill loads them.
+    The objects that the run has read stay processed in the ledger: after the undo of a refresh, a backfill loads them.
     """
 
     kind: ClassVar[Kind] = "undo"
@@ -43,16 +43,19 @@ class Undo:
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
         """Return the previous version of each partition file, or the run's own where there was none."""
-        versions = (_versions(context, self.target, change, self.run_id) for change in self._undone(context).units)
+        versions = (
+            _versions(context, self.target, change, self.run_id) for change in self._undone(context).partition_files
+        )
         return tuple(before or current for current, before in versions)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Stage the previous versions; raises CannotUndo when a later run has changed a partition file."""
         area = context.staging_area(manifest.run_id)
-        units = tuple(
-            _put_back(context, area, self.target, change, self.run_id) for change in self._undone(context).units
+        changes = tuple(
+            _put_back(context, area, self.target, change, self.run_id)
+            for change in self._undone(context).partition_files
         )
-        return Outcome(NOTHING, units, details={"by": self.by, "undone": self.run_id})
+        return Outcome(NOTHING, changes, details={"by": self.by, "undone": self.run_id})
 
     def _undone(self, context: SparkRunContext) -> Manifest:
         try:
@@ -87,7 +90,9 @@ def _versions(
     return versions[0], versions[1]
 
 
-def _put_back(context: SparkRunContext, area: Area, target: Contract, change: TableChange, run_id: str) -> TableChange:
+def _put_back(
+    context: SparkRunContext, area: StagingArea, target: Contract, change: TableChange, run_id: str
+) -> TableChange:
     current, before = _versions(context, target, change, run_id)
     bucket = area.locations[change.dataset].bucket
     body = (
@@ -97,15 +102,15 @@ def _put_back(context: SparkRunContext, area: Area, target: Contract, change: Ta
     )
     staged = f"{area.folder(change.dataset).prefix}{change.key.replace('/', '_')}"
     context.storage.put(bucket, staged, body)
-    rows = arrow_parquet.read_metadata(io.BytesIO(body)).num_rows if _is_unit(change.key) else 0
+    rows = arrow_parquet.read_metadata(io.BytesIO(body)).num_rows if _is_partition_file(change.key) else 0
     return TableChange(change.dataset, change.key, change.partition, current.etag, staged, rows)
 
 
 def _empty(storage: Storage, bucket: str, key: str) -> bytes:
     """Return the content that stands for a missing object: data is replaced, never deleted."""
-    return parquet.without_rows_of(storage.read(bucket, key)) if _is_unit(key) else key_overrides.NOTHING_CHOSEN
+    return parquet.without_rows_of(storage.read(bucket, key)) if _is_partition_file(key) else key_overrides.NO_OVERRIDES
 
 
-def _is_unit(key: str) -> bool:
+def _is_partition_file(key: str) -> bool:
     """Return True if the object holds rows; other objects are overrides of key versions."""
     return key.endswith(".parquet")

@@ -10,27 +10,30 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lake.core.errors import LakeError
-from lake.pseudonyms.keys import KeyVersion, seal_of
+from lake.pseudonyms.keys import KeyVersion, encryption_key_of
 
 _NONCE_BYTES = 12
 
 
-class NotOpened(LakeError):
+class NotDecrypted(LakeError):
     """No key in the secret decrypts the record."""
 
 
-def opened(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str) -> bytes:
-    """Return the decrypted record; raises NotOpened when the key is missing or wrong."""
-    body = base64.b64decode(sealed_payload)
+def decrypted(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, encrypted_payload: str) -> bytes:
+    """Return the decrypted record; raises NotDecrypted when the key is missing or wrong.
+
+    ``encrypted_payload`` is base64. ``versions`` are those of the secret, ``key_version`` the one that encrypted it.
+    """
+    body = base64.b64decode(encrypted_payload)
     try:
-        key = seal_of(dataset, versions, key_version)
+        key = encryption_key_of(dataset, versions, key_version)
         return AESGCM(key).decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], None)
     except (KeyError, InvalidTag) as error:
-        raise NotOpened(f"{dataset}: no key of version {key_version} in the secret opens this record") from error
+        raise NotDecrypted(f"{dataset}: no key of version {key_version} in the secret decrypts this record") from error
 
 
-def sealed(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, payload: bytes) -> str:
-    """Return the record, encrypted under that key version, as base64."""
+def encrypted(dataset: str, versions: tuple[KeyVersion, ...], key_version: int, payload: bytes) -> str:
+    """Return the record, encrypted under that key version, as base64; raises KeyError for an unknown version."""
     nonce = os.urandom(_NONCE_BYTES)
-    box = nonce + AESGCM(seal_of(dataset, versions, key_version)).encrypt(nonce, payload, None)
+    box = nonce + AESGCM(encryption_key_of(dataset, versions, key_version)).encrypt(nonce, payload, None)
     return base64.b64encode(box).decode()

@@ -24,9 +24,9 @@ class KeyVersion:
 
 
 def key_versions(secret: str) -> tuple[KeyVersion, ...]:
-    """Return the versions in a secret ``{"versions": [{"version", "valid_from", "key"}]}``.
+    """Return the versions in a secret ``{"versions": [{"version", "valid_from", "key"}]}``, oldest first.
 
-    Raises ValueError when there are none.
+    ``valid_from`` is ISO 8601. Raises ValueError when there are none.
     """
     entries = sorted(json.loads(secret)["versions"], key=lambda entry: entry["valid_from"])
     if not entries:
@@ -50,7 +50,7 @@ def token(version: KeyVersion, dataset: str, column: str, value: str) -> str:
     return f"v{version.version}:{hmac.digest(key, value.encode(), 'sha256').hex()}"
 
 
-def seal_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
-    """Return the key that encrypts a dataset's rejected records; raises KeyError for an unknown version."""
+def encryption_key_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
+    """Return the key (32 bytes) that encrypts a dataset's rejected records; raises KeyError for an unknown version."""
     masters = {key.version: key.key for key in versions}
     return subkey(masters[key_version], f"{dataset}/seal/{key_version}")

@@ -11,13 +11,16 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract.model import Contract
-from lake.pseudonyms.keys import KeyVersion, seal_of, subkey
+from lake.pseudonyms.keys import KeyVersion, encryption_key_of, subkey
 
 _BLOCK_BYTES = 64
 
 
 def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...], event_time: str) -> DataFrame:
-    """Replace each encrypted column by its token. A null stays null."""
+    """Replace each encrypted column by its token, under the key version in force at ``event_time``, a column's name.
+
+    A null stays null; so does a value at whose event time no version is in force.
+    """
     if not contract.encrypted:
         return frame
     keyed = _with_keys(frame, _pads(frame.sparkSession, contract, versions), event_time)
@@ -27,47 +30,56 @@ def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion
 
 
 def in_force(versions: Sequence[KeyVersion], event_time: str) -> Column:
-    """Return a condition: some version of the key is in force at the event time. False where the time is null."""
+    """Return a condition: some version of the key is in force at the event time, a column's name.
+
+    False where the time is null.
+    """
     at = F.col(event_time)
     periods = [(at >= F.lit(key.valid_from)) & (at < F.lit(key.valid_until)) for key in versions]
     return F.coalesce(reduce(or_, periods, F.lit(False)), F.lit(False))
 
 
-def with_sealed_payload(
+def with_encrypted_payload(
     frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...], event_time: str
 ) -> DataFrame:
-    """Add ``sealed_payload`` (AES-256-GCM of ``payload``, base64) and ``key_version``."""
+    """Add ``encrypted_payload`` (AES-256-GCM of ``payload``, base64) and ``key_version``.
+
+    The version is the one in force at ``event_time``, a column's name; both are null where there is none.
+    """
     rows = [
         (
             key.version,
             key.valid_from,
             key.valid_until,
-            bytearray(seal_of(contract.name, versions, key.version)),
+            bytearray(encryption_key_of(contract.name, versions, key.version)),
         )
         for key in versions
     ]
     keys = _hidden(
-        frame.sparkSession, rows, "key_version int, valid_from timestamp, valid_until timestamp, seal binary"
+        frame.sparkSession, rows, "key_version int, valid_from timestamp, valid_until timestamp, encryption_key binary"
     )
-    sealed = F.base64(F.aes_encrypt("payload", "seal", F.lit("GCM")))
-    return _with_keys(frame, keys, event_time).withColumn("sealed_payload", sealed)
+    encrypted = F.base64(F.aes_encrypt("payload", "encryption_key", F.lit("GCM")))
+    return _with_keys(frame, keys, event_time).withColumn("encrypted_payload", encrypted)
 
 
 def with_payload(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...]) -> DataFrame:
-    """Add ``payload``, the decrypted ``sealed_payload``; null where none of these keys decrypts it."""
-    rows = [(key.version, bytearray(seal_of(contract.name, versions, key.version))) for key in versions]
-    seals = _hidden(frame.sparkSession, rows, "key_version int, seal binary")
-    clear = F.try_aes_decrypt(F.unbase64("sealed_payload"), "seal", F.lit("GCM"))
-    return frame.join(F.broadcast(seals), "key_version", "left").withColumn("payload", clear).drop("seal")
+    """Add ``payload``, the decrypted ``encrypted_payload``; null where none of these keys decrypts it."""
+    rows = [(key.version, bytearray(encryption_key_of(contract.name, versions, key.version))) for key in versions]
+    keys = _hidden(frame.sparkSession, rows, "key_version int, encryption_key binary")
+    clear = F.try_aes_decrypt(F.unbase64("encrypted_payload"), "encryption_key", F.lit("GCM"))
+    return frame.join(F.broadcast(keys), "key_version", "left").withColumn("payload", clear).drop("encryption_key")
 
 
-def opened(
-    spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...], key_version: int, sealed_payload: str
+def decrypted(
+    spark: SparkSession, contract: Contract, versions: tuple[KeyVersion, ...], key_version: int, encrypted_payload: str
 ) -> bytes:
-    """Decrypt one payload of ``with_sealed_payload``; raises KeyError for an unknown key version."""
-    seal = seal_of(contract.name, versions, key_version)
-    row = _hidden(spark, [(bytearray(seal), sealed_payload)], "seal binary, sealed string")
-    clear = row.select(F.aes_decrypt(F.unbase64("sealed"), "seal", F.lit("GCM")).alias("payload"))
+    """Return one payload of ``with_encrypted_payload``, decrypted; raises KeyError for an unknown key version.
+
+    ``encrypted_payload`` is base64. Spark's own error is raised when the key does not decrypt it.
+    """
+    key = encryption_key_of(contract.name, versions, key_version)
+    row = _hidden(spark, [(bytearray(key), encrypted_payload)], "encryption_key binary, encrypted string")
+    clear = row.select(F.aes_decrypt(F.unbase64("encrypted"), "encryption_key", F.lit("GCM")).alias("payload"))
     return bytes(clear.collect()[0]["payload"])
 
 

@@ -23,9 +23,9 @@ _MOST_SAID = 10
 def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
     """Return the number of records by drift, e.g. ``{"added:pm10": 12, "renamed:aqi->AQI": 5}``.
 
-    ``shapes`` counts records by what the raw door said of their fields: ``added:``, ``missing:`` and ``retyped:``.
-    A field that only some records lack is no drift: it may be null. The ``MOST_NAMED`` most frequent changes have a
-    name; the counts of all others are added up as ``OTHER``.
+    ``shapes`` counts records by what the reader found of their fields: ``added:``, ``missing:`` and ``retyped:``. A
+    field that only some records lack is no drift: it may be null. The ``MOST_NAMED`` most frequent changes have a name;
+    the counts of all others are added up as ``OTHER``.
     """
     missing = Counter[str]()
     drift = Counter[str]()
@@ -42,7 +42,10 @@ def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
 
 
 def said(drift: Mapping[str, int], form: str) -> str:
-    """The most frequent changes, each as ``form`` has change and records, and how many more there are."""
+    """Return the most frequent changes as text, and how many more there are.
+
+    ``form`` is a format string with two places: the change, and the number of its records.
+    """
     ranked = _ranked(drift)
     listed = ", ".join(form.format(change, records) for change, records in ranked[:_MOST_SAID])
     return listed if len(ranked) <= _MOST_SAID else f"{listed} and {len(ranked) - _MOST_SAID} more"

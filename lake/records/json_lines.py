@@ -57,7 +57,11 @@ class Broken(Exception):
 
 
 def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
-    """Yield every record of one raw object, in order; skips blank lines. Never raises for bad content."""
+    """Yield every record of one raw object, in order; skips blank lines. Never raises for bad content.
+
+    ``body`` is the object as S3 has it, ``key`` says by its ending whether it is compressed. ``columns`` are those of
+    the raw contract. A record that cannot be read comes without values and with the reasons.
+    """
     try:
         text = unpacked(body, key)
     except Broken as broken:
@@ -143,7 +147,7 @@ def _retyped(reasons: list[str]) -> list[str]:
 
 
 def parsed(line: bytes) -> Mapping[str, Any]:
-    """Return the JSON object of one line; raises Broken."""
+    """Return the JSON object of one line; raises Broken with the reason when the line is none."""
     try:
         text = line.decode("utf-8")
         if _depth(line) > MAXIMUM_DEPTH:

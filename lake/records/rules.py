@@ -28,7 +28,10 @@ def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:
 
 
 def conditions(contract: Contract, present: list[str]) -> Iterator[tuple[str, Column]]:
-    """Yield (reason id, condition of a good row) for the columns that are ``present`` and for whole rows."""
+    """Yield the id of a reason and the condition that a good row meets, for each rule of the contract.
+
+    Rules on one column come for the columns that are ``present`` only, rules on whole rows always.
+    """
     for column in contract.columns:
         if column.name in present:
             yield from _column_conditions(column)

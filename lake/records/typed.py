@@ -23,7 +23,11 @@ _SLICES_PER_CORE = 4
 
 
 def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
-    """Return one row for each record: lineage, the raw line as ``payload``, the reader's findings, the columns."""
+    """Return one row for each record: lineage, the raw line as ``payload``, the reader's findings, the columns.
+
+    ``bucket`` holds the ``objects``; a version that is given is read, else the current one. The job raises
+    RawObjectUnreadable when Spark computes the rows and an object cannot be read.
+    """
     return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
 
 
@@ -39,7 +43,7 @@ def _read(
 def of_records(
     spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
 ) -> DataFrame:
-    """Return the rows of ``read_raw`` for objects whose bytes come from a function."""
+    """Return the rows of ``read_raw`` for objects whose bytes come from ``body_of``, which runs in Spark's tasks."""
     columns = source.stored
 
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
@@ -60,7 +64,7 @@ def _storage() -> Storage:
 
 
 def body_of(bucket: str, stored: StoredObject) -> bytes:
-    """Return the bytes of an object, read in a task; raises RawObjectUnreadable."""
+    """Return the bytes of an object of ``bucket``, read in a task; raises RawObjectUnreadable with the cause."""
     try:
         return _storage().read(bucket, stored.key, stored.version)
     except (BotoCoreError, ClientError) as error:
@@ -68,7 +72,11 @@ def body_of(bucket: str, stored: StoredObject) -> bytes:
 
 
 def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFrame:
-    """Convert text to the target's types; a text that cannot be converted adds the reason ``type:<column>``."""
+    """Convert text to the target's types; a text that cannot be converted adds the reason ``type:<column>``.
+
+    Only text in ISO 8601 becomes a timestamp; without a zone it is UTC. Raises ContractError when source and target
+    want any other conversion.
+    """
     kept = {column.name: column.physical_type for column in target.columns}
     for column in source.stored:
         wanted = kept.get(column.name, column.physical_type)

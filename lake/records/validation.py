@@ -11,21 +11,22 @@ from lake.core.counts import Counts
 from lake.pseudonyms import spark
 from lake.pseudonyms.keys import KeyVersion
 from lake.records import drift, rules, typed
-from lake.tables.parquet_units import merge
+from lake.tables.partition_files import merge
 
 NO_KEY = "key:none"
 
 
-def judged(
+def validated(
     raw: DataFrame,
     source: Contract,
     target: Contract,
     transformation: Callable[[DataFrame], DataFrame],
     keys: Sequence[KeyVersion],
 ) -> DataFrame:
-    """Every record with the target's columns and the ``reasons`` why it is not good enough.
+    """Return every record with the target's columns and the ``reasons`` why it is not good enough, if there are any.
 
-    ``keys`` are the versions that its tokens are made with.
+    ``raw`` are rows of ``typed.read_raw``. ``transformation`` makes rows of the target from typed rows of the source.
+    ``keys`` are the key versions that tokens are made with: a record whose event time none of them covers is not valid.
     """
     rows = rules.with_reasons(typed.with_types(raw, source, target).transform(transformation), target)
     return _with_key(rows, target, keys)
@@ -36,22 +37,22 @@ def _with_key(rows: DataFrame, target: Contract, keys: Sequence[KeyVersion]) -> 
     if not target.encrypted:
         return rows
     identifies = F.coalesce(*(F.col(column.name) for column in target.encrypted)).isNotNull()
-    lacking = (F.size("reasons") == 0) & identifies & ~spark.in_force(keys, target.unit["date"])
+    lacking = (F.size("reasons") == 0) & identifies & ~spark.in_force(keys, target.publish_granularity["date"])
     return rows.withColumn("reasons", F.when(lacking, F.array(F.lit(NO_KEY))).otherwise(F.col("reasons")))
 
 
-def counted(raw: DataFrame, judged_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
-    """Return received and broken rules for each raw object, and the schema drift of all records.
+def counted(raw: DataFrame, validated_rows: DataFrame) -> tuple[dict[str, Counts], dict[str, int]]:
+    """Return received and broken rules for each raw object by key, and the schema drift of all records.
 
-    The counts of the merge are not known yet. Received rows are counted before the transformation, so that rows that it
-    drops show up as unreconciled.
+    The counts of the merge are not known yet: ``new``, ``replaced`` and ``duplicate`` are 0. Received rows are counted
+    before the transformation, so that rows that it drops show up as unreconciled.
     """
     received: Counter[str] = Counter()
     shapes: Counter[tuple[str, ...]] = Counter()
     for row in raw.groupBy("source_object", "drift").count().collect():
         received[row["source_object"]] += row["count"]
         shapes[tuple(row["drift"])] += row["count"]
-    bad = judged_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
+    bad = validated_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
     by_reason = bad.select("source_object", F.explode("reasons").alias("reason")).groupBy("source_object", "reason")
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     for key, reason, number in sorted(by_reason.count().collect()):
@@ -65,18 +66,24 @@ def _by_object(rows: DataFrame) -> dict[str, int]:
     return {row["source_object"]: row["count"] for row in rows.groupBy("source_object").count().collect()}
 
 
-def accepted(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
-    """Return the valid rows, pseudonymised, as the table stores them."""
-    good = judged_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
-    return merge.stored_rows(spark.with_tokens(good, target, keys, target.unit["date"]), target)
+def accepted(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
+    """Return the valid rows of ``validated`` as the table stores them, with tokens made with ``keys``.
+
+    ``run_id`` becomes a column of each.
+    """
+    good = validated_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
+    return merge.stored_rows(spark.with_tokens(good, target, keys, target.publish_granularity["date"]), target)
 
 
-def rejected(judged_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
-    """Return the rejected rows as the quarantine table stores them: reasons in clear, the record encrypted."""
+def rejected(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:
+    """Return the rejected rows as the quarantine table stores them: reasons in clear, the record encrypted.
+
+    ``keys`` are the versions to encrypt with, chosen by the time of arrival. ``run_id`` becomes a column of each.
+    """
     bad = (
-        judged_rows.filter(F.size("reasons") > 0)
+        validated_rows.filter(F.size("reasons") > 0)
         .select("source_object", "source_line", "arrived_at", "payload", "reasons")
         .withColumn("contract_version", F.lit(target.version))
         .withColumn("run_id", F.lit(run_id))
     )
-    return merge.stored_rows(spark.with_sealed_payload(bad, target, keys, "arrived_at"), target.quarantine())
+    return merge.stored_rows(spark.with_encrypted_payload(bad, target, keys, "arrived_at"), target.quarantine())

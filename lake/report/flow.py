@@ -9,17 +9,17 @@ from lake.contract.model import Contract
 from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.environment.inventory import Dataset
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.report.model import Flow, Node
 
 QUERY = "Athena"
 
 
 @dataclass(frozen=True)
-class Hop:
+class Step:
     """A function, stream or job: what it feeds by name, and what is said of it now; ``bad`` when that is bad news.
 
-    ``helper`` is the function that a stream lets change its records; ``failure`` says why nothing is known of the hop.
+    ``helper`` is the function that a stream lets change its records; ``failure`` says why nothing is known of the step.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Hop:
 
 
 @dataclass(frozen=True)
-class Hops:
-    """The hops between the datasets; ``reads`` maps a job to the datasets that it reads."""
+class Steps:
+    """The steps between the datasets; ``reads`` maps a job to the datasets that it reads."""
 
-    functions: tuple[Hop, ...]
-    streams: tuple[Hop, ...]
-    jobs: tuple[Hop, ...]
+    functions: tuple[Step, ...]
+    streams: tuple[Step, ...]
+    jobs: tuple[Step, ...]
     reads: Mapping[str, tuple[str, ...]]
 
 
@@ -69,18 +69,18 @@ def job_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], tuple[str,
 
 
 def flow(
-    hops: Hops, datasets: Mapping[str, Dataset], records: Mapping[str, Part[int]], states: Mapping[str, str]
+    steps: Steps, datasets: Mapping[str, Dataset], records: Mapping[str, PartialResult[int]], states: Mapping[str, str]
 ) -> Flow:
-    """Draw hops and datasets together: one lane for each curated dataset, what feeds it in the same lane.
+    """Draw steps and datasets together: one lane for each curated dataset, what feeds it in the same lane.
 
-    ``records`` are of every table to be drawn, quarantine twins included; ``states`` are the datasets' freshness.
+    ``records`` are of every table to be drawn, quarantine tables included; ``states`` are the datasets' freshness.
     """
     drawn = [loaded for loaded in _by_source() if loaded.name in records]
     lanes = _lanes(drawn)
-    nodes = [*_hop_nodes(hops, lanes), *_dataset_nodes(drawn, datasets, records, states, lanes)]
+    nodes = [*_step_nodes(steps, lanes), *_dataset_nodes(drawn, datasets, records, states, lanes)]
     every = tuple(range(max(len(drawn), 1)))
     nodes.append(Node(QUERY, "query", every, ("tables for analysts",)))
-    return Flow(tuple(nodes), tuple(_edges(hops, {node.name for node in nodes})))
+    return Flow(tuple(nodes), tuple(_edges(steps, {node.name for node in nodes})))
 
 
 def _by_source() -> list[Contract]:
@@ -100,20 +100,20 @@ def _lanes(drawn: Sequence[Contract]) -> dict[str, tuple[int, ...]]:
     return lanes
 
 
-def _hop_nodes(hops: Hops, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
-    for kind, group in (("stream", hops.streams), ("function", hops.functions), ("job", hops.jobs)):
-        for hop in group:
-            ends = (*hop.feeds, *hops.reads.get(hop.name, ()))
+def _step_nodes(steps: Steps, lanes: dict[str, tuple[int, ...]]) -> Iterator[Node]:
+    for kind, group in (("stream", steps.streams), ("function", steps.functions), ("job", steps.jobs)):
+        for step in group:
+            ends = (*step.feeds, *steps.reads.get(step.name, ()))
             spanned = tuple(sorted({lane for end in ends for lane in lanes.get(end, ())}))
             # One that tells nothing of what it feeds, because it is gone, still has its place.
-            lanes[hop.name] = spanned or (0,)
-            yield Node(hop.name, kind, lanes[hop.name], hop.lines, _tone(hop.bad), hop.failure)
+            lanes[step.name] = spanned or (0,)
+            yield Node(step.name, kind, lanes[step.name], step.lines, _tone(step.bad), step.failure)
 
 
 def _dataset_nodes(
     drawn: Sequence[Contract],
     datasets: Mapping[str, Dataset],
-    records: Mapping[str, Part[int]],
+    records: Mapping[str, PartialResult[int]],
     states: Mapping[str, str],
     lanes: Mapping[str, tuple[int, ...]],
 ) -> Iterator[Node]:
@@ -133,7 +133,7 @@ def _tone(bad: bool) -> str:
     return "bad" if bad else "ok"
 
 
-def _counted(records: Part[int]) -> str:
+def _counted(records: PartialResult[int]) -> str:
     return "not readable" if records.value is None else counted(records.value, "record")
 
 
@@ -155,9 +155,9 @@ def size(number: float) -> str:
     return f"{number:.1f} TB"
 
 
-def _edges(hops: Hops, known: set[str]) -> Iterator[tuple[str, str]]:
-    for hop in (*hops.functions, *hops.streams, *hops.jobs):
-        yield from ((hop.name, end) for end in hop.feeds if end in known)
-        yield from ((start, hop.name) for start in hops.reads.get(hop.name, ()) if start in known)
+def _edges(steps: Steps, known: set[str]) -> Iterator[tuple[str, str]]:
+    for step in (*steps.functions, *steps.streams, *steps.jobs):
+        yield from ((step.name, end) for end in step.feeds if end in known)
+        yield from ((start, step.name) for start in steps.reads.get(step.name, ()) if start in known)
     for name in inventory.curated():
         yield from ((end, QUERY) for end in (name, model.load(name).quarantine().name) if end in known)

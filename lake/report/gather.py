@@ -11,10 +11,10 @@ from lake.environment import alarms, athena, cost, health, inventory, partial_re
 from lake.environment.cost import Estimate
 from lake.environment.deployment import PROJECT, Platform
 from lake.environment.health import State
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.environment.timeseries import Metric, Point
 from lake.report import flow
-from lake.report.flow import Hop, Hops
+from lake.report.flow import Step, Steps
 from lake.report.model import HISTORY, Flow, Reason, Report
 
 _HOUR = 3600
@@ -61,35 +61,35 @@ def _counting() -> dict[str, str]:
 
 
 def _reasoning() -> dict[str, str]:
-    twins = {name: model.load(name).quarantine().name for name in inventory.curated()}
+    tables = {name: model.load(name).quarantine().name for name in inventory.curated()}
     sql = (
         "SELECT reason, count(*) AS records, date_format(max(arrived_at), '%Y-%m-%d %H:%i') AS newest FROM {} "
         "CROSS JOIN UNNEST(reasons) AS broken (reason) GROUP BY reason ORDER BY records DESC, reason"
     )
-    return {f"reasons {name}": sql.format(twin) for name, twin in twins.items()}
+    return {f"reasons {name}": sql.format(quarantine) for name, quarantine in tables.items()}
 
 
-def _ask(platform: Platform, statements: Mapping[str, str]) -> dict[str, Part[athena.Answer]]:
+def _ask(platform: Platform, statements: Mapping[str, str]) -> dict[str, PartialResult[athena.Answer]]:
     client, names = platform.client("athena"), platform.names
 
-    def ask(sql: str) -> Part[athena.Answer]:
+    def ask(sql: str) -> PartialResult[athena.Answer]:
         return partial_results.read("Athena", lambda: athena.query(client, names["workgroup"], names["database"], sql))
 
     with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:
         return dict(zip(statements, pool.map(ask, statements.values()), strict=True))
 
 
-def _reasons(answer: Part[athena.Answer]) -> Part[list[Reason]]:
+def _reasons(answer: PartialResult[athena.Answer]) -> PartialResult[list[Reason]]:
     if answer.value is None:
-        return Part(answer.source, None, answer.failure)
+        return PartialResult(answer.source, None, answer.failure)
     rows = [Reason(str(rule), int(records or 0), str(newest)) for rule, records, newest in answer.value.rows]
-    return Part(answer.source, rows)
+    return PartialResult(answer.source, rows)
 
 
-def _counted(answer: Part[athena.Answer]) -> Part[int]:
+def _counted(answer: PartialResult[athena.Answer]) -> PartialResult[int]:
     if answer.value is None:
-        return Part(answer.source, None, answer.failure)
-    return Part(answer.source, int(answer.value.rows[0][0] or 0))
+        return PartialResult(answer.source, None, answer.failure)
+    return PartialResult(answer.source, int(answer.value.rows[0][0] or 0))
 
 
 def _since(platform: Platform, now: datetime) -> datetime:
@@ -100,7 +100,7 @@ def _since(platform: Platform, now: datetime) -> datetime:
 
 def _history(
     platform: Platform, name: str, datasets: list[str], since: datetime, now: datetime
-) -> Part[Mapping[str, tuple[Point, ...]]]:
+) -> PartialResult[Mapping[str, tuple[Point, ...]]]:
     about = [{"Environment": platform.environment, "Dataset": dataset} for dataset in datasets]
     metrics = [Metric(PROJECT, name, dimensions, "Maximum") for dimensions in about]
     period = _HOUR if now - since > _DAY else _FIVE_MINUTES
@@ -118,14 +118,14 @@ def _cost(platform: Platform) -> Estimate:
     return cost.estimate(usage.measured(platform, window), window)
 
 
-def _flow(platform: Platform, seen: State, answers: Mapping[str, Part[athena.Answer]]) -> Flow:
+def _flow(platform: Platform, seen: State, answers: Mapping[str, PartialResult[athena.Answer]]) -> Flow:
     datasets = {dataset.name: dataset for dataset in seen.datasets.value or []}
     states = {name: dataset.state(seen.now) for name, dataset in datasets.items()}
     records = {name: _counted(answers[name]) for name in _counting()}
-    return flow.flow(_hops(platform, seen.now), datasets, records, states)
+    return flow.flow(_steps(platform, seen.now), datasets, records, states)
 
 
-def _hops(platform: Platform, now: datetime) -> Hops:
+def _steps(platform: Platform, now: datetime) -> Steps:
     jobs = {
         name: partial_results.read("Glue", _bound(flow.job_ends, platform, name))
         for name in inventory.parts(platform, "jobs")
@@ -134,7 +134,7 @@ def _hops(platform: Platform, now: datetime) -> Hops:
     streams = tuple(_stream(platform, name, now) for name in inventory.parts(platform, "streams"))
     functions = tuple(_function(platform, name, now) for name in inventory.parts(platform, "functions"))
     helpers = {stream.helper for stream in streams}
-    return Hops(
+    return Steps(
         functions=tuple(function for function in functions if function.name not in helpers),
         streams=streams,
         jobs=tuple(_job(platform, name, ends, now) for name, ends in jobs.items()),
@@ -142,16 +142,16 @@ def _hops(platform: Platform, now: datetime) -> Hops:
     )
 
 
-def _function(platform: Platform, name: str, now: datetime) -> Hop:
+def _function(platform: Platform, name: str, now: datetime) -> Step:
     feeds = partial_results.read("Lambda", _bound(flow.function_feeds, platform, name))
     calls, errors = _sums(platform, now, "AWS/Lambda", {"FunctionName": name}, ("Invocations", "Errors"))
     lines = (f"{flow.counted(calls, 'call')} in 24 h", f"{errors:,.0f} failed" if errors else "none failed")
-    return _hop(platform, name, feeds, lines, bad=errors > 0)
+    return _step(platform, name, feeds, lines, bad=errors > 0)
 
 
-def _stream(platform: Platform, name: str, now: datetime) -> Hop:
+def _stream(platform: Platform, name: str, now: datetime) -> Step:
     ends = partial_results.read("Firehose", _bound(flow.stream_ends, platform, name))
-    feeds = Part(ends.source, ends.value[0] if ends.value else None, ends.failure)
+    feeds = PartialResult(ends.source, ends.value[0] if ends.value else None, ends.failure)
     wanted = ("IncomingRecords", "DeliveryToS3.Records")
     came, went = _sums(platform, now, "AWS/Firehose", {"DeliveryStreamName": name}, wanted)
     about = {"Environment": platform.environment, "DeliveryStreamName": name}
@@ -161,25 +161,31 @@ def _stream(platform: Platform, name: str, now: datetime) -> Hop:
         f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}",
     )
     helper = inventory.short(platform, ends.value[1]) if ends.value else ""
-    hop = _hop(platform, name, feeds, (*lines, f"through {helper}") if helper else lines, bad=refused > 0)
-    return replace(hop, helper=helper)
+    step = _step(platform, name, feeds, (*lines, f"through {helper}") if helper else lines, bad=refused > 0)
+    return replace(step, helper=helper)
 
 
-def _job(platform: Platform, name: str, ends: Part[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime) -> Hop:
-    feeds = Part(ends.source, ends.value[1] if ends.value else None, ends.failure)
+def _job(
+    platform: Platform, name: str, ends: PartialResult[tuple[tuple[str, ...], tuple[str, ...]]], now: datetime
+) -> Step:
+    feeds = PartialResult(ends.source, ends.value[1] if ends.value else None, ends.failure)
     last = partial_results.read("Glue", lambda: inventory.job_runs(platform.client("glue"), name, now - HISTORY)[:1])
     if not last.value:
-        return _hop(platform, name, feeds, ("has not run",) if last.value is not None else ("not readable",), bad=False)
+        return _step(
+            platform, name, feeds, ("has not run",) if last.value is not None else ("not readable",), bad=False
+        )
     (run,) = last.value
     started = run["StartedOn"].astimezone(UTC)
     lines = (run["JobRunState"], f"{started:%m-%d %H:%M}, {run['ExecutionTime']} s")
-    return _hop(platform, name, feeds, lines, bad=run["JobRunState"] in ("ERROR", "FAILED", "TIMEOUT", "STOPPED"))
+    return _step(platform, name, feeds, lines, bad=run["JobRunState"] in ("ERROR", "FAILED", "TIMEOUT", "STOPPED"))
 
 
-def _hop(platform: Platform, name: str, feeds: Part[tuple[str, ...]], lines: tuple[str, ...], bad: bool) -> Hop:
+def _step(
+    platform: Platform, name: str, feeds: PartialResult[tuple[str, ...]], lines: tuple[str, ...], bad: bool
+) -> Step:
     if feeds.value is None:
         lines = ("not readable", feeds.failure.partition(":")[0])
-    return Hop(
+    return Step(
         inventory.short(platform, name), feeds.value or (), lines, bad or feeds.value is None, failure=feeds.failure
     )
 

@@ -1,4 +1,4 @@
-"""Lay out the hops of the flow: left to right on a wide screen, top to bottom on a narrow one."""
+"""Lay out the steps of the flow: left to right on a wide screen, top to bottom on a narrow one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _HEAD, _LINE = 48, 15
 
 @dataclass(frozen=True)
 class Box:
-    """A hop with its place, in pixels."""
+    """A step with its place, in pixels."""
 
     node: Node
     x: float
@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Cell:
-    """The hops of a column that overlap, and the place of one among them.
+    """The steps of a column that overlap, and the place of one among them.
 
     Together they span the lanes from ``first`` to ``last``.
     """
@@ -105,7 +105,7 @@ def _cells(flow: Flow) -> dict[str, _Cell]:
 
 
 def _stacks(nodes: Sequence[Node]) -> list[list[Node]]:
-    """The hops of one column, those together whose lanes overlap; in a stack as the flow has them."""
+    """The steps of one column, those together whose lanes overlap; in a stack as the flow has them."""
     stacks: list[list[Node]] = []
     end = -1
     for node in sorted(nodes, key=lambda node: min(node.lanes)):

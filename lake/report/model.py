@@ -10,7 +10,7 @@ from lake.environment.alarms import Change
 from lake.environment.cost import Estimate
 from lake.environment.health import Problem, State
 from lake.environment.inventory import Run
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.environment.timeseries import Point
 
 HISTORY = timedelta(days=7)
@@ -18,7 +18,7 @@ HISTORY = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Node:
-    """One hop of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
+    """One step of the flow. ``kind`` is its column, ``lanes`` what it spans, ``state`` is ok, bad or none.
 
     ``failure`` says why nothing could be read of it.
     """
@@ -38,7 +38,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Flow:
-    """The hops, and from which to which data goes, by name."""
+    """The steps, and from which to which data goes, by name."""
 
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]
@@ -64,13 +64,13 @@ class Report:
     since: datetime
     account: str
     region: str
-    flow: Part[Flow]
-    freshness: Part[Mapping[str, tuple[Point, ...]]]
-    ratios: Part[Mapping[str, tuple[Point, ...]]]
-    runs: Part[list[Run]]
-    quarantine: Mapping[str, Part[list[Reason]]]
-    changes: Part[list[Change]]
-    cost: Part[Estimate]
+    flow: PartialResult[Flow]
+    freshness: PartialResult[Mapping[str, tuple[Point, ...]]]
+    ratios: PartialResult[Mapping[str, tuple[Point, ...]]]
+    runs: PartialResult[list[Run]]
+    quarantine: Mapping[str, PartialResult[list[Reason]]]
+    changes: PartialResult[list[Change]]
+    cost: PartialResult[Estimate]
 
     @property
     def now(self) -> datetime:
@@ -80,7 +80,7 @@ class Report:
     @property
     def failures(self) -> dict[str, str]:
         """Return the parts that could not be read, by name, each with the reason."""
-        named: dict[str, Part[Any]] = {
+        named: dict[str, PartialResult[Any]] = {
             "the datasets": self.state.datasets,
             "the alarms": self.state.alarms,
             "the flow": self.flow,

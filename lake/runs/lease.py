@@ -19,7 +19,7 @@ def beating(ledger: Ledger, lock: Lock) -> Iterator[None]:
     """Renew the lease in a background thread while the block runs.
 
     A frozen or dead process stops renewing, so its lease expires. The thread has ended when the block ends. A renewal
-    after another run has taken over is refused by the epoch, as is the run itself when it prepares.
+    after another run has taken over is refused by the fencing token, as is the run itself when it prepares.
     """
     ended = threading.Event()
     thread = threading.Thread(target=_beat, args=(ledger, lock, ended), name=f"lease of {lock.owner}", daemon=True)

@@ -1,10 +1,10 @@
 """The ledger: one DynamoDB table that records processed objects and runs, and decides which run may publish.
 
-Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, epoch,
-unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, epoch, CLAIMED, or CLOSED
-with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an ``object#<key>#rewriting`` item exists
-while the rewrite is in flight.
-The lease only decides when to try; the epoch decides who may claim and prepare.
+Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, fencing
+token, unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, fencing token,
+IN_PROGRESS, or PROCESSED with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an
+``object#<key>#rewriting`` item exists while the rewrite is in flight.
+The lease only decides when to try; the fencing token decides who may claim and prepare.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ class Lock:
 
     dataset: str
     owner: str
-    epoch: int
+    fencing_token: int
     unfinished: str | None
 
 
@@ -53,16 +53,16 @@ class Rewriting(NamedTuple):
 class Objects(NamedTuple):
     """The raw objects of a dataset that the ledger knows.
 
-    ``closed`` are objects that a committed run has processed, by (key, etag); the value is the arrival time where S3
-    no longer has it, else None. ``rewriting`` are rewrites by an erasure that is in flight or has died, by key.
+    ``processed`` are objects that a committed run has read, by (key, etag); the value is the arrival time (UTC) where
+    S3 no longer has it, else None. ``rewriting`` are rewrites by an erasure that is in flight or has died, by key.
     """
 
-    closed: Mapping[tuple[str, str], datetime | None]
+    processed: Mapping[tuple[str, str], datetime | None]
     rewriting: Mapping[str, Rewriting]
 
-    def news(self, stored: StoredObject) -> bool:
-        """Return True if the object is unprocessed: neither closed nor being rewritten."""
-        return (stored.key, stored.etag) not in self.closed and stored.key not in self.rewriting
+    def is_unprocessed(self, stored: StoredObject) -> bool:
+        """Return True if no committed run has processed this version of the object and no erasure is rewriting it."""
+        return (stored.key, stored.etag) not in self.processed and stored.key not in self.rewriting
 
 
 class Ledger:
@@ -74,13 +74,17 @@ class Ledger:
         self._now = now
 
     def lock(self, dataset: str, owner: str) -> Lock | Held:
-        """Lock the dataset for run ``owner`` and raise the epoch; returns Held while another run's lease is valid."""
+        """Lock the dataset for run ``owner`` and raise the fencing token.
+
+        Returns the Lock, valid for ``LEASE`` unless it is renewed, or Held while another run's lease is valid. A
+        repetition by the same owner locks again.
+        """
         now = self._now()
         try:
             answer = self._update(
                 dataset,
                 "lock",
-                "SET #owner = :owner, lease_until = :until, locked_at = :now ADD epoch :one",
+                "SET #owner = :owner, lease_until = :until, locked_at = :now ADD fencing_token :one",
                 # Our own lock: the reply to our first attempt was lost.
                 "attribute_not_exists(lease_until) OR lease_until < :now OR #owner = :owner",
                 {":owner": owner, ":until": (now + LEASE).isoformat(), ":now": now.isoformat(), ":one": 1},
@@ -89,10 +93,10 @@ class Ledger:
             if not _condition_failed(error):
                 raise
             return self._holder(dataset)
-        return Lock(dataset, owner, int(answer["epoch"]), answer.get("unfinished"))
+        return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"))
 
     def renew(self, lock: Lock) -> None:
-        """Extend the lease; raises LeaseLost when another run has taken over the lock."""
+        """Extend the lease by ``LEASE`` from now; raises LeaseLost when another run has taken over the lock."""
         self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
 
     def complete(self, lock: Lock) -> None:
@@ -112,22 +116,25 @@ class Ledger:
     def objects(self, dataset: str) -> Objects:
         """Return the raw objects of the dataset that the ledger knows."""
         items = self._query(dataset, "object#")
-        closed = [item for item in items if item["status"] == "CLOSED"]
+        processed = [item for item in items if item["status"] == "PROCESSED"]
         rewriting = [item for item in items if item["status"] == "REWRITING"]
         return Objects(
-            {(item["key"], item["etag"]): _arrival(item) for item in closed},
+            {(item["key"], item["etag"]): _arrival(item) for item in processed},
             {item["key"]: Rewriting(_stored(item), item["run_id"]) for item in rewriting},
         )
 
     def begin_rewriting(self, lock: Lock, stored: StoredObject) -> None:
-        """Record the intent to rewrite a processed object, so that its new version is not taken for new input."""
+        """Record the intent to rewrite a processed object, so that its new version is not taken for new input.
+
+        Raises LeaseLost when another run has taken over the lock.
+        """
         self.renew(lock)
         before = {"etag": stored.etag, "size": stored.size, "arrived_at": stored.modified.isoformat()}
         item = {**_key(lock.dataset, _rewriting(stored.key)), "key": stored.key, "run_id": lock.owner, **before}
         self._transact([self._put({**item, "status": "REWRITING"})])
 
     def rewritten(self, lock: Lock, stored: StoredObject, etag: str) -> None:
-        """Record that a processed object now has the content with ``etag``; it stays closed.
+        """Record that the processed object ``stored`` now has the content with ``etag``; it stays processed.
 
         The item keeps the arrival time, because S3 only has the time of the rewrite.
         """
@@ -143,21 +150,28 @@ class Ledger:
         self._transact([self._settled(lock, key)])
 
     def carry_on(self, partition: str, kind: str, stored: StoredObject, etag: str) -> None:
-        """Copy the item ``<kind>#<key>#<old ETag>`` to the new ``etag``, if the item exists."""
+        """Copy the item ``<kind>#<key>#<old ETag>`` to the new ``etag``, if the item exists.
+
+        ``partition`` is the item's partition key. ``stored`` is the object as it was before.
+        """
         item = self._item(partition, f"{kind}#{stored.key}#{stored.etag}")
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
     def audit(self, dataset: str, action: str, record: Mapping[str, Any]) -> None:
-        """Write an audit item for an action that no run record shows; ``record`` needs the key ``run_id``."""
+        """Write an audit item for an action that no run record shows.
+
+        ``record`` is kept with the item as it is; it needs the key ``run_id``, and values that DynamoDB can hold.
+        """
         moment = self._now().isoformat()
         key = {"pk": f"audit#{dataset}", "sk": f"{action}#{moment}#{record['run_id']}"}
         self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
 
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
-        """Record that the lock's run reads these objects; raises LeaseLost when the lock has another epoch.
+        """Record that the lock's run reads these objects; raises LeaseLost when the lock has another fencing token.
 
-        Claims of earlier epochs are overwritten: those runs ended without a commit. Closed objects cannot be claimed.
+        Claims with a lower fencing token are overwritten: those runs ended without a commit. Processed objects
+        cannot be claimed.
         """
         claims = [self._claim(lock, stored) for stored in objects]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
@@ -179,7 +193,8 @@ class Ledger:
     def prepare(self, lock: Lock, run_id: str, record: Mapping[str, Any]) -> None:
         """Write the run as PREPARED; from then on this run or the next one finishes it.
 
-        Raises LeaseLost when the lock has another epoch.
+        ``record`` is what ``manifest.report`` returns, with the checksum of the manifest. Raises LeaseLost when the
+        lock has another fencing token.
         """
         run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
         mine = self._check(
@@ -191,18 +206,21 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def commit(self, manifest: Manifest) -> None:
-        """Close the objects that the run has claimed, then the run. Idempotent, also for a run that wakes up late."""
-        closed = [self._closing(manifest, stored) for stored in manifest.objects if manifest.claimed]
-        for start in range(0, len(closed), _TRANSACTION_ITEMS):
-            self._transact_where_possible(closed[start : start + _TRANSACTION_ITEMS])
-        self._close(manifest.dataset, manifest.run_id)
+        """Mark the claimed objects as processed and the run as committed. Idempotent, also for a run that is late."""
+        processed = [self._processed_put(manifest, stored) for stored in manifest.objects if manifest.claimed]
+        for start in range(0, len(processed), _TRANSACTION_ITEMS):
+            self._transact_where_possible(processed[start : start + _TRANSACTION_ITEMS])
+        self._commit_run(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
-        """Write the record of a run that failed before it was prepared, with the status FAILED."""
+        """Write the record of a run that failed before it was prepared, with the status FAILED.
+
+        ``record`` is what ``manifest.report`` returns. Needs no lock: the run may have lost it.
+        """
         item = {**_key(dataset, f"run#{run_id}"), **record, "status": "FAILED"}
         self._client.put_item(TableName=self._table, Item=_typed(item))
 
-    def _close(self, dataset: str, run_id: str) -> None:
+    def _commit_run(self, dataset: str, run_id: str) -> None:
         committed = {
             "TableName": self._table,
             "Key": _typed(_key(dataset, f"run#{run_id}")),
@@ -224,25 +242,34 @@ class Ledger:
                 raise
 
     def _claim(self, lock: Lock, stored: StoredObject) -> dict[str, Any]:
-        item = {**_object(lock.dataset, stored), "run_id": lock.owner, "epoch": lock.epoch, "status": "CLAIMED"}
+        item = {
+            **_object(lock.dataset, stored),
+            "run_id": lock.owner,
+            "fencing_token": lock.fencing_token,
+            "status": "IN_PROGRESS",
+        }
         put = self._put(item)["Put"]
         condition = {
             # What was erased may be sent again.
             "ConditionExpression": "attribute_not_exists(pk) OR #status = :replaced "
-            "OR (#status = :claimed AND epoch <= :epoch)",
+            "OR (#status = :in_progress AND fencing_token <= :token)",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":replaced": "REPLACED", ":epoch": lock.epoch}),
+            "ExpressionAttributeValues": _typed(
+                {":in_progress": "IN_PROGRESS", ":replaced": "REPLACED", ":token": lock.fencing_token}
+            ),
         }
         return {"Put": {**put, **condition}}
 
-    def _closing(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
-        """Close one object; not one that has been erased meanwhile, nor one that a later run reads or has read."""
+    def _processed_put(self, manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+        """Mark one object as processed; not one that was erased meanwhile, nor one that a later run reads."""
         condition = {
-            "ConditionExpression": "epoch <= :epoch AND (#status = :claimed OR #status = :closed)",
+            "ConditionExpression": "fencing_token <= :token AND (#status = :in_progress OR #status = :processed)",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": _typed({":claimed": "CLAIMED", ":closed": "CLOSED", ":epoch": manifest.epoch}),
+            "ExpressionAttributeValues": _typed(
+                {":in_progress": "IN_PROGRESS", ":processed": "PROCESSED", ":token": manifest.fencing_token}
+            ),
         }
-        return {"Put": {**self._put(_closed(manifest, stored))["Put"], **condition}}
+        return {"Put": {**self._put(_processed(manifest, stored))["Put"], **condition}}
 
     def _settled(self, lock: Lock, key: str) -> dict[str, Any]:
         return {"Delete": {"TableName": self._table, "Key": _typed(_key(lock.dataset, _rewriting(key)))}}
@@ -288,19 +315,21 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def _check(self, lock: Lock, expression: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an update of the lock item that is conditional on the lock's epoch."""
+        """Return an update of the lock item that is conditional on the lock's fencing token."""
         return {
             "TableName": self._table,
             "Key": _typed(_key(lock.dataset, "lock")),
             "UpdateExpression": expression,
-            "ConditionExpression": "epoch = :epoch",
-            "ExpressionAttributeValues": _typed({**values, ":epoch": lock.epoch}),
+            "ConditionExpression": "fencing_token = :token",
+            "ExpressionAttributeValues": _typed({**values, ":token": lock.fencing_token}),
         }
 
     def _lost(self, lock: Lock, error: ClientError) -> Exception:
         if not _condition_failed(error):
             return error
-        return LeaseLost(f"{lock.dataset}: run {lock.owner} was taken over (its epoch {lock.epoch} is over)")
+        return LeaseLost(
+            f"{lock.dataset}: run {lock.owner} was taken over (its fencing token {lock.fencing_token} is old)"
+        )
 
     def _update(
         self, dataset: str, sort: str, expression: str, condition: str, values: Mapping[str, Any]
@@ -354,8 +383,8 @@ def _object(dataset: str, stored: StoredObject) -> dict[str, Any]:
     return {**_key(dataset, f"object#{stored.key}#{stored.etag}"), **identity}
 
 
-def _closed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
-    run = {"run_id": manifest.run_id, "epoch": manifest.epoch, "status": "CLOSED"}
+def _processed(manifest: Manifest, stored: StoredObject) -> dict[str, Any]:
+    run = {"run_id": manifest.run_id, "fencing_token": manifest.fencing_token, "status": "PROCESSED"}
     return {**_object(manifest.dataset, stored), **run, **asdict(manifest.by_object[stored.key])}
 
 

@@ -16,14 +16,14 @@ from lake.tables.base import TableChange
 
 # How many of the objects that it has read a row of pipeline_runs names; the manifest names all.
 NAMED_OBJECTS = 1000
-Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "retokenise", "erase"]
+Kind = Literal["refresh", "replay", "discard", "backfill", "undo", "rekey", "erase"]
 
 
 @dataclass(frozen=True)
 class Manifest:
     """The changes that a prepared run publishes. ``started_at`` and ``ended_at`` are ISO 8601, UTC.
 
-    ``source`` is the dataset that the ``objects`` belong to. If the run has ``claimed`` them, the commit closes each
+    ``source`` is the dataset that the ``objects`` belong to. If the run has ``claimed`` them, the commit marks each
     with its counts of ``by_object`` (by key). ``details`` are further facts for the ledger: text, integers, lists.
     """
 
@@ -33,13 +33,13 @@ class Manifest:
     source: str
     started_at: str
     ended_at: str
-    epoch: int
+    fencing_token: int
     code_version: str
     claimed: bool = False
     objects: tuple[StoredObject, ...] = ()
     counts: Counts = NOTHING
     by_object: Mapping[str, Counts] = field(default_factory=dict)
-    units: tuple[TableChange, ...] = ()
+    partition_files: tuple[TableChange, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
@@ -48,7 +48,7 @@ class Manifest:
 
     @staticmethod
     def decoded(body: bytes) -> "Manifest":
-        """Return the manifest in these bytes."""
+        """Return the manifest in these bytes, which ``encoded`` wrote."""
         fields = json.loads(body)
         objects = [
             StoredObject(**{**entry, "modified": datetime.fromisoformat(entry["modified"])})
@@ -58,7 +58,7 @@ class Manifest:
             "objects": tuple(objects),
             "counts": Counts(**fields["counts"]),
             "by_object": {key: Counts(**counts) for key, counts in fields["by_object"].items()},
-            "units": tuple(TableChange(**entry) for entry in fields["units"]),
+            "partition_files": tuple(TableChange(**entry) for entry in fields["partition_files"]),
         }
         return Manifest(**{**fields, **read})
 
@@ -69,30 +69,37 @@ def checksum(body: bytes) -> str:
 
 
 def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = None) -> dict[str, Any]:
-    """Return the run record for the ledger; ``reason`` is the cause of a failure."""
+    """Return the run record for the ledger and for ``pipeline_runs``.
+
+    ``status`` is PREPARED, COMMITTED or FAILED; ``reason`` is the cause of a failure. The duration is in whole seconds,
+    ``bytes`` is the size of the objects that were read.
+    """
     took = datetime.fromisoformat(manifest.ended_at) - datetime.fromisoformat(manifest.started_at)
     return {
         "run_id": manifest.run_id,
         "pipeline": pipeline,
         "dataset": manifest.dataset,
         "kind": manifest.kind,
-        "hop": f"{manifest.source} -> {manifest.dataset}",
+        "source": manifest.source,
         "status": status,
         "reason": reason,
         "started_at": manifest.started_at,
         "ended_at": manifest.ended_at,
         "duration_seconds": round(took.total_seconds()),
-        "epoch": manifest.epoch,
+        "fencing_token": manifest.fencing_token,
         "code_version": manifest.code_version,
         "objects": len(manifest.objects),
         "bytes": sum(stored.size for stored in manifest.objects),
         **asdict(manifest.counts),
-        "units": len(manifest.units),
+        "partition_files": len(manifest.partition_files),
     }
 
 
 def row(reported: Mapping[str, Any], manifest: Manifest) -> bytes:
-    """Return one row of ``pipeline_runs`` as a line of JSON: the run record and the keys of the first objects."""
+    """Return one row of ``pipeline_runs`` as a line of JSON.
+
+    It is the run record ``reported`` and the keys of the first ``NAMED_OBJECTS`` objects.
+    """
     named = [stored.key for stored in manifest.objects[:NAMED_OBJECTS]]
     return json.dumps({**reported, "input_objects": named}).encode() + b"\n"
 

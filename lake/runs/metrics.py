@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.contract.model import Contract
 from lake.core.counts import NOTHING, Counts
-from lake.core.errors import CountsDoNotAdd, LakeError
+from lake.core.errors import CountsNotReconciled, LakeError
 
 Ending = Literal["succeeded", "failed", "skipped"]
 logger = logging.getLogger(__name__)
@@ -45,21 +45,28 @@ class Metrics:
 
     @contextmanager
     def of_run(self, target: Contract) -> Iterator[Run]:
-        """Put the metrics of the run in the block, also when it fails; then with the counts of its error."""
+        """Put the metrics of the run in the block; when it raises, those of a failed run, with the counts of its error.
+
+        The block gets a Run to fill in: its counts and its outcome. The block's error is raised again; an error of
+        CloudWatch is only logged.
+        """
         run, started = Run(), self._now()
         try:
             yield run
         except Exception as error:
             counts = error.counts if isinstance(error, LakeError) else NOTHING
             # A run that ended before it had counted everything has lost nothing: it published nothing.
-            unaccounted = counts.unaccounted if isinstance(error, CountsDoNotAdd) else 0
-            self._put(target, [*counted(counts, unaccounted), *ended("failed"), self._duration(started)])
+            unreconciled = counts.unreconciled if isinstance(error, CountsNotReconciled) else 0
+            self._put(target, [*counted(counts, unreconciled), *ended("failed"), self._duration(started)])
             raise
-        self._put(target, [*counted(run.counts, run.counts.unaccounted), *ended(run.outcome), self._duration(started)])
+        self._put(target, [*counted(run.counts, run.counts.unreconciled), *ended(run.outcome), self._duration(started)])
 
     def finished(self, target: Contract, counts: Counts) -> None:
-        """Put the metrics of a run that died and that another one has finished; how long it took nobody knows."""
-        self._put(target, [*counted(counts, counts.unaccounted), *ended("succeeded")])
+        """Put the metrics of a run that died and that another one has finished; its duration is not known.
+
+        An error of CloudWatch is only logged.
+        """
+        self._put(target, [*counted(counts, counts.unreconciled), *ended("succeeded")])
 
     def _duration(self, started: datetime) -> Metric:
         return Metric("RunDuration", (self._now() - started).total_seconds(), "Seconds")
@@ -79,15 +86,18 @@ class Metrics:
         return {"MetricName": metric.name, "Value": metric.value, "Unit": metric.unit, "Dimensions": dimensions}
 
 
-def counted(counts: Counts, unaccounted: int) -> list[Metric]:
-    """Return the metrics of a run's counts; QuarantineRatio only if records were received."""
+def counted(counts: Counts, unreconciled: int) -> list[Metric]:
+    """Return the metrics of a run's counts; QuarantineRatio only if records were received.
+
+    ``unreconciled`` is the number of records that are missing or surplus.
+    """
     metrics = [
         Metric("RecordsReceived", counts.received),
         Metric("RecordsNew", counts.new),
         Metric("RecordsReplaced", counts.replaced),
         Metric("RecordsDuplicate", counts.duplicate),
         Metric("RecordsQuarantined", counts.quarantined),
-        Metric("RecordsUnaccounted", unaccounted),
+        Metric("RecordsUnreconciled", unreconciled),
         Metric("SchemaDrift", len(counts.drift)),
     ]
     if counts.received:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.contract.model import Contract, load
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import CountsDoNotAdd, DatasetHeld, LakeError, OutsideWriter, sentence
+from lake.core.errors import CountsNotReconciled, DatasetHeld, LakeError, OutsideWriter, summary_line
 from lake.core.s3 import PreconditionFailed, StoredObject
 from lake.runs import lease
 from lake.runs.context import RunContext
@@ -35,14 +35,14 @@ AnyContext = TypeVar("AnyContext", bound=RunContext, contravariant=True)
 
 
 class Outcome(NamedTuple):
-    """The result of staging: counts, and the partition files (``units``) to replace.
+    """The result of staging: counts, and the ``partition_files`` to replace.
 
     ``by_object`` are the counts of each object that was read, by key; a work that claims its objects needs them.
     ``details`` are further facts for the ledger, such as the requester, the reason and the findings.
     """
 
     counts: Counts
-    units: tuple[TableChange, ...]
+    partition_files: tuple[TableChange, ...]
     by_object: Mapping[str, Counts] = MappingProxyType({})
     details: Mapping[str, Any] = MappingProxyType({})
 
@@ -59,7 +59,7 @@ class Work(Protocol[AnyContext]):
 
     @property
     def claims(self) -> bool:
-        """Return True if objects are claimed before they are read, and closed by the commit."""
+        """Return True if objects are claimed before they are read, and marked as processed by the commit."""
 
     @property
     def source(self) -> Contract:
@@ -80,18 +80,22 @@ class Work(Protocol[AnyContext]):
 
 
 @runtime_checkable
-class Concluding(Protocol[AnyContext]):
+class PostCommit(Protocol[AnyContext]):
     """A work with a post-commit step that only a repetition of the same work can complete."""
 
-    def conclude(self, context: AnyContext, lock: Lock) -> None:
-        """Post-commit step, run while the lock is held. Must be idempotent: a retry completes what a crash left."""
+    def finalize(self, context: AnyContext, lock: Lock) -> None:
+        """Do the post-commit step, while the lock is held.
+
+        It must be idempotent: a retry completes what a crash left.
+        """
 
 
 def run(context: Context, work: Work[Context]) -> Counts:
-    """Do the work under the dataset's lock and return its counts.
+    """Do the work under the dataset's lock and return its counts; zeros when there was nothing to do.
 
-    Puts metrics only for work that claims objects: a repair is no flow of data. Raises LakeError when the work fails;
-    then nothing was published.
+    A run that was prepared and died is finished first. Puts metrics only for work that claims objects: a repair is no
+    flow of data. Raises LakeError when the work fails; then nothing was published. While another run holds the dataset
+    nothing is done, except that a work with a post-commit step raises DatasetHeld.
     """
     if not work.claims:
         return _locked(context, work) or NOTHING
@@ -103,7 +107,10 @@ def run(context: Context, work: Work[Context]) -> Counts:
 
 
 def preview(context: Context, work: Work[Context]) -> Outcome:
-    """Stage the work without lock, publication or ledger record; returns the outcome that a run would have now."""
+    """Stage the work without lock, publication or ledger record; returns the outcome that a run would have now.
+
+    Raises LakeError where the run would fail.
+    """
     unlocked = Lock(work.target.name, _new_run_id(context), 0, None)
     manifest = replace(_begun(context, unlocked, work), objects=work.inputs(context))
     return work.stage(context, manifest) if manifest.objects else Outcome(NOTHING, ())
@@ -117,7 +124,7 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
     """Do the work if nobody holds the dataset; None: somebody does, and nothing was done."""
     target, run_id = work.target, _new_run_id(context)
     lock = context.ledger.lock(target.name, run_id)
-    if isinstance(lock, Held) and isinstance(work, Concluding):
+    if isinstance(lock, Held) and isinstance(work, PostCommit):
         raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
@@ -127,9 +134,9 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
             logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
             context.metrics.finished(target, finish(context, lock, target, lock.unfinished))
         counts = _done(context, lock, work)
-        if isinstance(work, Concluding):
+        if isinstance(work, PostCommit):
             with lease.beating(context.ledger, lock):
-                work.conclude(context, lock)
+                work.finalize(context, lock)
         if work.claims:
             context.ledger.complete(lock)
         return counts
@@ -170,7 +177,7 @@ def _begun(context: Context, lock: Lock, work: Work[Context]) -> Manifest:
         source=work.source.name,
         started_at=started,
         ended_at=started,
-        epoch=lock.epoch,
+        fencing_token=lock.fencing_token,
         code_version=context.code_version,
         claimed=work.claims,
     )
@@ -182,23 +189,23 @@ def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Mani
         ended_at=ended.isoformat(),
         counts=outcome.counts,
         by_object=dict(outcome.by_object),
-        units=outcome.units,
+        partition_files=outcome.partition_files,
         details=dict(outcome.details),
     )
 
 
 def _check(manifest: Manifest, outcome: Outcome) -> None:
-    """Check that the counts of the run and of each object balance; raises CountsDoNotAdd when they do not."""
+    """Check that the counts of the run and of each object balance; raises CountsNotReconciled when they do not."""
     counts, by_object = outcome.counts, outcome.by_object
-    wrong = sorted(key for key, part in by_object.items() if not part.add_up)
-    if wrong or not counts.add_up:
+    wrong = sorted(key for key, part in by_object.items() if not part.is_reconciled)
+    if wrong or not counts.is_reconciled:
         where = f", first in {wrong[0]}: {by_object[wrong[0]]}" if wrong else ""
-        raise CountsDoNotAdd(
+        raise CountsNotReconciled(
             f"{manifest.dataset}: the counts do not add up, nothing was published: {counts}{where}", counts
         )
     read = {stored.key for stored in manifest.objects}
     if manifest.claimed and (by_object.keys() != read or total(by_object.values()) != counts):
-        raise CountsDoNotAdd(
+        raise CountsNotReconciled(
             f"{manifest.dataset}: the counts of {len(by_object)} objects do not make those of the run, which has read "
             f"{len(read)} objects; nothing was published: {counts}",
             counts,
@@ -206,9 +213,13 @@ def _check(manifest: Manifest, outcome: Outcome) -> None:
 
 
 def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Counts:
-    """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts."""
+    """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts.
+
+    Raises OutsideWriter when a partition file or the manifest has content that no run wrote, LeaseLost when another run
+    has taken over the lock. The run stays prepared then.
+    """
     manifest = manifest_of(context, target, run_id)
-    for change in manifest.units:
+    for change in manifest.partition_files:
         # Right before the write: who has slept must not even try.
         context.ledger.renew(lock)
         _publish(context, manifest, change)
@@ -257,8 +268,10 @@ def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> No
 
 def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:
     """Add the partitions of the written files and of the raw objects that were read to the catalog."""
-    for dataset in {change.dataset for change in manifest.units}:
-        context.catalog.add_partitions(dataset, [unit.partition for unit in manifest.units if unit.dataset == dataset])
+    for dataset in {change.dataset for change in manifest.partition_files}:
+        context.catalog.add_partitions(
+            dataset, [change.partition for change in manifest.partition_files if change.dataset == dataset]
+        )
     source = load(target.source or "")
     prefix = context.locations[source.name].prefix
     folders = [folder_of(source, prefix, stored.key) for stored in manifest.objects]
@@ -268,7 +281,7 @@ def _register(context: RunContext, target: Contract, manifest: Manifest) -> None
 def _record_failure(context: RunContext, manifest: Manifest, target: Contract, error: Exception) -> None:
     counts = error.counts if isinstance(error, LakeError) else NOTHING
     failed = replace(manifest, ended_at=context.now().isoformat(), counts=counts)
-    reported = report(failed, "FAILED", target.domain, sentence(error))
+    reported = report(failed, "FAILED", target.domain, summary_line(error))
     context.ledger.record_failure(target.name, manifest.run_id, reported)
     _report(context, failed, reported)
 

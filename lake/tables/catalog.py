@@ -30,7 +30,7 @@ class Catalog:
             )
 
     def add_partitions(self, dataset: str, folders: Iterable[str]) -> None:
-        """Add partitions by folder, e.g. ``date=2026-11-20``; skips partitions that exist."""
+        """Add partitions to the table ``dataset`` by folder, e.g. ``date=2026-11-20``; skips partitions that exist."""
         wanted = sorted(set(folders))
         if not wanted:
             return
@@ -48,7 +48,10 @@ class Catalog:
 
 
 def folder_of(contract: Contract, prefix: str, key: str) -> str | None:
-    """Return the partition folder of an object; None when the key lacks the contract's partition folders."""
+    """Return the partition folder of an object, e.g. ``date=2026-11-20``.
+
+    ``prefix`` is the dataset's and ends with a slash. Returns None when the key lacks the contract's folders.
+    """
     parts = key.removeprefix(prefix).split("/")[:-1]
     names = [part.partition("=")[0] for part in parts]
     expected = [column.name for column in contract.partitions]

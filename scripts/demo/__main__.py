@@ -73,7 +73,7 @@ def run_pipelines(pipelines: list[str]) -> dict[str, Any]:
     return {
         "environment": "dev",
         "pipelines": ran,
-        "hops": _step("Count every hop", lambda: flow.hops(lake, pipelines)),
+        "datasets": _step("Count every dataset", lambda: flow.sizes(lake, pipelines)),
         "counts": flow.counts(lake, pipelines),
         "content": flow.content(lake, pipelines),
         "alarms": [
@@ -95,7 +95,7 @@ def show_result(summary: dict[str, Any]) -> None:
     """The tables on the terminal, the same in build/demo."""
     (BUILD / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     console.print()
-    show(summary["hops"], as_json=False, title="Objects and records")
+    show(summary["datasets"], as_json=False, title="Objects and records")
     show(summary["counts"], as_json=False, title="received = new + replaced + duplicate + quarantined")
     for pipeline in summary["pipelines"].values():
         for question, answer in pipeline["answers"].items():

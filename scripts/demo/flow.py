@@ -28,9 +28,9 @@ def datasets(pipelines: list[str]) -> list[Contract]:
     return [*outside, *made, *(dataset.quarantine() for dataset in made)]
 
 
-def hops(platform: Platform, pipelines: list[str]) -> list[dict[str, Any]]:
+def sizes(platform: Platform, pipelines: list[str]) -> list[dict[str, Any]]:
     """Objects, bytes and records of each dataset; the records are counted by Athena."""
-    return [_hop(platform, dataset) for dataset in datasets(pipelines)]
+    return [_size(platform, dataset) for dataset in datasets(pipelines)]
 
 
 def counts(platform: Platform, pipelines: list[str]) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def _content(platform: Platform, name: str) -> dict[str, Any]:
     return {"rows": len(rows), "sha256": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
 
 
-def _hop(platform: Platform, dataset: Contract) -> dict[str, Any]:
+def _size(platform: Platform, dataset: Contract) -> dict[str, Any]:
     name, objects = dataset.name, inventory.stored(platform, dataset)
     records = int(_ask(platform, f"SELECT count(*) FROM {name}").rows[0][0] or 0)  # noqa: S608 - from the contract
     return {"dataset": name, "objects": len(objects), "bytes": sum(entry.size for entry in objects), "records": records}

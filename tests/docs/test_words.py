@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -137,3 +138,50 @@ def test_no_docstring_begins_with_a_pronoun() -> None:
     found = [(path, text) for path in plain for text in docstrings(path)]
     assert len(found) > 500
     assert [(path, text) for path, text in found if text.partition(" ")[0] in PRONOUNS] == []
+
+
+def classes_of_errors(trees: Iterable[ast.Module]) -> set[str]:
+    """The names of the exceptions that these modules define."""
+    bases = {
+        node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    errors: set[str] = set()
+    while more := {name for name, above in bases.items() if above & (errors | {"Exception"})} - errors:
+        errors |= more
+    return errors
+
+
+def public_functions(body: Iterable[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    """The functions and methods whose names, and whose classes' names, begin with no underscore."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body)
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield node
+
+
+def raised(node: ast.AST) -> Iterator[str]:
+    """The names of the exceptions that the code of a function makes and raises itself."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call):
+            yield ast.unparse(child.exc.func).rpartition(".")[2]
+        if not isinstance(child, ast.FunctionDef | ast.ClassDef):
+            yield from raised(child)
+
+
+def test_a_public_function_names_the_errors_of_ours_that_it_raises() -> None:
+    files = [path for path in tracked() if re.fullmatch(r"lake/.*\.py", path) and (REPOSITORY / path).exists()]
+    trees = {path: ast.parse((REPOSITORY / path).read_text(encoding="utf-8")) for path in files}
+    errors = classes_of_errors(trees.values())
+    raising = [
+        (path, function.name, error, ast.get_docstring(function) or "")
+        for path, tree in trees.items()
+        for function in public_functions(tree.body)
+        for error in errors & set(raised(function))
+    ]
+    assert len(raising) > 30
+    unnamed = [(path, name, error) for path, name, error, text in raising if not re.search(rf"\b{error}\b", text)]
+    assert unnamed == []

@@ -6,7 +6,7 @@ from pathlib import Path
 from drills import report
 from drills.drill import Drill
 from drills.run import Result
-from drills.sets import in_turns
+from drills.sets import round_robin
 
 
 def drill(number: str, section: str) -> Drill:
@@ -15,7 +15,7 @@ def drill(number: str, section: str) -> Drill:
 
 def test_sections_take_turns_and_no_drill_is_lost() -> None:
     given = [drill("1a", "one"), drill("1b", "one"), drill("1c", "one"), drill("2a", "two"), drill("3a", "three")]
-    assert [entry.id for entry in in_turns(given)] == ["1a", "2a", "3a", "1b", "1c"]
+    assert [entry.id for entry in round_robin(given)] == ["1a", "2a", "3a", "1b", "1c"]
 
 
 def test_a_report_says_what_failed_and_keeps_its_table_whole(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from botocore.session import get_session
 from pyspark.sql import SparkSession
 
 from lake.contract import model as contract
-from lake.core.errors import OutsideWriter, sentence
+from lake.core.errors import OutsideWriter, summary_line
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.operations import job
 from lake.operations.refresh import Refresh
@@ -74,7 +74,7 @@ def check_converges(place: Place, before: set[str], city: str) -> None:
     assert cities(place) == before | {city}
     assert place.run().received == 0
     assert {run["status"] for run in place.runs()} <= {"COMMITTED", "FAILED"}
-    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+    assert place.measured("RecordsUnreconciled", "Maximum") == 0
 
 
 @pytest.mark.parametrize("number", PASSING)
@@ -96,7 +96,7 @@ def test_a_lasting_fault_publishes_nothing_in_part(shared: Place, number: str, c
         shared.run()
     shared.aws.break_aws()
     code = LASTING[number, call].split()[1]
-    assert code in sentence(failed.value)
+    assert code in summary_line(failed.value)
     assert shared.measured("RunsFailed") == failed_before + 1
     check_converges(shared, before, city)
 
@@ -108,8 +108,8 @@ def test_w06_whatever_is_denied_nothing_is_published_in_part(shared: Place) -> N
         shared.aws.break_aws(fault(call, "403 AccessDenied", 0))
         with pytest.raises(Exception) as failed:
             shared.run()
-        assert re.search("AccessDenied|403", sentence(failed.value)), call
-        assert call.split()[1].removesuffix("V2") in sentence(failed.value)
+        assert re.search("AccessDenied|403", summary_line(failed.value)), call
+        assert call.split()[1].removesuffix("V2") in summary_line(failed.value)
         shared.aws.break_aws()
         shared.clock.shift += LEASE + timedelta(seconds=1)
         assert cities(shared) in (before, before | {city})
@@ -230,7 +230,7 @@ class Stopped(Exception):
 
 
 class StopsBeforePublish(Storage):
-    """Ends the run where its first unit would be put."""
+    """Ends the run where its first partition file would be put."""
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         raise Stopped

@@ -60,17 +60,17 @@ def test_the_counts_and_metrics_of_all_cases_are_their_sum(outcome: Outcome) -> 
     curated, bad, superseded = (
         sum(map(len, of)) for of in ([e[0] for e in every], [e[1] for e in every], [range(e[2]) for e in every])
     )
-    assert outcome.counts.add_up
+    assert outcome.counts.is_reconciled
     assert (outcome.counts.new, outcome.counts.quarantined, outcome.counts.duplicate) == (curated, bad, superseded)
     assert outcome.counts.reasons == reasons
-    names = ("RecordsReceived", "RecordsNew", "RecordsQuarantined", "RecordsDuplicate", "RecordsUnaccounted")
+    names = ("RecordsReceived", "RecordsNew", "RecordsQuarantined", "RecordsDuplicate", "RecordsUnreconciled")
     assert [outcome.place.measured(name, dataset=READINGS) for name in names] == [
         curated + bad + superseded, curated, bad, superseded, 0,
     ]  # fmt: skip
 
 
-def test_every_object_of_every_case_is_closed_in_the_ledger_under_its_own_name(outcome: Outcome) -> None:
-    assert {key for key, _ in outcome.place.lake.ledger.objects(READINGS.name).closed} == set(outcome.objects)
+def test_every_object_of_every_case_is_processed_in_the_ledger_under_its_own_name(outcome: Outcome) -> None:
+    assert {key for key, _ in outcome.place.lake.ledger.objects(READINGS.name).processed} == set(outcome.objects)
 
 
 def test_a_rerun_after_all_faults_changes_nothing(outcome: Outcome) -> None:

@@ -24,14 +24,14 @@ from lake.runs.ledger import LEASE
 from tests.faults.fault import REPOSITORY
 from tests.lambdas.conftest import function
 from tests.local_aws import LocalAws
-from tests.place import SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, refresh, weather
+from tests.place import QUARANTINE, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 
 __all__ = ["function"]
-LINEAGE = ("run_id", "arrived_at", "sealed_payload")
+LINEAGE = ("run_id", "arrived_at", "encrypted_payload")
 
 
 class AtPublish(Storage):
-    """Does something where a unit would be put."""
+    """Does something where a partition file would be put."""
 
     def __init__(self, place: Place, act: Callable[[], None]) -> None:
         super().__init__(place.aws.client("s3"))
@@ -94,7 +94,7 @@ def test_a_task_that_dies_fails_the_run_with_its_reason(place: Place, task: Call
     in_task = F.udf(task)
     with pytest.raises(PySparkException):
         refresh(place.lake, TARGET, SOURCE, lambda raw: weather(raw).withColumn("city", in_task("city")))
-    assert (place.rows(TARGET), place.rows(TWIN)) == ([], [])
+    assert (place.rows(TARGET), place.rows(QUARANTINE)) == ([], [])
     (failed,) = place.runs()
     assert failed["status"] == "FAILED"
     assert reason in failed["reason"]
@@ -108,7 +108,7 @@ def test_p08_a_clock_that_jumps_changes_no_row(place: Place) -> None:
         place.put("b.json", line(1, temperature))
         assert place.run().received > 0
         assert place.temperatures() == {("Paris", "20T01"): temperature}
-    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+    assert place.measured("RecordsUnreconciled", "Maximum") == 0
 
 
 def test_p10_a_prepared_run_keeps_the_version_of_the_code_that_made_it(place: Place) -> None:
@@ -152,7 +152,7 @@ class OtherOrder(Storage):
 
 def content(place: Place) -> list[Any]:
     """All rows of target and quarantine without what says when and in which run."""
-    rows = [row for dataset in (TARGET, TWIN) for row in place.rows(dataset)]
+    rows = [row for dataset in (TARGET, QUARANTINE) for row in place.rows(dataset)]
     return sorted(json.dumps({name: row[name] for name in row if name not in LINEAGE}, default=str) for row in rows)
 
 

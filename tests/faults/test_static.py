@@ -31,7 +31,7 @@ def containing(pattern: str) -> list[str]:
 
 def test_the_search_finds_what_is_there() -> None:
     assert len(deployed()) > 100
-    assert any(hit.startswith("lake/tables/parquet_units/merge.py") for hit in containing(r"spark\.read\b"))
+    assert any(hit.startswith("lake/tables/partition_files/merge.py") for hit in containing(r"spark\.read\b"))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from lake.cli import backfill, job_requests, quarantine
 from lake.core.s3 import Location
 from lake.environment.deployment import Platform
 from lake.operations.context import SparkRunContext
-from lake.operations.job import Job, Order
-from lake.operations.registry import Subject, perform
+from lake.operations.job import Job, JobRequest
+from lake.operations.registry import DatasetJob, perform
 from tests.place import MESSAGES, READINGS, SECRET, TARGET, Place
 
 FOLDER = "raw/iot-sensors/year=2026/month=11/day=20"
@@ -32,8 +32,8 @@ class Sensors:
 
     def perform(self, operation: str = "refresh", **arguments: Any) -> list[dict[str, Any]]:
         """What the job does when it is started with that operation."""
-        subject = Subject(READINGS, MESSAGES, lambda raw: raw.selectExpr("*", "'PASS' AS quality_score"))
-        return perform(self.lake, subject, operation, {"by": "arn:aws:iam::1:role/r", **arguments})
+        dataset_job = DatasetJob(READINGS, MESSAGES, lambda raw: raw.selectExpr("*", "'PASS' AS quality_score"))
+        return perform(self.lake, dataset_job, operation, {"by": "arn:aws:iam::1:role/r", **arguments})
 
     def tokens(self) -> list[tuple[str, str, float]]:
         """Token, day and hour, temperature of each row."""
@@ -88,7 +88,7 @@ def commanded(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch)
         started = datetime.now(UTC)
         job = Job(
             replace(place.lake, staging=staging),
-            Order(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}),
+            JobRequest(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}),
         )
         job.run(TARGET.name, place.transformation)
         job.finish()

@@ -13,7 +13,7 @@ from lake.core.s3 import Storage
 from lake.operations.backfill import LossRefused, Window
 from lake.operations.rollback import CannotUndo
 from lake.runs.ledger import LEASE, Held, Ledger, Lock
-from tests.place import TARGET, TWIN, Place, line, weather
+from tests.place import QUARANTINE, TARGET, Place, line, weather
 from tests.wire import Died
 
 WINDOW = {"first": "2026-11-01", "last": "2026-11-30"}
@@ -52,7 +52,7 @@ def test_thirty_days_from_raw_are_what_is_there_row_for_row_and_what_was_lost_co
     before, there = content(place), etags(place)
     assert len(before) == 60
     rows = place.perform("backfill", **WINDOW, days=20, preview=True)
-    assert ([row["units"] for row in rows], found(rows)) == ([0, 0], (60, 0, 0, 0))
+    assert ([row["partition_files"] for row in rows], found(rows)) == ([0, 0], (60, 0, 0, 0))
     for key in list(there)[4:6]:
         place.aws.client("s3").delete_object(Bucket=place.bucket, Key=key)
     assert found(place.perform("backfill", **WINDOW, preview=True)) == (56, 0, 0, 4)
@@ -60,9 +60,9 @@ def test_thirty_days_from_raw_are_what_is_there_row_for_row_and_what_was_lost_co
     assert (run["received"], run["new"], run["replaced"], run["duplicate"]) == (64, 4, 0, 60)
     assert content(place) == before
     kept = {key: etag for key, etag in etags(place).items() if there.get(key) == etag}
-    assert len(kept) == 28, "units that are equal are not touched"
+    assert len(kept) == 28, "partition files that are equal are not touched"
     assert [found([{"details": said}]) for said in details(place, "backfill")] == [(56, 0, 0, 4)]
-    assert [row["source_line"] for row in place.rows(TWIN)] == [61]
+    assert [row["source_line"] for row in place.rows(QUARANTINE)] == [61]
 
 
 def test_rows_that_the_contract_rejects_now_are_only_lost_with_leave_and_then_quarantined_until_undone(
@@ -76,24 +76,24 @@ def test_rows_that_the_contract_rejects_now_are_only_lost_with_leave_and_then_qu
     assert content(place) == before
     (run,) = stricter.perform("backfill", **WINDOW, allow_loss=True)
     assert (run["received"], run["duplicate"], run["quarantined"]) == (2, 1, 1)
-    assert (len(content(place)), sorted(row["source_line"] for row in place.rows(TWIN))) == (1, [2, 3])
+    assert (len(content(place)), sorted(row["source_line"] for row in place.rows(QUARANTINE))) == (1, [2, 3])
     (backfill,) = committed(place, "backfill")
     place.perform("undo", run=backfill)
-    assert (content(place), [row["source_line"] for row in place.rows(TWIN)]) == (before, [3])
+    assert (content(place), [row["source_line"] for row in place.rows(QUARANTINE)]) == (before, [3])
     assert details(place, "undo")[0]["undone"] == backfill
     with pytest.raises(CannotUndo, match=r"changed since by run .*; undo that first"):
         place.perform("undo", run=backfill)
     (undo,) = committed(place, "undo")
     place.perform("undo", run=undo)
-    assert (len(content(place)), len(place.rows(TWIN))) == (1, 2), "an undo can be undone"
+    assert (len(content(place)), len(place.rows(QUARANTINE))) == (1, 2), "an undo can be undone"
 
 
-def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_again(place: Place) -> None:
+def test_an_undone_refresh_leaves_empty_files_and_a_backfill_brings_its_records_again(place: Place) -> None:
     place.put("a.json", line(1, 10.0))
     place.run()
     before = content(place)
     (refresh,) = (run["run_id"] for run in place.runs())
-    assert place.perform("undo", run=refresh, preview=True)[0]["units"] == 1
+    assert place.perform("undo", run=refresh, preview=True)[0]["partition_files"] == 1
     place.perform("undo", run=refresh)
     assert (content(place), len(etags(place))) == ([], 1)
     assert place.run().received == 0
@@ -105,7 +105,7 @@ def test_an_undone_refresh_leaves_empty_units_and_a_backfill_brings_its_records_
 
 
 class DiesAtCall(Storage):
-    """Dies instead of its n-th replacement of a unit; before and after each a reader looks."""
+    """Dies instead of its n-th replacement of a partition file; before and after each a reader looks."""
 
     def __init__(self, place: Place, number: int) -> None:
         super().__init__(place.aws.client("s3"))

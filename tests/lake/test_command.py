@@ -12,7 +12,7 @@ from lake.cli import application
 from lake.environment import cost, health, usage
 from lake.environment.cost import Usage, Window
 from lake.environment.deployment import Platform
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.report import gather
 from lake.report.model import Report
 from tests.report import sample
@@ -23,7 +23,7 @@ WINDOW = Window(sample.NOW, sample.NOW)
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the commands find: the sample lake, with nothing wrong; tests put their trouble into it."""
-    calm = replace(sample.empty().state, alarms=Part("CloudWatch", []))
+    calm = replace(sample.empty().state, alarms=PartialResult("CloudWatch", []))
     found: dict[str, Any] = {
         "report": sample.empty(),
         "state": calm,
@@ -63,7 +63,7 @@ def test_status_as_json_has_the_problems_too(lake: dict[str, Any]) -> None:
 
 
 def test_status_of_which_a_part_cannot_be_read_ends_with_1(lake: dict[str, Any]) -> None:
-    lake["state"] = replace(lake["state"], alarms=Part("CloudWatch", None, "AccessDenied: no"))
+    lake["state"] = replace(lake["state"], alarms=PartialResult("CloudWatch", None, "AccessDenied: no"))
     code, out, _ = run("status")
     assert (code, "The alarms could not be read: AccessDenied: no" in out) == (1, True)
 

@@ -29,11 +29,15 @@ def with_new(owner: Contract, required: bool) -> Contract:
 
 def broken(new: Contract) -> list[str]:
     """The changes that are refused when this contract takes the place of the deployed one."""
-    return [change for breach in compatibility.breaches(ALL, {**ALL, new.name: new}) for change in breach.changes]
+    return [
+        change
+        for breaking in compatibility.breaking_changes(ALL, {**ALL, new.name: new})
+        for change in breaking.changes
+    ]
 
 
 def test_what_is_deployed_breaks_nothing() -> None:
-    assert compatibility.breaches(ALL, ALL) == []
+    assert compatibility.breaking_changes(ALL, ALL) == []
 
 
 @pytest.mark.parametrize(
@@ -48,8 +52,8 @@ def test_what_is_deployed_breaks_nothing() -> None:
         (lambda: changed(CURATED, "date", partition_position=None), "partitions date becomes none"),
         (lambda: replace(CURATED, path="curated/readings"), "path curated/sensor-readings becomes curated/readings"),
         (
-            lambda: replace(CURATED, unit={"date": "timestamp"}),
-            "its units follow {'date': 'timestamp'} instead of {'date': 'timestamp', 'hour': 'timestamp'}",
+            lambda: replace(CURATED, publish_granularity={"date": "timestamp"}),
+            "its publish granularity is {'date': 'timestamp'} instead of {'date': 'timestamp', 'hour': 'timestamp'}",
         ),
         (lambda: changed(RAW, "aqi", required=True), "column aqi becomes required"),
         (lambda: with_new(RAW, required=True), "column pm10 is new and required"),
@@ -77,8 +81,8 @@ def test_a_change_that_breaks_nobody_or_is_announced_by_its_version_passes(chang
 
 
 def test_the_refusal_names_who_is_broken_and_what_to_do() -> None:
-    (breach,) = compatibility.breaches(ALL, {**ALL, RAW.name: without(RAW, "aqi")})
-    assert breach.sentence() == (
+    (breaking,) = compatibility.breaking_changes(ALL, {**ALL, RAW.name: without(RAW, "aqi")})
+    assert breaking.summary() == (
         "raw_iot_sensors 1.0.0 -> 1.0.0: column aqi is gone. This breaks: curated_sensor_readings. "
         "Undo the change, or tell them and give the contract version 2.0.0."
     )
@@ -86,13 +90,15 @@ def test_the_refusal_names_who_is_broken_and_what_to_do() -> None:
 
 
 def test_a_dataset_that_goes_is_refused() -> None:
-    (breach,) = compatibility.breaches(ALL, {name: kept for name, kept in ALL.items() if name != CURATED.name})
-    assert (breach.dataset, breach.changes, breach.after) == (CURATED.name, ("the dataset is gone",), "none")
+    (breaking,) = compatibility.breaking_changes(
+        ALL, {name: kept for name, kept in ALL.items() if name != CURATED.name}
+    )
+    assert (breaking.dataset, breaking.changes, breaking.after) == (CURATED.name, ("the dataset is gone",), "none")
 
 
 def test_a_dataset_that_was_deployed_as_retired_may_go_and_any_other_says_how() -> None:
     left = {name: loaded for name, loaded in ALL.items() if name != CURATED.name}
     retired = {**ALL, CURATED.name: replace(CURATED, status="retired")}
-    assert compatibility.breaches(ALL, retired) == compatibility.breaches(retired, left) == []
-    (breach,) = compatibility.breaches(ALL, left)
-    assert breach.sentence().endswith("Undo the change, or tell them and deploy it with status retired first.")
+    assert compatibility.breaking_changes(ALL, retired) == compatibility.breaking_changes(retired, left) == []
+    (breaking,) = compatibility.breaking_changes(ALL, left)
+    assert breaking.summary().endswith("Undo the change, or tell them and deploy it with status retired first.")

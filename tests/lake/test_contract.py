@@ -52,17 +52,17 @@ def test_a_pseudonymised_column_of_the_key_is_required(tmp_path: Path, key: bool
         model.read(with_first_column(tmp_path, **changes))
 
 
-def test_key_partition_and_unit_are_read() -> None:
+def test_key_partition_and_publish_granularity_are_read() -> None:
     readings = model.load("curated_sensor_readings")
     assert [column.name for column in readings.key] == ["sensor_id", "timestamp"]
     assert [column.name for column in readings.partitions] == ["date"]
-    assert readings.unit == {"date": "timestamp", "hour": "timestamp"}
+    assert readings.publish_granularity == {"date": "timestamp", "hour": "timestamp"}
 
 
-def test_the_quarantine_twin_has_the_columns_of_the_template_and_a_folder_of_its_own() -> None:
-    twin = model.load("curated_sensor_readings").quarantine()
-    assert (twin.name, twin.path) == ("quarantine_curated_sensor_readings", "quarantine/sensor-readings")
-    assert twin.columns == model.load("quarantine").columns
+def test_the_quarantine_table_has_the_columns_of_the_template_and_a_folder_of_its_own() -> None:
+    quarantine = model.load("curated_sensor_readings").quarantine()
+    assert (quarantine.name, quarantine.path) == ("quarantine_curated_sensor_readings", "quarantine/sensor-readings")
+    assert quarantine.columns == model.load("quarantine").columns
 
 
 def test_an_unknown_word_is_refused_with_file_place_and_likely_word(tmp_path: Path) -> None:
@@ -113,9 +113,12 @@ def test_an_age_in_a_unit_that_nobody_knows_is_refused(tmp_path: Path) -> None:
         model.read(written(tmp_path, slaProperties=wrong))
 
 
-def test_a_unit_that_does_not_follow_from_the_key_is_refused(tmp_path: Path) -> None:
-    wrong = [{"property": "example", "value": "SELECT 1"}, {"property": "unit", "value": {"date": "arrived_at"}}]
-    with pytest.raises(ContractError, match=r"unit.date: 'arrived_at' is not in the key"):
+def test_a_publish_granularity_that_does_not_follow_from_the_key_is_refused(tmp_path: Path) -> None:
+    wrong = [
+        {"property": "example", "value": "SELECT 1"},
+        {"property": "publishGranularity", "value": {"date": "arrived_at"}},
+    ]
+    with pytest.raises(ContractError, match=r"publishGranularity.date: 'arrived_at' is not in the key"):
         model.read(written(tmp_path, customProperties=wrong))
 
 

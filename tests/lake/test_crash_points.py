@@ -18,7 +18,7 @@ from lake.runs.run import run
 from tests.broken_runs import AnyPlace, WiredPlace, after_a_death, broken, converges, first, second
 from tests.local_aws import LocalAws
 from tests.memory_aws import NO_SPARK, MemoryPlace
-from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, lake_of_its_own, line, refresh, weather
+from tests.place import QUARANTINE, RUNS, SOURCE, TARGET, Place, lake_of_its_own, line, refresh, weather
 from tests.plain_work import REFRESH, check_end, record
 from tests.wire import Died, Fault, Wire, Wired
 
@@ -99,11 +99,11 @@ def test_in_memory_a_run_may_die_anywhere_while_it_mends_what_died_anywhere(
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What S3 and the ledger held when a run with Spark was prepared, and what it had staged for each unit."""
+    """What S3 and the ledger held when a run with Spark was prepared, and what it had staged for each file."""
 
     objects: dict[str, bytes]
     items: list[dict[str, Any]]
-    units: dict[str, bytes]
+    files: dict[str, bytes]
 
     def restore(self, place: Place) -> None:
         s3, dynamodb = place.aws.client("s3"), place.aws.client("dynamodb")
@@ -113,19 +113,19 @@ class Snapshot:
             dynamodb.put_item(TableName=place.bucket, Item=item)
 
     def check(self, lake: RunContext) -> None:
-        """Each unit is the one that Spark had staged, and the run is committed with its counts."""
-        places = [lake.locations[dataset.name] for dataset in (TARGET, TWIN)]
+        """Each partition file is the one that Spark had staged, and the run is committed with its counts."""
+        places = [lake.locations[dataset.name] for dataset in (TARGET, QUARANTINE)]
         stored = [entry.key for location in places for entry in lake.storage.list(location)]
-        assert {key: lake.storage.read(lake.staging.bucket, key) for key in stored} == self.units
+        assert {key: lake.storage.read(lake.staging.bucket, key) for key in stored} == self.files
         (record,) = lake.ledger.runs(TARGET.name)
         counted = [record[name] for name in ("received", "new", "replaced", "duplicate", "quarantined")]
         assert (record["status"], counted) == ("COMMITTED", [5, 2, 0, 1, 2])
         assert len(list(lake.storage.list(lake.locations[RUNS.name]))) == 1
-        assert len(lake.ledger.objects(TARGET.name).closed) == 2
+        assert len(lake.ledger.objects(TARGET.name).processed) == 2
 
 
 class StopsBeforePublish(Storage):
-    """Dies where the first unit would be put."""
+    """Dies where the first partition file would be put."""
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         raise Died
@@ -144,7 +144,7 @@ def snapshot(aws: LocalAws, spark: SparkSession) -> Snapshot:
         objects = {key: storage.read(place.bucket, key) for key in keys}
         items = aws.client("dynamodb").scan(TableName=place.bucket, ConsistentRead=True)["Items"]
         (manifest,) = (Manifest.decoded(body) for key, body in objects.items() if key.startswith("ops/manifests/"))
-    return Snapshot(objects, items, {change.key: objects[change.staged] for change in manifest.units})
+    return Snapshot(objects, items, {change.key: objects[change.staged] for change in manifest.partition_files})
 
 
 @pytest.mark.usefixtures("patient")
@@ -152,7 +152,7 @@ def snapshot(aws: LocalAws, spark: SparkSession) -> Snapshot:
 def test_what_spark_has_prepared_is_finished_by_whoever_comes(
     quick: LocalAws, wired: Wired, figures: dict[str, int], snapshot: Snapshot, fault: Fault
 ) -> None:
-    assert len(snapshot.units) == 3
+    assert len(snapshot.files) == 3
 
     def attempt(wire: Wire) -> None:
         with lake_of_its_own(quick, NO_SPARK) as place:
@@ -162,7 +162,7 @@ def test_what_spark_has_prepared_is_finished_by_whoever_comes(
     figures[f"crash points, what Spark has prepared: {fault.value}"] = number_of_points(fault, attempt)
 
 
-def test_a_unit_that_a_task_of_spark_cannot_stage_is_staged_by_the_next_run(place: Place) -> None:
+def test_a_partition_file_that_a_task_of_spark_cannot_stage_is_staged_by_the_next_run(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(23, 5.0, day=19))
     fault = {"service": "s3", "action": "PutObject", "status": 403, "code": "AccessDenied", "match": "staging/"}
     place.aws.break_aws(fault)

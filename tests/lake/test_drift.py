@@ -14,7 +14,7 @@ GOOD = {column.name: None for column in COLUMNS}
 
 
 def shape(**changes: object) -> tuple[str, ...]:
-    """What the door says of a sensor message with these changes; the value ``...`` takes a field away."""
+    """What the reader says of a sensor message with these changes; the value ``...`` takes a field away."""
     record = {name: value for name, value in (GOOD | changes).items() if value is not ...}
     (read,) = json_lines.read(json.dumps(record).encode(), "raw/x.json", COLUMNS)
     return read.drift

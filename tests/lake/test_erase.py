@@ -42,7 +42,7 @@ DAYS = {"first": "2026-11-14", "last": "2026-11-16"}
 
 @pytest.fixture
 def sensors(sensors: Sensors) -> Sensors:
-    """Two sensors over a rotation of keys, with corrections, rejected records and refused messages of both."""
+    """Two sensors over a rotation of keys, with corrections, rejected records and failed deliveries of both."""
     found = replace(sensors, lake=replace(sensors.lake, keys=VERSIONS))
     packed = gzip.compress(
         "\n".join([message(SUBJECT, 14, 1), message(OTHER, 14, 1), message(SUBJECT, 16, 2)]).encode()
@@ -69,14 +69,14 @@ def error(sent: str) -> bytes:
 
 
 def erase(sensors: Sensors, subject: str = SUBJECT, **arguments: Any) -> list[dict[str, Any]]:
-    sealed = encryption.sealed(READINGS.name, VERSIONS, 2, subject.encode())
+    encrypted = encryption.encrypted(READINGS.name, VERSIONS, 2, subject.encode())
     errors = f"s3://{sensors.place.bucket}/firehose-errors/"
-    given = {"sealed_payload": sealed, "key_version": 2, "stream": STREAM, "errors": errors}
+    given = {"encrypted_payload": encrypted, "key_version": 2, "stream": STREAM, "errors": errors}
     return sensors.perform("erase", **given, **arguments)
 
 
 def texts(sensors: Sensors) -> dict[str, str]:
-    """What every version of every object says, unpacked, opened and decoded."""
+    """What every version of every object says, unpacked, decrypted and decoded."""
     bucket, storage = sensors.place.bucket, sensors.lake.storage
     return {
         f"{entry.key} {entry.version}": text(entry.key, storage.read(bucket, entry.key, entry.version))
@@ -87,17 +87,17 @@ def texts(sensors: Sensors) -> dict[str, str]:
 def text(key: str, body: bytes) -> str:
     if key.endswith(".parquet"):
         rows = parquet.read_table(io.BytesIO(body)).to_pylist()
-        return str([{**row, "payload": opened(row)} for row in rows])
+        return str([{**row, "payload": decrypted(row)} for row in rows])
     clear = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
     if key.startswith("firehose-errors/"):
         return "\n".join(failed_deliveries.message(line).decode() if line else "" for line in clear.split(b"\n"))
     return clear.decode()
 
 
-def opened(row: dict[str, Any]) -> str:
-    if "sealed_payload" not in row:
+def decrypted(row: dict[str, Any]) -> str:
+    if "encrypted_payload" not in row:
         return ""
-    return encryption.opened(READINGS.name, VERSIONS, row["key_version"], row["sealed_payload"]).decode()
+    return encryption.decrypted(READINGS.name, VERSIONS, row["key_version"], row["encrypted_payload"]).decode()
 
 
 def holding(sensors: Sensors) -> list[str]:
@@ -119,7 +119,7 @@ def quarantined(sensors: Sensors) -> list[tuple[str, int]]:
 def sent_again(sensors: Sensors, etag: str, lines: list[str] | None = None) -> list[str]:
     """The lines of the error object with that ETag that were sent again; ``lines`` says so."""
     client, bucket = sensors.place.aws.client("dynamodb"), sensors.place.bucket
-    key = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"refused#firehose-errors/e.json#{etag}"}}
+    key = {"pk": {"S": f"stream#{STREAM}"}, "sk": {"S": f"redelivered#firehose-errors/e.json#{etag}"}}
     if lines:
         client.put_item(TableName=bucket, Item={**key, "lines": {"NS": lines}})
     found: list[str] = client.get_item(TableName=bucket, Key=key)["Item"]["lines"]["NS"]
@@ -136,7 +136,7 @@ def test_nothing_of_the_subject_is_left_all_of_the_others_is_and_runs_go_on(sens
     assert {key.partition("/")[0] for key in before} == {"raw", "curated", "quarantine", "staging", "firehose-errors"}
     assert sent_again(sensors, errors_etag(sensors), ["2"]) == ["2"]
     (seen,) = erase(sensors, preview=True)
-    counted = {"rows": 2, "quarantined_records": 2, "raw_lines": 5, "refused_messages": 1, "old_versions": 1}
+    counted = {"rows": 2, "quarantined_records": 2, "raw_lines": 5, "failed_deliveries": 1, "old_versions": 1}
     assert {name: seen["details"][name] for name in counted} == counted
     assert holding(sensors) == before, "a look changes nothing"
     erase(sensors)
@@ -163,7 +163,7 @@ def test_what_was_put_aside_is_searched_too_and_the_lines_of_others_stay(sensors
 
 
 def test_every_prefix_that_the_platform_declares_is_searched() -> None:
-    """Those of datasets, of staging and of refused messages are told to the job."""
+    """Those of datasets, of staging and of failed deliveries are told to the job."""
     declared = (REPOSITORY / "terraform" / "platform" / "buckets.tf").read_text(encoding="utf-8")
     scratch = re.search(r"_scratch_retention = \{(.*?)\n  \}", declared, re.DOTALL)
     assert scratch
@@ -184,17 +184,17 @@ def assert_written_down(sensors: Sensors) -> None:
 
 
 def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
-    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are no news"
+    assert sensors.perform()[0]["received"] == 0, "raw objects with other content are not unprocessed"
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
-    assert (built["details"]["equal"], built["units"]) == (rows, 0)
-    (judged,) = sensors.perform("replay", everything=True, preview=True)
-    assert (judged["received"], judged["quarantined"], judged["details"]["not_in_raw"]) == (1, 1, 0)
+    assert (built["details"]["equal"], built["partition_files"]) == (rows, 0)
+    (seen,) = sensors.perform("replay", everything=True, preview=True)
+    assert (seen["received"], seen["quarantined"], seen["details"]["not_in_raw"]) == (1, 1, 0)
     sensors.put("d.json", message(OTHER, 14, 1, 7.0))
     assert sensors.perform()[0]["replaced"] == 1
     assert erase(sensors, preview=True)[0]["details"] == {}, "there is nothing left to erase"
     sensors.put("c.json", message(SUBJECT, 14, 1, 6.0), message(OTHER, 14, 1, 6.0))
     (again,) = sensors.perform()
-    assert (again["new"], again["replaced"]) == (1, 1), "what is sent again after an erasure is news"
+    assert (again["new"], again["replaced"]) == (1, 1), "what is sent again after an erasure is unprocessed"
 
 
 def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object_are_built_again(
@@ -210,7 +210,7 @@ def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object
     erase(sensors)
     assert holding(sensors) == []
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
-    assert (built["details"]["equal"], built["units"], len(of_others(sensors))) == (4, 0, 4)
+    assert (built["details"]["equal"], built["partition_files"], len(of_others(sensors))) == (4, 0, 4)
     details = [
         run["details"]["unread_objects"] for run in sensors.lake.ledger.runs(READINGS.name) if run["kind"] == "erase"
     ]
@@ -240,11 +240,11 @@ def test_who_repeats_it_after_a_death_at_any_step_erases_what_is_left(
         with monkeypatch.context() as patch, pytest.raises(Died):
             patch.setattr(kind, step, dying(getattr(kind, step)))
             erase(sensors)
-        assert sensors.perform()[0]["received"] == 0, f"what is half done is no news: {step}"
+        assert sensors.perform()[0]["received"] == 0, f"what is half done is not unprocessed: {step}"
     erase(sensors)
     assert (holding(sensors), of_others(sensors)) == ([], others)
     (built,) = sensors.perform("backfill", **DAYS, preview=True)
-    assert (built["received"], built["details"]["equal"], built["units"]) == (3, 2, 0)
+    assert (built["received"], built["details"]["equal"], built["partition_files"]) == (3, 2, 0)
 
 
 def test_a_dataset_that_is_held_or_has_no_subjects_is_an_error(sensors: Sensors, place: Place) -> None:
@@ -252,5 +252,7 @@ def test_a_dataset_that_is_held_or_has_no_subjects_is_an_error(sensors: Sensors,
     with pytest.raises(DatasetHeld, match="is held by run another until"):
         erase(sensors)
     with pytest.raises(NoSubjects, match="curated_weather has no encrypted column"):
-        sealed = encryption.sealed("curated_weather", place.lake.keys, 1, b"s-1")
-        place.perform("erase", sealed_payload=sealed, key_version=1, stream=STREAM, errors=f"s3://{place.bucket}/e/")
+        encrypted = encryption.encrypted("curated_weather", place.lake.keys, 1, b"s-1")
+        place.perform(
+            "erase", encrypted_payload=encrypted, key_version=1, stream=STREAM, errors=f"s3://{place.bucket}/e/"
+        )

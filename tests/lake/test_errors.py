@@ -2,7 +2,7 @@
 
 import pytest
 
-from lake.core.errors import LakeError, sentence
+from lake.core.errors import LakeError, summary_line
 
 TASK = """An error occurred while calling o328.count.
 : org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 1 times, most recent
@@ -42,4 +42,4 @@ Traceback (most recent call last):
     ],
 )
 def test_an_error_is_one_line_and_quotes_no_record(text: str, said: str) -> None:
-    assert sentence(LakeError(text)) == said
+    assert summary_line(LakeError(text)) == said

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from lake.contract import model
 from lake.records import typed as frames
-from lake.tables.parquet_units import merge
+from lake.tables.partition_files import merge
 
 WEATHER = model.load("curated_weather")
 HOUR = datetime(2026, 11, 20, 13, tzinfo=UTC)
@@ -74,11 +74,11 @@ def test_keys_do_not_touch_each_other(spark: SparkSession) -> None:
     assert {(row["city"], row["changed"]) for row in merged.collect()} == {("Paris", False), ("Tokyo", True)}
 
 
-def test_the_unit_is_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
-    assert [row["unit"] for row in rows(spark, [record(1, 90)]).collect()] == ["2026-11-20_day"]
-    twin = model.load("curated_sensor_readings").quarantine()
-    frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "sealed", 1, "r")], twin.ddl)
-    assert [row["unit"] for row in merge.stored_rows(frame, twin).collect()] == ["2026-11-20_h13"]
+def test_the_partition_file_is_that_of_the_hour_or_the_day_of_the_event(spark: SparkSession) -> None:
+    assert [row["partition_file"] for row in rows(spark, [record(1, 90)]).collect()] == ["2026-11-20_day"]
+    quarantine = model.load("curated_sensor_readings").quarantine()
+    frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "encrypted", 1, "r")], quarantine.ddl)
+    assert [row["partition_file"] for row in merge.stored_rows(frame, quarantine).collect()] == ["2026-11-20_h13"]
 
 
 @pytest.mark.parametrize(

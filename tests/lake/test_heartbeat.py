@@ -120,7 +120,7 @@ def test_who_was_frozen_has_lost_it_and_a_late_renewal_is_refused(
 
     with pytest.raises(LeaseLost):
         run(replace(place.lake, ledger=ledger), slow(frozen))
-    assert sum("was taken over (its epoch 1 is over)" in message for message in caplog.messages) == 1
+    assert sum("was taken over (its fencing token 1 is old)" in message for message in caplog.messages) == 1
     assert beating() == []
     held = place.lake.ledger.lock(TARGET.name, "a third one")
     assert isinstance(held, Held)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lake.core.errors import ContractError
-from lake.operations.job import Job, Order
+from lake.operations.job import Job, JobRequest
 from lake.operations.refresh import Transformation
 
 WRITTEN = (
@@ -19,14 +19,14 @@ class Recorder(Job):
     """A job that only notes which dataset would be made with which transformation."""
 
     def __init__(self, *written: str) -> None:
-        super().__init__(NO_CONTEXT, Order(), written)
+        super().__init__(NO_CONTEXT, JobRequest(), written)
         self.seen: list[tuple[str, Any]] = []
 
     def run(self, dataset: str, transformation: Transformation) -> None:
         self.seen.append((dataset, transformation(NO_CONTEXT)))
 
 
-def test_twins_and_tables_without_a_source_are_not_made_from_anything() -> None:
+def test_quarantine_tables_and_tables_without_a_source_are_not_made_from_anything() -> None:
     assert Recorder(*WRITTEN).datasets() == ["curated_sensor_readings", "curated_weather"]
 
 

@@ -1,4 +1,4 @@
-"""The ledger: one owner at a time, an epoch that fences off the late, a commit that may be repeated."""
+"""The ledger: one owner at a time, a fencing token that fences off the late, a commit that may be repeated."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def manifest(run_id: str, objects: tuple[StoredObject, ...] = OBJECTS, claimed: 
         source="raw_readings",
         started_at="x",
         ended_at="y",
-        epoch=1,
+        fencing_token=1,
         code_version="test",
         claimed=claimed,
         objects=objects,
@@ -79,7 +79,7 @@ def test_a_dataset_has_one_owner_until_it_is_released(ledger: Ledger) -> None:
     held = ledger.lock("readings", "two")
     assert held == Held("one", START + LEASE)
     ledger.release(first)
-    assert locked(ledger, "two").epoch == first.epoch + 1
+    assert locked(ledger, "two").fencing_token == first.fencing_token + 1
 
 
 def said_of_lock(ledger: Ledger) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_who_was_taken_over_does_not_say_that_the_refresh_ended_well(ledger: Led
 def test_a_dead_owner_is_taken_over_after_its_lease(ledger: Ledger, clock: Clock) -> None:
     locked(ledger, "dead")
     clock.moment += LEASE + timedelta(seconds=1)
-    assert locked(ledger, "next").epoch == 2
+    assert locked(ledger, "next").fencing_token == 2
 
 
 def test_who_was_taken_over_can_neither_renew_nor_prepare(ledger: Ledger, clock: Clock) -> None:
@@ -150,13 +150,13 @@ def test_a_prepared_run_is_unfinished_until_it_is_committed(ledger: Ledger) -> N
     assert locked(ledger, "three").unfinished is None
 
 
-def test_commit_closes_every_object_and_may_be_repeated(ledger: Ledger) -> None:
+def test_commit_processes_every_object_and_may_be_repeated(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
     ledger.claim(lock, OBJECTS)
     ledger.prepare(lock, "one", {"started_at": "x"})
     for _ in range(2):
         ledger.commit(manifest("one"))
-    assert ledger.objects("readings").closed.keys() == IDENTITIES
+    assert ledger.objects("readings").processed.keys() == IDENTITIES
     assert [run["status"] for run in ledger.runs("readings")] == ["COMMITTED"]
 
 
@@ -178,27 +178,27 @@ def items_of_objects() -> list[dict[str, Any]]:
     return [{name: value.get("S", value.get("N")) for name, value in item.items()} for item in found]
 
 
-def test_what_is_claimed_is_not_processed_before_it_is_closed(ledger: Ledger) -> None:
+def test_what_is_claimed_is_not_processed_before_it_is_committed(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
     for _ in range(2):
         ledger.claim(lock, OBJECTS)
-    assert ledger.objects("readings").closed == {}
+    assert ledger.objects("readings").processed == {}
     claims = items_of_objects()
     assert {(item["key"], item["etag"]) for item in claims} == IDENTITIES
-    assert {(item["run_id"], item["epoch"], item["status"]) for item in claims} == {("one", "1", "CLAIMED")}
+    assert {(item["run_id"], item["fencing_token"], item["status"]) for item in claims} == {("one", "1", "IN_PROGRESS")}
 
 
-def test_a_closed_object_has_its_own_counts(ledger: Ledger) -> None:
+def test_a_processed_object_has_its_own_counts(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
     ledger.claim(lock, OBJECTS[:1])
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
-    (closed,) = items_of_objects()
-    assert (closed["status"], closed["run_id"], closed["epoch"]) == ("CLOSED", "one", "1")
-    assert [closed[name] for name in ("received", "new", "replaced", "duplicate", "quarantined")] == list("41111")
+    (processed,) = items_of_objects()
+    assert (processed["status"], processed["run_id"], processed["fencing_token"]) == ("PROCESSED", "one", "1")
+    assert [processed[name] for name in ("received", "new", "replaced", "duplicate", "quarantined")] == list("41111")
 
 
-def test_a_run_that_only_looks_closes_nothing(ledger: Ledger) -> None:
+def test_a_run_that_only_looks_processes_nothing(ledger: Ledger) -> None:
     ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
     ledger.commit(manifest("one", claimed=False))
     assert items_of_objects() == []
@@ -209,26 +209,26 @@ def test_the_next_run_claims_what_a_dead_one_had_claimed(ledger: Ledger, clock: 
     ledger.claim(locked(ledger, "dead"), OBJECTS[:3])
     clock.moment += LEASE + timedelta(seconds=1)
     ledger.claim(locked(ledger, "next"), OBJECTS[:3])
-    assert {(item["run_id"], item["epoch"]) for item in items_of_objects()} == {("next", "2")}
+    assert {(item["run_id"], item["fencing_token"]) for item in items_of_objects()} == {("next", "2")}
 
 
 def test_who_was_taken_over_can_not_claim(ledger: Ledger, clock: Clock) -> None:
     frozen = locked(ledger, "frozen")
     clock.moment += LEASE + timedelta(seconds=1)
     locked(ledger, "next")
-    with pytest.raises(LeaseLost, match=r"run frozen was taken over \(its epoch 1 is over\)"):
+    with pytest.raises(LeaseLost, match=r"run frozen was taken over \(its fencing token 1 is old\)"):
         ledger.claim(frozen, OBJECTS[:1])
     assert items_of_objects() == []
 
 
-def test_what_is_closed_is_never_claimed_again(ledger: Ledger) -> None:
+def test_what_is_processed_is_never_claimed_again(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
     ledger.claim(lock, OBJECTS[:1])
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
     with pytest.raises(LeaseLost):
         ledger.claim(lock, OBJECTS[:2])
-    assert [item["status"] for item in items_of_objects()] == ["CLOSED"], "all of a transaction or nothing"
+    assert [item["status"] for item in items_of_objects()] == ["PROCESSED"], "all of a transaction or nothing"
 
 
 def test_a_claim_prolongs_the_lease(ledger: Ledger, clock: Clock) -> None:
@@ -240,7 +240,7 @@ def test_a_claim_prolongs_the_lease(ledger: Ledger, clock: Clock) -> None:
 
 def test_a_run_that_never_heard_that_it_has_the_lock_gets_it(ledger: Ledger) -> None:
     locked(ledger, "one")
-    assert locked(ledger, "one").epoch == 2
+    assert locked(ledger, "one").fencing_token == 2
 
 
 class Refusing:
@@ -326,7 +326,7 @@ def test_a_transaction_that_meets_another_is_tried_again_and_is_not_taken_for_a_
     assert len(items_of_objects()) == int(is_through)
 
 
-def test_what_nobody_has_claimed_is_not_closed(ledger: Ledger) -> None:
+def test_what_nobody_has_claimed_is_not_processed(ledger: Ledger) -> None:
     ledger.prepare(locked(ledger, "one"), "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
     assert items_of_objects() == []
@@ -339,8 +339,8 @@ def item_of(sort: str, partition: str = "dataset#readings") -> dict[str, Any]:
     return {name: next(iter(value.values())) for name, value in answer.get("Item", {}).items()}
 
 
-def closed(ledger: Ledger, *objects: StoredObject) -> Lock:
-    """Some objects are closed by run "one"; the lock of run "two" that comes then."""
+def processed(ledger: Ledger, *objects: StoredObject) -> Lock:
+    """Some objects are processed by run "one"; the lock of run "two" that comes then."""
     lock = locked(ledger, "one")
     ledger.claim(lock, objects)
     ledger.prepare(lock, "one", {"started_at": "x"})
@@ -351,7 +351,7 @@ def closed(ledger: Ledger, *objects: StoredObject) -> Lock:
 
 def test_what_is_being_rewritten_is_no_news_until_it_is_as_before_again(ledger: Ledger, clock: Clock) -> None:
     stored, other = OBJECTS[:2]
-    lock = closed(ledger, stored)
+    lock = processed(ledger, stored)
     clock.moment += timedelta(minutes=1)
     ledger.begin_rewriting(lock, stored)
     assert item_of("lock")["lease_until"] == (clock.moment + LEASE).isoformat()
@@ -367,54 +367,57 @@ def test_what_is_being_rewritten_is_no_news_until_it_is_as_before_again(ledger: 
     }
     known = ledger.objects("readings")
     assert known.rewriting == {"raw/0.json": Rewriting(stored, "two")}
-    assert known.closed == {("raw/0.json", "e0"): None}
-    assert [known.news(entry) for entry in (stored, replace(stored, etag="other content"), other)] == [
+    assert known.processed == {("raw/0.json", "e0"): None}
+    assert [known.is_unprocessed(entry) for entry in (stored, replace(stored, etag="other content"), other)] == [
         False,
         False,
         True,
     ]
     ledger.not_rewritten(lock, stored.key)
     known = ledger.objects("readings")
-    assert (known.rewriting, known.closed) == ({}, {("raw/0.json", "e0"): None})
-    assert known.news(replace(stored, etag="other content"))
+    assert (known.rewriting, known.processed) == ({}, {("raw/0.json", "e0"): None})
+    assert known.is_unprocessed(replace(stored, etag="other content"))
 
 
 @pytest.mark.parametrize("etag", ["n0", "e0"])
-def test_what_was_rewritten_is_closed_with_the_counts_and_the_arrival_that_it_had(ledger: Ledger, etag: str) -> None:
+def test_what_was_rewritten_is_processed_with_the_counts_and_the_arrival_that_it_had(ledger: Ledger, etag: str) -> None:
     stored = OBJECTS[0]
-    lock = closed(ledger, stored)
+    lock = processed(ledger, stored)
     before = item_of("object#raw/0.json#e0")
     ledger.begin_rewriting(lock, stored)
     ledger.rewritten(lock, stored, etag)
     known = ledger.objects("readings")
-    assert (known.closed, known.rewriting) == ({("raw/0.json", etag): START}, {})
+    assert (known.processed, known.rewriting) == ({("raw/0.json", etag): START}, {})
     after = {**before, "sk": f"object#raw/0.json#{etag}", "etag": etag, "arrived_at": START.isoformat()}
     assert item_of(f"object#raw/0.json#{etag}") == after
     if etag != "e0":
         assert item_of("object#raw/0.json#e0") == {**before, "status": "REPLACED"}
-        assert known.news(stored), "what was erased is not taken for what is there"
+        assert known.is_unprocessed(stored), "what was erased is not taken for what is there"
 
 
 @pytest.mark.parametrize("others", [0, 120])
 def test_a_run_that_commits_late_does_not_take_back_an_erasure(ledger: Ledger, others: int) -> None:
     objects = OBJECTS[: 1 + others]
-    lock = closed(ledger, *objects)
+    lock = processed(ledger, *objects)
     ledger.begin_rewriting(lock, objects[0])
     ledger.rewritten(lock, objects[0], "n0")
     erased = item_of("object#raw/0.json#e0")
     ledger.commit(manifest("one", objects))
     assert item_of("object#raw/0.json#e0") == erased
-    assert ledger.objects("readings").closed.keys() == {("raw/0.json", "n0"), *((o.key, o.etag) for o in objects[1:])}
+    assert ledger.objects("readings").processed.keys() == {
+        ("raw/0.json", "n0"),
+        *((o.key, o.etag) for o in objects[1:]),
+    }
 
 
-def test_a_run_that_commits_late_does_not_close_what_a_later_one_reads(ledger: Ledger) -> None:
-    lock = closed(ledger, OBJECTS[0])
+def test_a_run_that_commits_late_does_not_mark_processed_what_a_later_one_reads(ledger: Ledger) -> None:
+    lock = processed(ledger, OBJECTS[0])
     ledger.begin_rewriting(lock, OBJECTS[0])
     ledger.rewritten(lock, OBJECTS[0], "n0")
     ledger.claim(lock, OBJECTS[:1])
     ledger.commit(manifest("one", OBJECTS[:1]))
     claimed = item_of("object#raw/0.json#e0")
-    assert (claimed["status"], claimed["run_id"]) == ("CLAIMED", "two")
+    assert (claimed["status"], claimed["run_id"]) == ("IN_PROGRESS", "two")
 
 
 def test_a_commit_that_may_not_write_is_an_error(ledger: Ledger) -> None:
@@ -428,7 +431,7 @@ def test_a_commit_that_may_not_write_is_an_error(ledger: Ledger) -> None:
 
 
 def test_who_was_taken_over_does_not_begin_to_rewrite(ledger: Ledger, clock: Clock) -> None:
-    lock = closed(ledger, OBJECTS[0])
+    lock = processed(ledger, OBJECTS[0])
     clock.moment += LEASE + timedelta(seconds=1)
     locked(ledger, "three")
     with pytest.raises(LeaseLost):
@@ -438,13 +441,13 @@ def test_who_was_taken_over_does_not_begin_to_rewrite(ledger: Ledger, clock: Clo
 
 def test_what_is_said_of_an_object_elsewhere_is_said_of_its_new_content_too(ledger: Ledger) -> None:
     client: Any = boto3.client("dynamodb", region_name="us-east-1")
-    said = {"pk": "stream#s", "sk": "refused#raw/0.json#e0", "by": "somebody"}
+    said = {"pk": "stream#s", "sk": "redelivered#raw/0.json#e0", "by": "somebody"}
     client.put_item(TableName="ledger", Item={name: {"S": value} for name, value in said.items()})
     for stored in OBJECTS[:2]:
-        ledger.carry_on("stream#s", "refused", stored, "new")
-    assert item_of("refused#raw/0.json#new", "stream#s") == {**said, "sk": "refused#raw/0.json#new"}
-    assert item_of("refused#raw/0.json#e0", "stream#s") == said
-    assert item_of("refused#raw/1.json#new", "stream#s") == {}
+        ledger.carry_on("stream#s", "redelivered", stored, "new")
+    assert item_of("redelivered#raw/0.json#new", "stream#s") == {**said, "sk": "redelivered#raw/0.json#new"}
+    assert item_of("redelivered#raw/0.json#e0", "stream#s") == said
+    assert item_of("redelivered#raw/1.json#new", "stream#s") == {}
 
 
 def test_an_audit_says_what_was_done_when_and_by_which_run(ledger: Ledger) -> None:

@@ -22,13 +22,13 @@ MANIFEST = Manifest(
     source="raw",
     started_at="2026-11-20T12:00:00+00:00",
     ended_at="2026-11-20T12:01:01.400000+00:00",
-    epoch=4,
+    fencing_token=4,
     code_version="v1",
     claimed=True,
     objects=OBJECTS,
     counts=COUNTS,
     by_object={"raw/a.json": COUNTS, "raw/b.json": NOTHING},
-    units=(TableChange("curated", "curated/x", "date=2026-11-20", None, "staging/x", 3),),
+    partition_files=(TableChange("curated", "curated/x", "date=2026-11-20", None, "staging/x", 3),),
     details={"by": "somebody"},
 )
 
@@ -57,13 +57,13 @@ def test_a_report_says_what_the_run_was_and_what_it_did() -> None:
         "pipeline": "weather_iot",
         "dataset": "curated",
         "kind": "replay",
-        "hop": "raw -> curated",
+        "source": "raw",
         "status": "COMMITTED",
         "reason": None,
         "started_at": "2026-11-20T12:00:00+00:00",
         "ended_at": "2026-11-20T12:01:01.400000+00:00",
         "duration_seconds": 61,
-        "epoch": 4,
+        "fencing_token": 4,
         "code_version": "v1",
         "objects": 2,
         "bytes": 15,
@@ -74,7 +74,7 @@ def test_a_report_says_what_the_run_was_and_what_it_did() -> None:
         "quarantined": 1,
         "reasons": {"range:aqi": 1},
         "drift": {},
-        "units": 1,
+        "partition_files": 1,
     }
     assert report(MANIFEST, "FAILED", "weather_iot", "why")["reason"] == "why"
 
@@ -87,11 +87,11 @@ def test_a_row_names_the_first_objects_and_is_one_line() -> None:
 
 
 def test_counts_add_up_or_say_by_how_much_they_do_not() -> None:
-    assert (COUNTS.add_up, COUNTS.unaccounted) == (True, 0)
+    assert (COUNTS.is_reconciled, COUNTS.unreconciled) == (True, 0)
     for name in ("received", "new", "replaced", "duplicate", "quarantined"):
         for change in (2, -1):
             wrong = replace(COUNTS, **{name: getattr(COUNTS, name) + change})
-            assert (wrong.add_up, wrong.unaccounted) == (False, abs(change))
+            assert (wrong.is_reconciled, wrong.unreconciled) == (False, abs(change))
 
 
 def test_a_total_is_the_sum_of_each_count() -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lake.contract import model
 from lake.core.counts import Counts
-from lake.core.errors import CountsDoNotAdd, ToleranceExceeded
+from lake.core.errors import CountsNotReconciled, ToleranceExceeded
 from lake.runs.metrics import Metrics
 from tests.metric_catalogue import catalogue
 
@@ -60,7 +60,7 @@ def test_a_run_that_succeeds_says_what_became_of_every_record(place: dict[str, s
     assert cloudwatch.values(place) == {
         "RecordsReceived": (10, "Count"), "RecordsNew": (4, "Count"), "RecordsReplaced": (3, "Count"),
         "RecordsDuplicate": (1, "Count"), "RecordsQuarantined": (2, "Count"), "QuarantineRatio": (0.2, "None"),
-        "RecordsUnaccounted": (0, "Count"), "SchemaDrift": (0, "Count"),
+        "RecordsUnreconciled": (0, "Count"), "SchemaDrift": (0, "Count"),
         "RunsSucceeded": (1, "Count"), "RunsFailed": (0, "Count"), "RunsSkipped": (0, "Count"),
         "RunDuration": (90, "Seconds"),
     }  # fmt: skip
@@ -90,15 +90,15 @@ def test_a_run_that_stops_at_the_tolerance_says_how_much_was_bad_and_has_lost_no
         raise ToleranceExceeded("too much", Counts(12, 0, 0, 0, 11, {}))
     values = cloudwatch.values(DATASET)
     assert values["QuarantineRatio"][0] == pytest.approx(11 / 12)
-    assert (values["RecordsUnaccounted"][0], values["RunsSucceeded"][0], values["RunsFailed"][0]) == (0, 0, 1)
+    assert (values["RecordsUnreconciled"][0], values["RunsSucceeded"][0], values["RunsFailed"][0]) == (0, 0, 1)
 
 
 def test_records_that_are_not_accounted_for_show_although_the_run_fails() -> None:
     for counts in (Counts(12, 5, 0, 0, 0, {}), Counts(5, 12, 0, 0, 0, {})):
         cloudwatch = CloudWatch()
-        with pytest.raises(CountsDoNotAdd), metrics(cloudwatch).of_run(TARGET):
-            raise CountsDoNotAdd("not all", counts)
-        assert cloudwatch.values(PIPELINE)["RecordsUnaccounted"] == (7, "Count")
+        with pytest.raises(CountsNotReconciled), metrics(cloudwatch).of_run(TARGET):
+            raise CountsNotReconciled("not all", counts)
+        assert cloudwatch.values(PIPELINE)["RecordsUnreconciled"] == (7, "Count")
 
 
 def test_any_other_error_is_a_failed_run() -> None:

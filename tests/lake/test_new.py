@@ -81,7 +81,10 @@ def test_a_curated_dataset_has_the_columns_of_its_source_and_its_key() -> None:
     source = model.load("raw_weather")
     named = [column.name for column in contract.columns]
     assert named[: len(source.stored)] == [column.name for column in source.stored]
-    assert ([column.name for column in contract.key], contract.unit) == (["city", "timestamp"], {"date": "timestamp"})
+    assert ([column.name for column in contract.key], contract.publish_granularity) == (
+        ["city", "timestamp"],
+        {"date": "timestamp"},
+    )
     assert (contract.source, contract.domain, contract.freshness_seconds) == ("raw_weather", "weather_iot", None)
 
 

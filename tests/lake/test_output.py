@@ -9,7 +9,7 @@ from lake.cli import output, rows
 from lake.environment import health
 from lake.environment.health import State
 from lake.environment.inventory import Run
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from tests.report import sample
 
 MANY = {f"added:field_{letter}": 1 for letter in "abcdefghijklmnopqrstuvwxyz"}
@@ -33,7 +33,7 @@ def test_the_drift_of_a_run_is_cut_in_lists_and_in_what_needs_attention() -> Non
     (row,) = rows.run_rows([run])
     assert row["drift"].endswith("added:field_j 1 and 16 more")
     listed = [replace(dataset, last_run=run) for dataset in (sample.busy().state.datasets.value or [])[:1]]
-    state = State("dev", sample.NOW, Part("bucket", listed), Part("CloudWatch", []))
+    state = State("dev", sample.NOW, PartialResult("bucket", listed), PartialResult("CloudWatch", []))
     assert [problem.text for problem in health.seen(state)][-1].endswith("added:field_j (1) and 16 more.")
 
 

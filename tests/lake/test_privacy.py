@@ -72,39 +72,41 @@ def test_spark_computes_the_same_tokens_and_takes_the_version_of_the_event_time(
 
 def test_no_key_is_in_the_plan(spark: SparkSession, capfd: pytest.CaptureFixture[str]) -> None:
     rows = privacy.with_tokens(messages(spark), READINGS, VERSIONS, "timestamp")
-    sealed = privacy.with_sealed_payload(
+    encrypted = privacy.with_encrypted_payload(
         messages(spark).withColumnRenamed("sensor_id", "payload"), READINGS, VERSIONS, "timestamp"
     )
     subkeys = [keys.subkey(key.key, f"{READINGS.name}/sensor_id/{key.version}").hex() for key in VERSIONS]
-    for frame in (rows, sealed):
+    for frame in (rows, encrypted):
         frame.explain(mode="extended")
         plan = capfd.readouterr().out.lower()
         assert "scan existingrdd" in plan
         assert not [secret for secret in (OLD, NEW, *subkeys) if secret.lower() in plan]
 
 
-def test_a_sealed_payload_opens_with_the_key_of_its_version_only(spark: SparkSession) -> None:
+def test_an_encrypted_payload_opens_with_the_key_of_its_version_only(spark: SparkSession) -> None:
     rows = [(bytearray(b'{"sensor_id": "sensor-a"}'), datetime(2026, 11, 20, 13, tzinfo=UTC))]
     frame = spark.createDataFrame(rows, "payload binary, arrived_at timestamp")
-    row = privacy.with_sealed_payload(frame, READINGS, VERSIONS, "arrived_at").collect()[0]
-    sealed = base64.b64decode(row["sealed_payload"])
+    row = privacy.with_encrypted_payload(frame, READINGS, VERSIONS, "arrived_at").collect()[0]
+    encrypted = base64.b64decode(row["encrypted_payload"])
     key = keys.subkey(NEW.encode(), f"{READINGS.name}/seal/2")
     assert row["key_version"] == 2
-    assert AESGCM(key).decrypt(sealed[:12], sealed[12:], None) == b'{"sensor_id": "sensor-a"}'
+    assert AESGCM(key).decrypt(encrypted[:12], encrypted[12:], None) == b'{"sensor_id": "sensor-a"}'
 
 
-def test_what_rows_have_sealed_is_read_with_the_key_of_each_and_is_null_where_we_have_none(spark: SparkSession) -> None:
+def test_what_rows_have_encrypted_is_read_with_the_key_of_each_and_is_null_where_we_have_none(
+    spark: SparkSession,
+) -> None:
     rows = [(bytearray(b"old"), datetime(2026, 11, 20, 11, tzinfo=UTC)), (bytearray(b"new"), NOON)]
     frame = spark.createDataFrame(rows, "payload binary, arrived_at timestamp")
-    sealed = privacy.with_sealed_payload(frame, READINGS, VERSIONS, "arrived_at").select(
-        "key_version", "sealed_payload"
+    encrypted = privacy.with_encrypted_payload(frame, READINGS, VERSIONS, "arrived_at").select(
+        "key_version", "encrypted_payload"
     )
-    strange = sealed.selectExpr("9 AS key_version", "sealed_payload").limit(1)
-    broken = sealed.selectExpr(
-        "2 AS key_version", "'bm90IHNlYWxlZCBieSBhbnkga2V5IG9mIG91cnM=' AS sealed_payload"
+    strange = encrypted.selectExpr("9 AS key_version", "encrypted_payload").limit(1)
+    broken = encrypted.selectExpr(
+        "2 AS key_version", "'bm90IHNlYWxlZCBieSBhbnkga2V5IG9mIG91cnM=' AS encrypted_payload"
     ).limit(1)
-    read = privacy.with_payload(sealed.union(strange).union(broken), READINGS, VERSIONS)
-    assert read.columns == ["key_version", "sealed_payload", "payload"]
+    read = privacy.with_payload(encrypted.union(strange).union(broken), READINGS, VERSIONS)
+    assert read.columns == ["key_version", "encrypted_payload", "payload"]
     found = sorted((row["key_version"], bytes(row["payload"] or b"")) for row in read.collect())
     assert found == [(1, b"old"), (2, b""), (2, b"new"), (9, b"")]
 
@@ -132,12 +134,12 @@ def test_versions_are_in_the_order_of_their_time_with_whole_numbers() -> None:
     assert len(keys.subkey(b"master", "info")) == 32
 
 
-def test_the_key_of_a_seal_follows_from_dataset_and_version() -> None:
+def test_the_encryption_key_follows_from_dataset_and_version() -> None:
     (version,) = keys.key_versions(
         json.dumps({"versions": [{"version": 7, "valid_from": "1970-01-01T00:00:00Z", "key": "a"}]})
     )
-    assert keys.seal_of("readings", (version,), 7) == keys.subkey(b"a", "readings/seal/7")
+    assert keys.encryption_key_of("readings", (version,), 7) == keys.subkey(b"a", "readings/seal/7")
     with pytest.raises(KeyError):
-        keys.seal_of("readings", (version,), 8)
+        keys.encryption_key_of("readings", (version,), 8)
     with pytest.raises(ValueError, match=r"^the secret holds no version of the pseudonym key$"):
         keys.key_versions(json.dumps({"versions": []}))

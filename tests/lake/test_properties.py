@@ -19,7 +19,7 @@ from lake.runs.run import run
 from tests.broken_runs import WiredPlace, broken
 from tests.local_aws import LocalAws
 from tests.memory_aws import MemoryPlace
-from tests.place import SOURCE, TARGET, TWIN, lake_of_its_own, line, weather
+from tests.place import QUARANTINE, SOURCE, TARGET, lake_of_its_own, line, weather
 from tests.plain_work import REFRESH, REREAD, check_end, check_ledger, check_step, record, shown
 from tests.wire import Fault, Wire, Wired
 from tests.writer import Writer
@@ -166,7 +166,7 @@ def test_the_real_data_path_ends_as_the_model_says(
         lines = [line for lines in arrived for line in lines]
         good = [json.loads(line) for line in lines if line.startswith("{")]
         assert place.temperatures() == latest(good)
-        assert len(place.rows(TWIN)) == len(lines) - len(good)
+        assert len(place.rows(QUARANTINE)) == len(lines) - len(good)
         check_ledger(
             place.lake, list(place.lake.storage.list(place.lake.locations[SOURCE.name])), len(lines), len(latest(good))
         )

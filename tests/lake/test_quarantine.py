@@ -1,4 +1,4 @@
-"""Quarantined records are judged again or discarded: exactly once, counted, and only after a look."""
+"""Quarantined records are validated again or discarded: exactly once, counted, and only after a look."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from lake.core.counts import Counts
 from lake.operations.quarantine import Selection, SelectionUnclear
 from lake.records.json_lines import RawRecord
 from lake.records.reference import NotARecord, Reference
-from tests.place import TARGET, TWIN, Place, line, weather
+from tests.place import QUARANTINE, TARGET, Place, line, weather
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
 
@@ -24,7 +24,9 @@ def repaired(raw: DataFrame) -> DataFrame:
 
 
 def quarantined(place: Place) -> dict[tuple[str, int], list[str]]:
-    return {(row["source_object"].rpartition("/")[2], row["source_line"]): row["reasons"] for row in place.rows(TWIN)}
+    return {
+        (row["source_object"].rpartition("/")[2], row["source_line"]): row["reasons"] for row in place.rows(QUARANTINE)
+    }
 
 
 def numbers(rows: list[dict[str, Any]]) -> Counts:
@@ -34,7 +36,7 @@ def numbers(rows: list[dict[str, Any]]) -> Counts:
 
 
 def etags(place: Place) -> dict[str, str]:
-    folders = (place.lake.locations[dataset.name] for dataset in (TARGET, TWIN))
+    folders = (place.lake.locations[dataset.name] for dataset in (TARGET, QUARANTINE))
     return {entry.key: entry.etag for folder in folders for entry in place.lake.storage.list(folder)}
 
 
@@ -103,14 +105,13 @@ def test_what_raw_does_not_hold_any_more_stays_and_is_said(place: Place) -> None
 def test_a_discard_empties_the_quarantine_and_the_ledger_says_who_and_why(place: Place) -> None:
     place.put("a.json", line(1, 999.0), line(2, 5.0), "not json")
     place.run()
-    assert (
-        place.perform("discard", reason="malformed:line", why="a test of the producer", preview=True)[0]["units"] == 1
-    )
+    (seen,) = place.perform("discard", reason="malformed:line", why="a test of the producer", preview=True)
+    assert seen["partition_files"] == 1
     assert len(quarantined(place)) == 2
     place.perform("discard", reason="malformed:line", why="a test of the producer")
     assert quarantined(place) == {("a.json", 1): ["range:temperature_c"]}
     place.perform("discard", everything=True, why="known fault")
-    assert place.rows(TWIN) == []
+    assert place.rows(QUARANTINE) == []
     records = [record for record in place.lake.ledger.runs(TARGET.name) if record["kind"] == "discard"]
     assert [record["details"] for record in records] == [
         {"by": "arn:aws:iam::123456789012:role/operator", "why": why, "records": 1, "first_records": [record]}

@@ -12,7 +12,7 @@ from lake.cli import application, job_requests
 from lake.environment.deployment import Platform
 from lake.maintenance import quarantined_record
 from lake.records.reference import Reference
-from tests.place import TARGET, TWIN, Place, line
+from tests.place import QUARANTINE, TARGET, Place, line
 
 OBJECT = "raw/weather/date=2026-11-20/a.json"
 
@@ -27,7 +27,7 @@ def raw(place: Place) -> list[str]:
     return [entry.key for entry in place.lake.storage.list(place.lake.locations["raw_weather"])]
 
 
-def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place, platform: Platform) -> None:
+def test_a_record_is_decrypted_for_who_may_and_the_ledger_says_so(commanded: Place, platform: Platform) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))
     commanded.run()
     code, (row,) = lake("show", "curated_weather", f"{OBJECT}:2")
@@ -37,13 +37,13 @@ def test_a_record_is_opened_for_who_may_and_the_ledger_says_so(commanded: Place,
     (item,) = table.query(
         TableName=commanded.bucket, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key
     )["Items"]  # fmt: skip
-    assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "opened")
+    assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "decrypted")
     assert item["by"]["S"].startswith("arn:aws:")
     with pytest.raises(quarantined_record.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
         quarantined_record.find(platform, "curated_weather", Reference(OBJECT, 1))
 
 
-def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once(
+def test_a_fix_is_validated_then_stored_beside_the_rejected_record_and_curated_once(
     commanded: Place, platform: Platform
 ) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))
@@ -53,11 +53,11 @@ def test_a_fix_is_judged_then_stored_beside_the_rejected_record_and_curated_once
     assert (code, row["state"], row["reasons"]) == (1, "rejected", "range:temperature_c")
     code, (row,) = lake(*words, "--set", "temperature_c=9.9")
     assert (code, row["state"]) == (0, "would be fixed")
-    assert (raw(commanded), len(commanded.rows(TWIN))) == ([OBJECT], 1), "a look changes nothing"
+    assert (raw(commanded), len(commanded.rows(QUARANTINE))) == ([OBJECT], 1), "a look changes nothing"
     quarantined_record.put(platform, row["raw object"], json.dumps({**json.loads(line(2, 9.9))}).encode())
     code, (again,) = lake(*words, "--set", "temperature_c=9.9", "--yes")
     assert (code, again) == (0, {**row, "state": "fixed"})
-    assert (sorted(raw(commanded)), commanded.rows(TWIN)) == (sorted([OBJECT, row["raw object"]]), [])
+    assert (sorted(raw(commanded)), commanded.rows(QUARANTINE)) == (sorted([OBJECT, row["raw object"]]), [])
     commanded.run()
     assert commanded.temperatures() == {("Paris", "20T01"): 5.0, ("Paris", "20T02"): 9.9}
     (discard,) = (run for run in commanded.lake.ledger.runs(TARGET.name) if run["kind"] == "discard")
@@ -68,9 +68,9 @@ def test_replay_and_discard_show_what_they_would_do_and_then_the_run_that_did_it
     commanded.put("a.json", line(1, 999.0), "not json")
     commanded.run()
     (seen,) = lake("replay", "curated_weather", "--all")[1]
-    assert (seen["run"], seen["received"], seen["quarantined"], seen["units"]) == ("preview", 2, 2, 0)
+    assert (seen["run"], seen["received"], seen["quarantined"], seen["partition files"]) == ("preview", 2, 2, 0)
     (seen,) = lake("discard", "curated_weather", "--why", "a test", "--reason", "malformed:line", "--yes")[1]
-    assert (seen["kind"], seen["records"], seen["units"]) == ("discard", 1, 1)
+    assert (seen["kind"], seen["records"], seen["partition files"]) == ("discard", 1, 1)
     assert seen["run"] in {run["run_id"] for run in commanded.runs()}
     assert lake("discard", "curated_weather", "--why", "a test", "--reason", "malformed:line", "--yes") == (0, [])
     code, said = lake("replay", "curated_weather")

@@ -1,4 +1,4 @@
-"""The raw door: every kind of broken line becomes a reason; good lines become typed values."""
+"""The raw reader: every kind of broken line becomes a reason; good lines become typed values."""
 
 import gzip
 import tracemalloc
@@ -139,7 +139,7 @@ def test_an_empty_object_has_no_records() -> None:
     assert read(b"") == []
 
 
-def test_the_door_can_read_every_type_of_the_raw_contracts() -> None:
+def test_the_reader_can_read_every_type_of_the_raw_contracts() -> None:
     for name in ("raw_weather", "raw_iot_sensors"):
         for column in model.load(name).stored:
             assert column.physical_type in json_lines._READERS
@@ -165,7 +165,7 @@ def test_a_broken_line_is_kept_as_it_came_without_its_carriage_return() -> None:
     assert [record.payload for record in read(b"\rbroken\r\n" + GOOD)] == [b"\rbroken", GOOD]
 
 
-def test_a_type_that_the_door_does_not_know_is_named() -> None:
+def test_a_type_that_the_reader_does_not_know_is_named() -> None:
     columns = (Column("id", "interval", "Nothing that JSON has."),)
     assert [record.reasons for record in json_lines.read(b'{"id": 1}', "x.json", columns)] == [["unsupported_type:id"]]
 

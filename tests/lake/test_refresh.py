@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake.core.counts import Counts
-from lake.core.errors import CountsDoNotAdd, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
+from lake.core.errors import CountsNotReconciled, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.core.s3 import Location, Storage
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.run import finish
-from tests.place import RUNS, SOURCE, TARGET, TWIN, Place, line, refresh, table, weather
+from tests.place import QUARANTINE, RUNS, SOURCE, TARGET, Place, line, refresh, table, weather
 
 
 def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: Place) -> None:
@@ -23,10 +23,10 @@ def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: P
     counts = place.run()
     assert counts == Counts(5, 2, 0, 1, 2, {"malformed:line": 1, "range:temperature_c": 1})
     assert place.temperatures() == {("Paris", "20T01"): 10.0, ("Paris", "19T23"): 5.0}
-    bad = {row["source_line"]: row["reasons"] for row in place.rows(TWIN)}
+    bad = {row["source_line"]: row["reasons"] for row in place.rows(QUARANTINE)}
     assert bad == {2: ["range:temperature_c"], 4: ["malformed:line"]}
     run = place.runs()[0]
-    assert (run["kind"], run["hop"]) == ("refresh", "raw_weather -> curated_weather")
+    assert (run["kind"], run["source"]) == ("refresh", "raw_weather")
     assert (run["objects"], run["input_objects"]) == (1, ["raw/weather/date=2026-11-20/a.json"])
     assert 0 <= run["duration_seconds"] < 300
     assert (run["status"], run["received"], run["new"], run["duplicate"], run["quarantined"]) == (
@@ -39,7 +39,7 @@ def test_good_rows_are_curated_bad_ones_quarantined_and_all_are_counted(place: P
     assert set(run) == {column.name for column in RUNS.stored}
 
 
-def test_units_are_single_objects_with_fixed_keys_and_partitions_are_registered(place: Place) -> None:
+def test_partition_files_are_single_objects_with_fixed_keys_and_partitions_are_registered(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(2, 11.0), line(1, 9.0, day=19))
     place.run()
     keys = [entry.key for entry in place.lake.storage.list(place.lake.locations[TARGET.name])]
@@ -70,7 +70,7 @@ def test_every_refresh_is_measured_and_leaves_when_it_ended_well(place: Place) -
     assert "lease_until" not in place.locked()
     assert [place.measured(name) for name in ("RecordsReceived", "RecordsQuarantined", "RunsSucceeded")] == [2, 1, 2]
     assert place.measured("QuarantineRatio", "Maximum") == 0.5
-    assert place.measured("RecordsUnaccounted", "Maximum") == 0
+    assert place.measured("RecordsUnreconciled", "Maximum") == 0
 
 
 def test_a_later_object_replaces_only_what_it_corrects(place: Place) -> None:
@@ -93,25 +93,27 @@ def test_too_many_bad_records_publish_nothing_and_name_rules_and_objects(place: 
     place.put("a.json", *(line(hour, 999.0) for hour in range(11)), line(12, 5.0))
     with pytest.raises(ToleranceExceeded, match=r"validation FAILED: 11 of 12 .*range:temperature_c 11.*nothing was"):
         place.run()
-    assert (place.rows(TARGET), place.rows(TWIN)) == ([], [])
+    assert (place.rows(TARGET), place.rows(QUARANTINE)) == ([], [])
     assert [(run["status"], run["quarantined"]) for run in place.runs()] == [("FAILED", 11)]
-    assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnaccounted")] == [0, 1, 0]
+    assert [place.measured(name) for name in ("RunsSucceeded", "RunsFailed", "RecordsUnreconciled")] == [0, 1, 0]
     assert "completed_at" not in place.locked()
 
 
 def test_a_transformation_that_loses_a_record_is_found_and_publishes_nothing(place: Place) -> None:
     place.put("a.json", line(0, 9.5), line(1, 10.5))
-    with pytest.raises(CountsDoNotAdd, match="do not add up"):
+    with pytest.raises(CountsNotReconciled, match="do not add up"):
         refresh(place.lake, TARGET, SOURCE, lambda raw: weather(raw).filter("temperature_c < 10"))
     assert place.rows(TARGET) == []
-    assert place.measured("RecordsUnaccounted", "Maximum") == 1
+    assert place.measured("RecordsUnreconciled", "Maximum") == 1
 
 
 def test_records_that_change_their_object_are_found_though_the_sum_is_right(place: Place) -> None:
     place.put("a.json", line(0, 9.5), line(1, 10.5))
     place.put("b.json", line(2, 11.5))
     other = F.when(F.col("temperature_c") == 9.5, F.regexp_replace("source_object", "a.json", "b.json"))
-    with pytest.raises(CountsDoNotAdd, match=r"nothing was published: .*, first in raw/weather/date=2026-11-20/a.json"):
+    with pytest.raises(
+        CountsNotReconciled, match=r"nothing was published: .*, first in raw/weather/date=2026-11-20/a.json"
+    ):
         refresh(
             place.lake,
             TARGET,
@@ -121,25 +123,25 @@ def test_records_that_change_their_object_are_found_though_the_sum_is_right(plac
     assert place.rows(TARGET) == []
 
 
-def closed(place: Place) -> dict[str, tuple[int, ...]]:
-    """Received, new, replaced, duplicate and quarantined of each object that the ledger has closed, by its name."""
+def processed(place: Place) -> dict[str, tuple[int, ...]]:
+    """Received, new, replaced, duplicate and quarantined of each object that is processed, by its name."""
     items = place.aws.client("dynamodb").scan(TableName=place.bucket, ConsistentRead=True)["Items"]
     names = ("received", "new", "replaced", "duplicate", "quarantined")
-    objects = [item for item in items if item.get("status", {}).get("S") == "CLOSED"]
+    objects = [item for item in items if item.get("status", {}).get("S") == "PROCESSED"]
     return {item["key"]["S"].rsplit("/")[-1]: tuple(int(item[name]["N"]) for name in names) for item in objects}
 
 
-def test_each_object_is_closed_with_what_became_of_its_own_records(place: Place) -> None:
+def test_each_object_is_processed_with_what_became_of_its_own_records(place: Place) -> None:
     place.put("a.json", line(1, 10.0), line(2, 11.0), "not json")
     place.put("b.json", line(1, 12.0), line(3, 12.5))
     place.put("empty.json")
     assert place.run() == Counts(5, 3, 0, 1, 1, {"malformed:line": 1})
     first = {"a.json": (3, 1, 0, 1, 1), "b.json": (2, 2, 0, 0, 0), "empty.json": (0, 0, 0, 0, 0)}
-    assert closed(place) == first, "of two new versions of a key the later one is new, the other a duplicate"
+    assert processed(place) == first, "of two new versions of a key the later one is new, the other a duplicate"
     place.put("c.json", line(1, 13.0), line(2, 11.0))
     place.put("d.json", line(1, 13.0))
     assert place.run() == Counts(3, 0, 1, 2, 0, {})
-    assert closed(place) == {**first, "c.json": (2, 0, 0, 2, 0), "d.json": (1, 0, 1, 0, 0)}
+    assert processed(place) == {**first, "c.json": (2, 0, 0, 2, 0), "d.json": (1, 0, 1, 0, 0)}
 
 
 def test_a_table_that_is_not_the_contract_fails_and_names_the_columns(place: Place) -> None:
@@ -175,7 +177,7 @@ def test_a_run_that_was_frozen_past_its_lease_cannot_publish(place: Place) -> No
     assert [run["status"] for run in place.runs()] == ["COMMITTED"]
 
 
-def test_a_unit_that_a_stranger_has_changed_is_never_overwritten(place: Place) -> None:
+def test_a_partition_file_that_a_stranger_has_changed_is_never_overwritten(place: Place) -> None:
     place.put("a.json", line(1, 10.0))
 
     def meddling(raw: DataFrame) -> DataFrame:
@@ -188,7 +190,7 @@ def test_a_unit_that_a_stranger_has_changed_is_never_overwritten(place: Place) -
 
 
 class StrangerBeforePublish(Storage):
-    """Somebody writes to a unit between its being read and its being replaced."""
+    """Somebody writes to a partition file between its being read and its being replaced."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place.aws.client("s3"))
@@ -199,7 +201,7 @@ class StrangerBeforePublish(Storage):
 
 
 class Killed(Storage):
-    """Kills its own process at the n-th publish, before or after the unit was put."""
+    """Kills its own process at the n-th publish, before or after the partition file was put."""
 
     def __init__(self, client: Any, publish: int, after: bool) -> None:
         super().__init__(client)
@@ -220,11 +222,13 @@ def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch:
     def loses_everything(_folder: Location) -> Any:
         return lambda batches: iter([batch for batch in batches if False])
 
-    monkeypatch.setattr("lake.tables.parquet_units.staging.writer.writer", loses_everything)
-    with pytest.raises(CountsDoNotAdd, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"):
+    monkeypatch.setattr("lake.tables.partition_files.staging.writer.writer", loses_everything)
+    with pytest.raises(
+        CountsNotReconciled, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"
+    ):
         place.run()
     assert place.rows(TARGET) == []
-    assert place.measured("RecordsUnaccounted", "Maximum") == 1
+    assert place.measured("RecordsUnreconciled", "Maximum") == 1
 
 
 class Prepared(Exception):
@@ -232,7 +236,7 @@ class Prepared(Exception):
 
 
 class StopsBeforePublish(Storage):
-    """Ends the run where its first unit would be put."""
+    """Ends the run where its first partition file would be put."""
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
         raise Prepared
@@ -262,7 +266,7 @@ def test_kill_at_the_publish_step_and_the_next_run_converges(place: Place, publi
     place.put("b.json", line(1, 12.0))
     assert place.run() == Counts(1, 0, 1, 0, 0, {})
     assert place.temperatures() == {("Paris", "20T01"): 12.0, ("Paris", "19T01"): 9.0}
-    assert [row["reasons"] for row in place.rows(TWIN)] == [["range:temperature_c"]]
+    assert [row["reasons"] for row in place.rows(QUARANTINE)] == [["range:temperature_c"]]
     assert [(run["status"], run["received"], run["new"], run["quarantined"]) for run in place.runs()] == [
         ("COMMITTED", 3, 2, 1),
         ("COMMITTED", 1, 0, 0),

@@ -1,4 +1,4 @@
-"""Each rule names itself; null breaks only ``required``; a row that could not be read is not judged further."""
+"""Each rule names itself; null breaks only ``required``; a row that could not be read is not validated further."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -96,9 +96,9 @@ def test_an_option_holds_for_these_values_only(
     checked = replace(READINGS, columns=(column,), rules=())
     frame = spark.createDataFrame([(value, []) for value in values], "text string, reasons array<string>")
     frame = frame.withColumn("n", F.col("text").cast("int")).coalesce(1)
-    judged = rules.with_reasons(frame, checked).collect()
-    assert {row["text"] for row in judged if row["reasons"] == []} == set(good)
-    assert {reason for row in judged for reason in row["reasons"]} <= {reason}
+    validated = rules.with_reasons(frame, checked).collect()
+    assert {row["text"] for row in validated if row["reasons"] == []} == set(good)
+    assert {reason for row in validated for reason in row["reasons"]} <= {reason}
 
 
 def test_an_option_that_nobody_knows_is_an_error(spark: SparkSession) -> None:

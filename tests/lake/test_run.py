@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import HTTPClientError
 
 from lake.core.counts import NOTHING, Counts
-from lake.core.errors import CountsDoNotAdd, LakeError, LeaseLost, NoRawData, OutsideWriter
+from lake.core.errors import CountsNotReconciled, LakeError, LeaseLost, NoRawData, OutsideWriter
 from lake.core.s3 import StoredObject
 from lake.runs.ledger import LEASE, Lock
 from lake.runs.manifest import Kind, Manifest
@@ -21,7 +21,7 @@ from tests.place import SOURCE, TARGET
 from tests.plain_work import RAW, REFRESH, REREAD, PlainRefresh, check_end, record, shown
 from tests.wire import Died, Fault, Wire
 
-UNIT = "curated/weather/date=2026-11-20/day.parquet"
+FILE = "curated/weather/date=2026-11-20/day.parquet"
 
 
 @pytest.fixture
@@ -48,21 +48,26 @@ def prepared(place: MemoryPlace) -> Lock:
     return lock
 
 
-def test_a_run_leaves_units_partitions_a_row_and_a_manifest(place: MemoryPlace) -> None:
+def test_a_run_leaves_files_partitions_a_row_and_a_manifest(place: MemoryPlace) -> None:
     assert run(place.lake, REFRESH) == Counts(3, 2, 0, 0, 1, {"malformed:line": 1})
     (row,) = rows(place)
     (record,) = place.lake.ledger.runs(TARGET.name)
     assert row["run_id"] == record["run_id"]
     assert row["run_id"].startswith("20261120T120001Z-")
     assert len(row["run_id"]) == len("20261120T120001Z-12345678")
-    expected = {"kind": "refresh", "hop": "raw_weather -> curated_weather", "pipeline": "weather_iot", "epoch": 1}
-    expected |= {"status": "COMMITTED", "reason": None, "code_version": "test", "units": 3, "objects": 1}
+    expected = {
+        "kind": "refresh",
+        "source": "raw_weather",
+        "pipeline": "weather_iot",
+        "fencing_token": 1,
+    }
+    expected |= {"status": "COMMITTED", "reason": None, "code_version": "test", "partition_files": 3, "objects": 1}
     expected |= {"started_at": "2026-11-20T12:00:01+00:00", "ended_at": "2026-11-20T12:00:01+00:00"}
     expected |= {"input_objects": [f"{RAW}a.json"]}
     assert {name: row[name] for name in expected} == expected
     runs = f"ops/runs/date=2026-11-20/{row['run_id']}_curated_weather.json"
     assert {runs, f"ops/manifests/curated_weather/{row['run_id']}.json"} <= place.memory.objects.keys()
-    assert place.memory.objects[UNIT]["Metadata"] == {"run-id": row["run_id"]}
+    assert place.memory.objects[FILE]["Metadata"] == {"run-id": row["run_id"]}
     registered = {name: {uri.split("/")[-2] for uri in uris} for name, uris in place.memory.partitions.items()}
     assert registered == {
         "curated_weather": {"date=2026-11-19", "date=2026-11-20"},
@@ -201,20 +206,20 @@ SUM, PARTS = "the counts do not add up, nothing was published: Counts", "objects
     ],
 )
 def test_counts_that_do_not_add_up_publish_nothing(place: MemoryPlace, says: Outcome, message: str) -> None:
-    with pytest.raises(CountsDoNotAdd, match=message) as raised:
+    with pytest.raises(CountsNotReconciled, match=message) as raised:
         run(place.lake, Miscounts(TARGET, SOURCE, REFRESH.transformation, says))
     assert str(raised.value).startswith("curated_weather: the counts ")
     assert raised.value.counts == says.counts
     assert [row["status"] for row in rows(place)] == ["FAILED"]
 
 
-def test_a_work_that_claims_nothing_closes_nothing_and_may_count_in_total_only(place: MemoryPlace) -> None:
+def test_a_work_that_claims_nothing_processes_nothing_and_may_count_in_total_only(place: MemoryPlace) -> None:
     run(place.lake, REFRESH)
     before = shown(place.lake)
     assert run(place.lake, REREAD) == Counts(3, 0, 0, 2, 1, {"malformed:line": 1})
     assert shown(place.lake) == before
     assert [row["kind"] for row in rows(place)] == ["refresh", "backfill"]
-    assert len(place.lake.ledger.objects(TARGET.name).closed) == 1
+    assert len(place.lake.ledger.objects(TARGET.name).processed) == 1
 
 
 def test_the_next_run_finishes_what_is_prepared_and_says_so(
@@ -240,15 +245,15 @@ def test_a_manifest_that_was_changed_is_not_published(place: MemoryPlace) -> Non
 
 
 @pytest.mark.parametrize(("metadata", "who"), [({"run-id": "another"}, "another"), ({}, "a writer outside the ledger")])
-def test_a_unit_of_a_stranger_stays_and_its_key_is_named(
+def test_a_partition_file_of_a_stranger_stays_and_its_key_is_named(
     place: MemoryPlace, metadata: dict[str, str], who: str
 ) -> None:
     lock = prepared(place)
-    place.memory.objects[UNIT] = {"ETag": '"s"', "Bytes": b"{}", "LastModified": START, "Metadata": metadata}
-    changed = rf"^s3://bucket/{UNIT} was changed by {who} after run {lock.unfinished} had read it; put the version back"
+    place.memory.objects[FILE] = {"ETag": '"s"', "Bytes": b"{}", "LastModified": START, "Metadata": metadata}
+    changed = rf"^s3://bucket/{FILE} was changed by {who} after run {lock.unfinished} had read it; put the version back"
     with pytest.raises(OutsideWriter, match=changed):
         finish(place.lake, lock, TARGET, lock.unfinished or "")
-    assert place.memory.objects[UNIT]["Bytes"] == b"{}"
+    assert place.memory.objects[FILE]["Bytes"] == b"{}"
 
 
 def test_who_wakes_up_after_the_commit_of_its_run_does_not_take_the_next_one_for_a_stranger(place: MemoryPlace) -> None:
@@ -266,7 +271,7 @@ def test_who_wakes_up_after_the_commit_of_its_run_does_not_take_the_next_one_for
 
 def test_who_was_taken_over_publishes_nothing(place: MemoryPlace) -> None:
     lock = prepared(place)
-    frozen = replace(lock, owner="frozen", epoch=lock.epoch - 1)
+    frozen = replace(lock, owner="frozen", fencing_token=lock.fencing_token - 1)
     with pytest.raises(LeaseLost):
         finish(place.lake, frozen, TARGET, lock.unfinished or "")
     assert shown(place.lake) == {}
@@ -291,7 +296,7 @@ def test_a_preview_stages_and_changes_nothing_else(place: MemoryPlace) -> None:
     outcome = preview(place.lake_on(wire), REFRESH)
     assert outcome.counts == Counts(3, 2, 0, 0, 1, {"malformed:line": 1})
     assert wire.calls == ["PutObject"] * 3
-    assert all(change.staged.startswith("staging/") for change in outcome.units)
+    assert all(change.staged.startswith("staging/") for change in outcome.partition_files)
     assert place.memory.items == {}
     assert preview(place.lake, Nothing()) == Outcome(NOTHING, ())
 

@@ -1,4 +1,4 @@
-"""Staging: records of raw objects become units where nobody reads yet, and what came of each object is counted."""
+"""Staging: records of raw objects become files where nobody reads yet, and what came of each object is counted."""
 
 import uuid
 from dataclasses import replace
@@ -11,13 +11,13 @@ from pyspark.sql import functions as F
 
 from glue_jobs.weather_iot import transform
 from lake.core.counts import Counts
-from lake.core.errors import ContractError, CountsDoNotAdd, RawObjectUnreadable
+from lake.core.errors import ContractError, CountsNotReconciled, RawObjectUnreadable
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.pseudonyms import keys
 from lake.pseudonyms import spark as privacy
 from lake.records import typed, validation
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import merge, staging, units
+from lake.tables.partition_files import file_names, merge, staging
 from tests.lake.operating import message
 from tests.local_aws import LocalAws
 from tests.place import MESSAGES, READINGS, SECRET
@@ -39,18 +39,18 @@ def raw(spark: SparkSession, *objects: StoredObject) -> DataFrame:
     return typed.of_records(spark, MESSAGES, list(objects), lambda stored: bodies[stored.key])
 
 
-def judged(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return validation.judged(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings, KEYS)
+def validated(spark: SparkSession, *objects: StoredObject) -> DataFrame:
+    return validation.validated(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings, KEYS)
 
 
 def test_a_record_of_before_the_first_key_has_no_token_and_is_quarantined(spark: SparkSession) -> None:
     late = tuple(replace(version, valid_from=datetime(2026, 11, 20, 9, 30, tzinfo=UTC)) for version in KEYS)
-    rows = validation.judged(raw(spark, SECOND), MESSAGES, READINGS, transform.sensor_readings, late).collect()
+    rows = validation.validated(raw(spark, SECOND), MESSAGES, READINGS, transform.sensor_readings, late).collect()
     assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [["key:none"], []]
 
 
 def test_a_record_that_breaks_a_rule_is_quarantined_for_that_and_not_for_its_key(spark: SparkSession) -> None:
-    rows = validation.judged(raw(spark, FIRST), MESSAGES, READINGS, transform.sensor_readings, ()).collect()
+    rows = validation.validated(raw(spark, FIRST), MESSAGES, READINGS, transform.sensor_readings, ()).collect()
     assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [
         ["key:none"],
         ["range:temperature_c"],
@@ -60,20 +60,20 @@ def test_a_record_that_breaks_a_rule_is_quarantined_for_that_and_not_for_its_key
 
 
 def stored(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return validation.accepted(judged(spark, *objects), READINGS, KEYS, "r")
+    return validation.accepted(validated(spark, *objects), READINGS, KEYS, "r")
 
 
 @pytest.fixture
-def area(aws: LocalAws, spark: SparkSession) -> staging.Area:
+def area(aws: LocalAws, spark: SparkSession) -> staging.StagingArea:
     """An empty lake of a bucket alone, with versions."""
     client, bucket = aws.client("s3"), f"test-staging-{uuid.uuid4().hex[:12]}"
     client.create_bucket(Bucket=bucket)
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     locations = {READINGS.name: Location(bucket, "curated/")}
-    return staging.Area(spark, Storage(client), Location(bucket, "staging/"), locations, "r")
+    return staging.StagingArea(spark, Storage(client), Location(bucket, "staging/"), locations, "r")
 
 
-def test_a_record_keeps_where_it_came_from_and_what_the_door_said(spark: SparkSession) -> None:
+def test_a_record_keeps_where_it_came_from_and_what_the_reader_said(spark: SparkSession) -> None:
     found = raw(spark, FIRST, SECOND)
     rows = {(row["source_object"], row["source_line"]): row for row in found.collect()}
     assert sorted(rows) == [("raw/first", line) for line in (1, 2, 3, 5)] + [("raw/second", 1), ("raw/second", 2)]
@@ -95,7 +95,7 @@ def test_a_record_keeps_where_it_came_from_and_what_the_door_said(spark: SparkSe
     assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 4
 
 
-def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
+def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.StagingArea) -> None:
     client, bucket = aws.client("s3"), area.location.bucket
     versions = [
         client.put_object(Bucket=bucket, Key="raw/x", Body=message("a", 20, 9, degrees).encode())["VersionId"]
@@ -110,35 +110,37 @@ def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSessi
 
 
 def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: SparkSession) -> None:
-    by_object, drift = validation.counted(raw(spark, FIRST, SECOND), judged(spark, FIRST, SECOND))
+    by_object, drift = validation.counted(raw(spark, FIRST, SECOND), validated(spark, FIRST, SECOND))
     assert by_object == {
         FIRST.key: Counts(4, 0, 0, 0, 2, {"malformed:line": 1, "range:temperature_c": 1}),
         SECOND.key: Counts(2, 0, 0, 0, 0, {}),
     }
     assert drift == {"renamed:aqi->AQI": 1}
     repeated = raw(spark, FIRST, FIRST)
-    assert validation.counted(repeated, judged(spark, FIRST, FIRST))[0] == {
+    assert validation.counted(repeated, validated(spark, FIRST, FIRST))[0] == {
         FIRST.key: Counts(8, 0, 0, 0, 4, {"malformed:line": 2, "range:temperature_c": 2})
     }
 
 
-def test_good_rows_are_stored_under_tokens_and_bad_ones_sealed(spark: SparkSession) -> None:
+def test_good_rows_are_stored_under_tokens_and_bad_ones_encrypted(spark: SparkSession) -> None:
     rows = {row["source_line"]: row for row in stored(spark, FIRST).collect()}
-    assert {line: (row["sensor_id_hash"], row["unit"], row["run_id"]) for line, row in rows.items()} == {
+    assert {line: (row["sensor_id_hash"], row["partition_file"], row["run_id"]) for line, row in rows.items()} == {
         1: (keys.token(KEYS[0], READINGS.name, "sensor_id", "a"), "2026-11-20_h09", "r"),
         5: (keys.token(KEYS[0], READINGS.name, "sensor_id", "b"), "2026-11-19_h23", "r"),
     }
-    bad = {row["source_line"]: row for row in validation.rejected(judged(spark, FIRST), READINGS, KEYS, "r").collect()}
-    assert {line: (row["reasons"], row["unit"], row["run_id"]) for line, row in bad.items()} == {
+    bad = {
+        row["source_line"]: row for row in validation.rejected(validated(spark, FIRST), READINGS, KEYS, "r").collect()
+    }
+    assert {line: (row["reasons"], row["partition_file"], row["run_id"]) for line, row in bad.items()} == {
         2: (["range:temperature_c"], "2026-11-20_h12", "r"),
         3: (["malformed:line"], "2026-11-20_h12", "r"),
     }
     assert bad[3]["contract_version"] == READINGS.version
-    assert privacy.opened(spark, READINGS, KEYS, bad[3]["key_version"], bad[3]["sealed_payload"]) == b"not json"
+    assert privacy.decrypted(spark, READINGS, KEYS, bad[3]["key_version"], bad[3]["encrypted_payload"]) == b"not json"
 
 
-def test_units_are_staged_beside_what_is_published_and_merged_with_it(
-    aws: LocalAws, spark: SparkSession, area: staging.Area
+def test_partition_files_are_staged_beside_what_is_published_and_merged_with_it(
+    aws: LocalAws, spark: SparkSession, area: staging.StagingArea
 ) -> None:
     first = staging.staged(area, READINGS, stored(spark, FIRST))
     assert first == staging.Staged(
@@ -169,23 +171,25 @@ def test_units_are_staged_beside_what_is_published_and_merged_with_it(
     assert staging.staged(area, READINGS, stored(spark)).changes == ()
 
 
-def change(unit: str, before: str | None, rows: int) -> TableChange:
+def change(file: str, before: str | None, rows: int) -> TableChange:
     return TableChange(
         READINGS.name,
-        units.object_key("curated/", unit),
-        units.partition(unit),
+        file_names.object_key("curated/", file),
+        file_names.partition(file),
         before,
-        f"staging/{READINGS.name}/r/{unit}.parquet",
+        f"staging/{READINGS.name}/r/{file}.parquet",
         rows,
     )
 
 
-def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkSession, area: staging.Area) -> None:
+def test_rows_of_a_file_lie_in_the_order_of_the_key(
+    aws: LocalAws, spark: SparkSession, area: staging.StagingArea
+) -> None:
     lines = [message(f"{number:02d}", 20, 9).replace("09:00:00Z", f"09:{number:02d}:00Z") for number in range(20)]
     bodies = {FIRST.key: "\n".join(lines).encode()}
     many = typed.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
     accepted = validation.accepted(
-        validation.judged(many, MESSAGES, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
+        validation.validated(many, MESSAGES, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
     )
     (only,) = staging.staged(area, READINGS, accepted).changes
     rows = spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{only.staged}").coalesce(1).collect()
@@ -194,16 +198,16 @@ def test_rows_of_a_unit_lie_in_the_order_of_the_key(aws: LocalAws, spark: SparkS
 
 
 def test_rows_that_get_lost_on_the_way_are_missed(
-    spark: SparkSession, area: staging.Area, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, area: staging.StagingArea, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     merged = merge.merged(stored(spark), stored(spark, FIRST), READINGS)
     with pytest.raises(
-        CountsDoNotAdd, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
+        CountsNotReconciled, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
     ):
         staging.write(area, READINGS, merged, {"2026-11-20_h09": 2})
     real = merge.merged
     monkeypatch.setattr(merge, "merged", lambda *given: real(*given).filter("sensor_id_hash IS NULL"))
-    with pytest.raises(CountsDoNotAdd, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
+    with pytest.raises(CountsNotReconciled, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
         staging.staged(area, READINGS, stored(spark, FIRST))
 
 
@@ -215,7 +219,7 @@ def test_a_type_that_has_no_conversion_is_an_error(spark: SparkSession) -> None:
         typed.with_types(raw(spark, FIRST), MESSAGES, replace(READINGS, columns=columns))
 
 
-def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.Area, monkeypatch: Any) -> None:
+def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.StagingArea, monkeypatch: Any) -> None:
     monkeypatch.setattr(typed, "_storage", lambda: area.storage)
     with pytest.raises(RawObjectUnreadable, match=rf"^s3://{area.location.bucket}/raw/none: An error occurred"):
         typed.body_of(area.location.bucket, replace(FIRST, key="raw/none"))

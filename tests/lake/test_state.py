@@ -12,7 +12,7 @@ from lake.environment.alarms import Alarm
 from lake.environment.deployment import NotDeployed
 from lake.environment.health import State
 from lake.environment.inventory import Dataset, Run
-from lake.environment.partial_results import Part, read
+from lake.environment.partial_results import PartialResult, read
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = Run("r1", "curated_weather", "COMMITTED", NOW, NOW, 746, 740, 1, 3, 2, {"range:temperature_c": 2}, None)
@@ -30,7 +30,7 @@ QUIET = Alarm(
 
 
 def seen(*datasets: Dataset, alarms: tuple[Alarm, ...] = (QUIET,)) -> State:
-    return State("dev", NOW, Part("bucket", list(datasets)), Part("CloudWatch", list(alarms)))
+    return State("dev", NOW, PartialResult("bucket", list(datasets)), PartialResult("CloudWatch", list(alarms)))
 
 
 def test_nothing_is_said_of_a_lake_that_is_well() -> None:
@@ -69,19 +69,19 @@ def test_a_last_run_that_failed_is_a_problem_with_its_reason() -> None:
 
 
 def test_records_that_became_nothing_are_a_problem() -> None:
-    lost, alarm = replace(WELL, last_run=replace(RUN, new=739)), replace(QUIET, link=f"{PAGE}#conservation")
+    lost, alarm = replace(WELL, last_run=replace(RUN, new=739)), replace(QUIET, link=f"{PAGE}#reconciliation")
     (problem,) = health.problems(seen(lost, alarms=(alarm,)))
-    said = "Records unaccounted for in the last run of curated_weather: 1."
+    said = "Records unreconciled in the last run of curated_weather: 1."
     assert (problem.text, problem.link) == (said, alarm.link)
 
 
 @pytest.mark.parametrize(
     ("links", "chosen"),
     [
-        (("docs/runbooks/other.md#other-conservation", f"{PAGE}#weather-conservation"), 1),
-        (("docs/runbooks/other.md#conservation", "RUNBOOK.md#conservation"), None),
-        ((f"{PAGE}#one-conservation", f"{PAGE}#two-conservation"), None),
-        ((f"{PAGE}#preconservation",), None),
+        (("docs/runbooks/other.md#other-reconciliation", f"{PAGE}#weather-reconciliation"), 1),
+        (("docs/runbooks/other.md#reconciliation", "RUNBOOK.md#reconciliation"), None),
+        ((f"{PAGE}#one-reconciliation", f"{PAGE}#two-reconciliation"), None),
+        ((f"{PAGE}#prereconciliation",), None),
     ],
 )
 def test_a_problem_of_a_dataset_leads_to_the_one_section_of_its_pipeline(

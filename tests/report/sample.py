@@ -12,10 +12,10 @@ from lake.environment.alarms import Alarm, Change
 from lake.environment.cost import Usage, Window
 from lake.environment.health import State
 from lake.environment.inventory import Dataset, Run
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.environment.timeseries import Point
 from lake.report import flow
-from lake.report.flow import Hop, Hops
+from lake.report.flow import Step, Steps
 from lake.report.model import Flow, Reason, Report
 
 RUNBOOK = runbook.load()
@@ -24,7 +24,7 @@ HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=
 RAW, CURATED = ("raw_iot_sensors", "raw_weather"), ("curated_sensor_readings", "curated_weather")
 NAMES = (RAW[0], CURATED[0], RAW[1], CURATED[1])
 SHORT = """
-    batch-ingest-duration batch-ingest-errors batch-ingest-throttles conservation curated-sensor-readings-freshness
+    batch-ingest-duration batch-ingest-errors batch-ingest-throttles reconciliation curated-sensor-readings-freshness
     curated-weather-freshness dead-letters firehose-delivery firehose-freshness firehose-refused-records
     glue-transform-failures key-unusable lock-age quarantine-ratio raw-iot-sensors-freshness schema-drift
     raw-weather-freshness stream-generate-duration stream-generate-errors stream-generate-throttles
@@ -36,20 +36,27 @@ def busy() -> Report:
     """Days of operation, two alarms ringing, one failed run, one stale dataset."""
     datasets = [_dataset(name) for name in NAMES]
     return Report(
-        state=State("dev", NOW, Part("bucket, ledger, contracts", datasets), Part("CloudWatch", _alarms())),
+        state=State(
+            "dev",
+            NOW,
+            PartialResult("bucket, ledger, contracts", datasets),
+            PartialResult("CloudWatch", _alarms()),
+        ),
         since=NOW - timedelta(days=7),
         account="000000000000",
         region="us-east-1",
-        flow=Part("Lambda, Firehose, Glue, CloudWatch; records by Athena", _flow(datasets)),
-        freshness=Part("CloudWatch", {name: _ages(name) for name in NAMES}),
-        ratios=Part("CloudWatch", {CURATED[1]: _ratios()}),
-        runs=Part("ledger", runs()),
+        flow=PartialResult("Lambda, Firehose, Glue, CloudWatch; records by Athena", _flow(datasets)),
+        freshness=PartialResult("CloudWatch", {name: _ages(name) for name in NAMES}),
+        ratios=PartialResult("CloudWatch", {CURATED[1]: _ratios()}),
+        runs=PartialResult("ledger", runs()),
         quarantine={
-            CURATED[0]: Part("Athena", [Reason("pattern:sensor_id", 1204, "2026-11-21 11:58")]),
-            CURATED[1]: Part("Athena", [Reason("range:aqi", 31, "2026-11-21 06:00"), Reason(HOSTILE, 2, HOSTILE)]),
+            CURATED[0]: PartialResult("Athena", [Reason("pattern:sensor_id", 1204, "2026-11-21 11:58")]),
+            CURATED[1]: PartialResult(
+                "Athena", [Reason("range:aqi", 31, "2026-11-21 06:00"), Reason(HOSTILE, 2, HOSTILE)]
+            ),
         },
-        changes=Part("CloudWatch", _changes()),
-        cost=Part("usage", _estimate()),
+        changes=PartialResult("CloudWatch", _changes()),
+        cost=PartialResult("usage", _estimate()),
     )  # fmt: skip
 
 
@@ -60,32 +67,34 @@ def empty() -> Report:
     quiet = [replace(alarm, state="INSUFFICIENT_DATA", since=NOW) for alarm in _alarms()]
     return replace(
         busy(),
-        state=State("dev", NOW, Part("bucket", datasets), Part("CloudWatch", quiet)),
-        flow=Part("Lambda", _flow(datasets, records=0, stale="")),
-        freshness=Part("CloudWatch", nothing),
-        ratios=Part("CloudWatch", nothing),
-        runs=Part("ledger", []),
-        quarantine={name: Part("Athena", []) for name in CURATED},
-        changes=Part("CloudWatch", []),
-        cost=Part("usage", cost.estimate([], Window(NOW, NOW))),
+        state=State("dev", NOW, PartialResult("bucket", datasets), PartialResult("CloudWatch", quiet)),
+        flow=PartialResult("Lambda", _flow(datasets, records=0, stale="")),
+        freshness=PartialResult("CloudWatch", nothing),
+        ratios=PartialResult("CloudWatch", nothing),
+        runs=PartialResult("ledger", []),
+        quarantine={name: PartialResult("Athena", []) for name in CURATED},
+        changes=PartialResult("CloudWatch", []),
+        cost=PartialResult("usage", cost.estimate([], Window(NOW, NOW))),
     )
 
 
 def unreadable() -> Report:
     """A lake of which nothing can be read."""
-    denied = Part[None]("somewhere", None, f"ClientError: AccessDenied {HOSTILE}")
+    denied = PartialResult[None]("somewhere", None, f"ClientError: AccessDenied {HOSTILE}")
     return Report(
-        state=State("dev", NOW, Part("bucket", None, denied.failure), Part("CloudWatch", None, denied.failure)),
+        state=State(
+            "dev", NOW, PartialResult("bucket", None, denied.failure), PartialResult("CloudWatch", None, denied.failure)
+        ),
         since=NOW - timedelta(days=7),
         account="000000000000",
         region="us-east-1",
-        flow=Part("Lambda", None, denied.failure),
-        freshness=Part("CloudWatch", None, denied.failure),
-        ratios=Part("CloudWatch", None, denied.failure),
-        runs=Part("ledger", None, denied.failure),
-        quarantine={name: Part("Athena", None, denied.failure) for name in CURATED},
-        changes=Part("CloudWatch", None, denied.failure),
-        cost=Part("usage", None, denied.failure),
+        flow=PartialResult("Lambda", None, denied.failure),
+        freshness=PartialResult("CloudWatch", None, denied.failure),
+        ratios=PartialResult("CloudWatch", None, denied.failure),
+        runs=PartialResult("ledger", None, denied.failure),
+        quarantine={name: PartialResult("Athena", None, denied.failure) for name in CURATED},
+        changes=PartialResult("CloudWatch", None, denied.failure),
+        cost=PartialResult("usage", None, denied.failure),
     )
 
 
@@ -163,23 +172,23 @@ def _ratios() -> tuple[Point, ...]:
 def without_table(name: str) -> Report:
     """The busy lake, after somebody has deleted a table."""
     report = busy()
-    return replace(report, flow=Part("Lambda", _flow(report.state.datasets.value or [], missing=name)))
+    return replace(report, flow=PartialResult("Lambda", _flow(report.state.datasets.value or [], missing=name)))
 
 
 def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATED[0], missing: str = "") -> Flow:
-    counted = {name: Part("Athena", records) for name in (*NAMES, *(f"quarantine_{name}" for name in CURATED))}
+    counted = {name: PartialResult("Athena", records) for name in (*NAMES, *(f"quarantine_{name}" for name in CURATED))}
     if missing:
-        counted[missing] = Part("Athena", None, "QueryFailed: TABLE_NOT_FOUND")
-    hops = Hops(
+        counted[missing] = PartialResult("Athena", None, "QueryFailed: TABLE_NOT_FOUND")
+    steps = Steps(
         functions=(
-            Hop("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),
-            Hop("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
+            Step("batch-ingest", (RAW[1],), ("1 calls in 24 h", "none failed")),
+            Step("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
         ),
-        streams=(Hop("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "2 refused", "through stream-validate")),),
-        jobs=(Hop("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
+        streams=(Step("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "2 refused", "through stream-validate")),),
+        jobs=(Step("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
         reads={"transform": RAW},
     )  # fmt: skip
-    return flow.flow(hops, {dataset.name: dataset for dataset in datasets}, counted, {stale: "stale"})
+    return flow.flow(steps, {dataset.name: dataset for dataset in datasets}, counted, {stale: "stale"})
 
 
 def _estimate() -> cost.Estimate:

@@ -69,7 +69,7 @@ def test_of_an_alarm_before_its_first_evaluation_nothing_is_drawn() -> None:
     assert [piece.kind for piece in charts.band(alarm, [change], START, END)] == ["OK"]
 
 
-def test_no_hop_of_the_flow_stands_on_another() -> None:
+def test_no_step_of_the_flow_stands_on_another() -> None:
     flow = sample.busy().flow.value
     assert flow
     for picture in (layout.wide(flow), layout.narrow(flow)):

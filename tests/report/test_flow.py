@@ -13,14 +13,14 @@ import pytest
 from lake.contract import model
 from lake.environment import inventory
 from lake.environment.deployment import Platform
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.report import flow, layout
-from lake.report.flow import Hop, Hops
+from lake.report.flow import Step, Steps
 
 NAMES = {"lake_bucket": "bucket"}
 PIPELINES = {"weather_iot": {"streams": {"iot_firehose": "aws-datalake-platform-iot-firehose-dev"}}}
 RECORDS = {
-    f"{prefix}{name}": Part("Athena", 1)
+    f"{prefix}{name}": PartialResult("Athena", 1)
     for name in ("raw_weather", "raw_iot_sensors", "curated_weather", "curated_sensor_readings")
     for prefix in ("", "quarantine_")
 }
@@ -74,9 +74,9 @@ def test_a_job_reads_and_writes_what_its_arguments_say() -> None:
     assert flow.job_ends(platform, "any") == (("raw_weather",), ("curated_weather",))
 
 
-def test_a_hop_of_which_nothing_can_be_read_still_has_a_place_of_its_own() -> None:
-    gone = tuple(Hop(name, (), ("not readable",), bad=True, failure="gone") for name in ("one", "two"))
-    drawn = flow.flow(Hops(gone, (), (), {}), {}, RECORDS, {})
+def test_a_step_of_which_nothing_can_be_read_still_has_a_place_of_its_own() -> None:
+    gone = tuple(Step(name, (), ("not readable",), bad=True, failure="gone") for name in ("one", "two"))
+    drawn = flow.flow(Steps(gone, (), (), {}), {}, RECORDS, {})
     for picture in (layout.wide(drawn), layout.narrow(drawn)):
         places = {box.node.name: (box.x, box.y) for box in picture.boxes}
         assert len(set(places.values())) == len(places)
@@ -84,17 +84,17 @@ def test_a_hop_of_which_nothing_can_be_read_still_has_a_place_of_its_own() -> No
 
 
 def test_what_feeds_a_dataset_stands_in_its_lane() -> None:
-    hops = Hops(
-        (Hop("ingest", ("raw_weather",), ()),), (), (Hop("job", ("curated_weather",), ()),), {"job": ("raw_weather",)}
+    steps = Steps(
+        (Step("ingest", ("raw_weather",), ()),), (), (Step("job", ("curated_weather",), ()),), {"job": ("raw_weather",)}
     )
-    nodes = {node.name: node for node in flow.flow(hops, {}, RECORDS, {}).nodes}
+    nodes = {node.name: node for node in flow.flow(steps, {}, RECORDS, {}).nodes}
     lane = nodes["curated_weather"].lanes
     assert [nodes[name].lanes for name in ("ingest", "raw_weather", "job", "quarantine_curated_weather")] == [lane] * 4
 
 
 def test_arrows_lead_only_to_what_is_drawn() -> None:
-    hops = Hops((Hop("ingest", ("raw_weather", "elsewhere"), ()),), (), (), {})
-    drawn = flow.flow(hops, {}, RECORDS, {})
+    steps = Steps((Step("ingest", ("raw_weather", "elsewhere"), ()),), (), (), {})
+    drawn = flow.flow(steps, {}, RECORDS, {})
     assert ("ingest", "raw_weather") in drawn.edges
     assert not any("elsewhere" in edge for edge in drawn.edges)
 
@@ -129,13 +129,13 @@ def curated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.Fix
 def test_any_number_of_datasets_and_jobs_is_drawn_and_none_hides_another(curated: list[str], jobs: int) -> None:
     raw = {SHARED[name] for name in curated}
     tables = {*raw, *curated, *(f"quarantine_{name}" for name in curated)}
-    hops = Hops(
+    steps = Steps(
         (),
         (),
-        tuple(Hop(f"job-{number}", tuple(curated[number:]), ()) for number in range(jobs)),
+        tuple(Step(f"job-{number}", tuple(curated[number:]), ()) for number in range(jobs)),
         {f"job-{number}": tuple(raw) for number in range(jobs)},
     )
-    drawn = flow.flow(hops, {}, {name: Part("Athena", 1) for name in tables}, {})
+    drawn = flow.flow(steps, {}, {name: PartialResult("Athena", 1) for name in tables}, {})
     assert sorted(node.name for node in drawn.nodes) == sorted(
         {*tables, *(f"job-{number}" for number in range(jobs)), flow.QUERY}
     )

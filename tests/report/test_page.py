@@ -7,7 +7,7 @@ import pytest
 
 from lake.environment import cost
 from lake.environment.cost import Usage, Window
-from lake.environment.partial_results import Part
+from lake.environment.partial_results import PartialResult
 from lake.report import page
 from lake.report.model import Report
 from tests.report import sample
@@ -46,7 +46,7 @@ def test_every_section_is_there_and_says_from_where_and_as_of_when(name: str, se
 
 
 def test_a_part_that_cannot_be_read_says_why_and_the_others_are_shown() -> None:
-    broken = replace(sample.busy(), cost=Part("usage", None, "no way"))
+    broken = replace(sample.busy(), cost=PartialResult("usage", None, "no way"))
     text = draw(broken)
     assert list(broken.failures) == ["the cost"]
     assert "Could not be read: the cost. Below stands why." in text
@@ -56,13 +56,16 @@ def test_a_part_that_cannot_be_read_says_why_and_the_others_are_shown() -> None:
 
 def test_one_unreadable_quarantine_leaves_the_other() -> None:
     report = sample.busy()
-    missing = {**report.quarantine, "curated_weather": Part[None]("Athena", None, "TABLE_NOT_FOUND: quarantine")}
+    missing = {
+        **report.quarantine,
+        "curated_weather": PartialResult[None]("Athena", None, "TABLE_NOT_FOUND: quarantine"),
+    }
     text = draw(replace(report, quarantine=missing))  # type: ignore[arg-type]
     assert "TABLE_NOT_FOUND" in text
     assert "pattern:sensor_id" in text
 
 
-def test_a_hop_that_cannot_be_read_is_marked_and_counted_among_the_failures() -> None:
+def test_a_step_that_cannot_be_read_is_marked_and_counted_among_the_failures() -> None:
     report = sample.without_table("quarantine_curated_weather")
     assert report.failures == {"the quarantine weather": "QueryFailed: TABLE_NOT_FOUND"}
     assert "not readable: QueryFailed: TABLE_NOT_FOUND</title>" in draw(report)
@@ -70,7 +73,7 @@ def test_a_hop_that_cannot_be_read_is_marked_and_counted_among_the_failures() ->
 
 def test_a_cost_that_could_not_be_asked_for_is_among_the_failures() -> None:
     lines = cost.estimate([Usage("KMS", "not measured", "kms_key", None, note="denied", failed=True)], Window(END, END))
-    assert replace(sample.busy(), cost=Part("usage", lines)).failures == {"the cost of KMS": "denied"}
+    assert replace(sample.busy(), cost=PartialResult("usage", lines)).failures == {"the cost of KMS": "denied"}
 
 
 def test_a_lake_without_data_is_not_called_well_fed() -> None:

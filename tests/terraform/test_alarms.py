@@ -34,7 +34,7 @@ ALARMS = {
     "curated-sensor-readings-freshness": ("Freshness", "Maximum", ABOVE, 2 * 3600),
     "quarantine-ratio": ("QuarantineRatio", "Maximum", ABOVE, 0.05),
     "schema-drift": ("SchemaDrift", "Maximum", ABOVE, 0),
-    "conservation": ("RecordsUnaccounted", "Maximum", ABOVE, 0),
+    "reconciliation": ("RecordsUnreconciled", "Maximum", ABOVE, 0),
     "dead-letters": ("ApproximateNumberOfMessagesVisible", "Maximum", ABOVE, 0),
     "key-unusable": ("KeysUnusable", "Maximum", ABOVE, 0),
     "lock-age": ("LockAge", "Maximum", ABOVE, 7200),

@@ -55,9 +55,9 @@ def text(name: str) -> str:
 
 
 def test_without_a_platform_or_deployed_contracts_there_is_nothing_to_break(bucket: Any) -> None:
-    assert contract_guard.breaches("dev") == []
+    assert contract_guard.breaking_changes("dev") == []
     deploy(bucket)
-    assert contract_guard.breaches("dev") == []
+    assert contract_guard.breaking_changes("dev") == []
 
 
 def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs(
@@ -66,7 +66,7 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
     column = "      - {name: snow_cm, logicalType: number, physicalType: double, description: Snow.}\n"
     before, properties, after = text(NAME).partition("    properties:\n")
     deploy(bucket, **{NAME: before + properties + column + after})
-    (sentence,) = contract_guard.breaches("dev")
+    (sentence,) = contract_guard.breaking_changes("dev")
     assert sentence.startswith("curated_weather 1.0.0 -> 1.0.0: column snow_cm is gone. This breaks: analysts")
     ran: list[str] = []
     monkeypatch.setattr(Terraform, "connect", lambda _self: None)
@@ -80,7 +80,7 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
 def test_a_bucket_that_is_not_there_yet_holds_no_contract(bucket: Any) -> None:
     deploy(bucket)
     bucket.delete_bucket(Bucket=BUCKET)
-    assert contract_guard.breaches("dev") == []
+    assert contract_guard.breaking_changes("dev") == []
 
 
 def test_contracts_that_cannot_be_read_stop_the_apply(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_it_shows_flow_freshness_counts_quality_and_cost(widgets: list[dict[str,
     names = {name for _, _, name, _ in graphed(widgets)}
     assert names >= {
         "IncomingRecords", "DeliveryToS3.Records", "Freshness", "RecordsNew", "RecordsQuarantined", "QuarantineRatio",
-        "RecordsRefused", "RecordsUnaccounted", "RunsFailed", "glue.driver.aggregate.elapsedTime", "Duration",
+        "RecordsRefused", "RecordsUnreconciled", "RunsFailed", "glue.driver.aggregate.elapsedTime", "Duration",
         "IncomingBytes", "ProcessedBytes", "BucketSizeBytes",
     }  # fmt: skip
 

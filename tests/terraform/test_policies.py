@@ -14,7 +14,7 @@ FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
 
 DATASETS = tuple(loaded.name for loaded in contracts(FIRST))
-TWINS = tuple(loaded.quarantine().name for loaded in contracts(FIRST) if loaded.source)
+QUARANTINE_TABLES = tuple(loaded.quarantine().name for loaded in contracts(FIRST) if loaded.source)
 # Roles that people assume, not services.
 OF_PEOPLE = ("aws_iam_role.quarantine_repair",)
 
@@ -207,8 +207,10 @@ def test_who_repairs_writes_nothing_but_audits_into_the_ledger(first: Resources)
 
 
 def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(first: Resources) -> None:
-    assert {"curated_weather", "raw_iot_sensors", "quarantine_curated_weather"} < {*DATASETS, *TWINS}
-    own = {f"{kind}#{name}" for kind in ("dataset", "audit") for name in (*DATASETS, *TWINS, "pipeline_runs")}
+    assert {"curated_weather", "raw_iot_sensors", "quarantine_curated_weather"} < {*DATASETS, *QUARANTINE_TABLES}
+    own = {
+        f"{kind}#{name}" for kind in ("dataset", "audit") for name in (*DATASETS, *QUARANTINE_TABLES, "pipeline_runs")
+    }
     for role in (TRANSFORM, ERASE, REPAIR):
         for granted in statements(first, role):
             if any(action.startswith("dynamodb:") for action in granted["Action"]):

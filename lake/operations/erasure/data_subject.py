@@ -27,9 +27,9 @@ class DataSubject:
 
     @staticmethod
     def of(target: Contract, value: str) -> "DataSubject":
-        """Return the data subject with that identifier; raises NoSubjects for a dataset without encrypted columns.
+        """Return the data subject with that identifier in clear.
 
-        Raises LakeError for an empty identifier.
+        Raises NoSubjects for a dataset without encrypted columns, LakeError for an empty identifier.
         """
         if not target.encrypted:
             raise NoSubjects(f"{target.name} has no encrypted column: its rows are of no subject")

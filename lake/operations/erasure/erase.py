@@ -27,8 +27,8 @@ from lake.runs.ledger import Lock
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
 from lake.tables.base import TableChange
-from lake.tables.parquet_units import rewriting
-from lake.tables.parquet_units.staging import Area
+from lake.tables.partition_files import rewriting
+from lake.tables.partition_files.staging import StagingArea
 
 # Every prefix of the lake's bucket that is neither a dataset's nor given to the job: objects that the runbook has moved
 # there, and what Glue leaves. What is here has its retention in terraform/platform/buckets.tf, and the other way round.
@@ -40,13 +40,13 @@ logger = logging.getLogger(__name__)
 class Found:
     """Objects that hold the subject, besides rows and rejected records.
 
-    ``raw``, ``refused`` and ``aside`` are objects as they stand, and old versions of raw that runs read again; their
-    lines will be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run has read: they
-    stay.
+    ``raw``, ``failed_deliveries`` and ``aside`` are objects as they stand, and old versions of raw that runs read
+    again; their lines will be emptied. ``old`` are versions that nobody reads. ``unread`` are raw objects that no run
+    has read: they stay.
     """
 
     raw: Lines
-    refused: Lines
+    failed_deliveries: Lines
     aside: Lines
     old: tuple[StoredObject, ...]
     unread: tuple[StoredObject, ...]
@@ -54,13 +54,13 @@ class Found:
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
-        """All that erasing changes or deletes."""
-        return (*self.raw, *self.refused, *self.aside, *self.old)
+        """Return all objects that erasing changes or deletes."""
+        return (*self.raw, *self.failed_deliveries, *self.aside, *self.old)
 
     @property
     def counts(self) -> dict[str, int]:
-        """As the ledger and the command say it."""
-        lines = {"raw_lines": self.raw, "refused_messages": self.refused, "put_aside_lines": self.aside}
+        """Return the numbers of lines and objects, by the names that the ledger and the command show."""
+        lines = {"raw_lines": self.raw, "failed_deliveries": self.failed_deliveries, "put_aside_lines": self.aside}
         others = {"old_versions": self.old, "unread_objects": self.unread, "unreadable_objects": self.unreadable}
         return {
             **{name: sum(map(len, found.values())) for name, found in lines.items()},
@@ -72,7 +72,7 @@ class Found:
 class Erase:
     """Remove all records of a subject from ``target``, its quarantine, ``source`` and failed deliveries.
 
-    The identifier is encrypted (``sealed``) under ``key_version``, because job arguments are logged. ``errors`` is the
+    ``encrypted`` is the identifier, encrypted under ``key_version`` because job arguments are logged. ``errors`` is the
     location of the failed deliveries of ``stream``. ``by`` is the requester's IAM ARN.
     """
 
@@ -80,42 +80,43 @@ class Erase:
     claims: ClassVar[bool] = False
     target: Contract
     source: Contract
-    sealed: str
+    encrypted: str
     key_version: int
     stream: str
     errors: Location
     by: str
     _found: Found | None = field(default=None, init=False, repr=False)
-    _opened: DataSubject | None = field(default=None, init=False, repr=False)
+    _decrypted: DataSubject | None = field(default=None, init=False, repr=False)
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
         """Return all object versions that hold a record of the subject."""
         found, rows, rejected = self._all(context, self._subject(context))
         self._found = found
-        units = quarantine.units_of(context, self.target, rows)
-        return (*units, *quarantine.units_of(context, self.target.quarantine(), rejected), *found.objects)
+        files = quarantine.files_of(context, self.target, rows)
+        return (*files, *quarantine.files_of(context, self.target.quarantine(), rejected), *found.objects)
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
-        """Stage the partition files without the subject; raw and old versions stay until ``conclude``."""
+        """Stage the partition files without the subject; raw and old versions stay until ``finalize``."""
         subject = self._subject(context)
         found, rows, rejected = self._all(context, subject)
         area = context.staging_area(manifest.run_id)
         rows, rejected = rows.persist(), rejected.persist()
-        units = (*_without(area, self.target, rows), *quarantine.moved(area, self.target, rejected, rejected.limit(0)))
+        moved = quarantine.moved(area, self.target, rejected, rejected.limit(0))
+        changes = (*_without(area, self.target, rows), *moved)
         details = {"rows": rows.count(), "quarantined_records": rejected.count(), **found.counts}
         for frame in (rows, rejected):
             frame.unpersist()
-        return Outcome(NOTHING, units, details={**details, **self._said(context, subject)})
+        return Outcome(NOTHING, changes, details={**details, **self._said(context, subject)})
 
-    def conclude(self, context: SparkRunContext, lock: Lock) -> None:
+    def finalize(self, context: SparkRunContext, lock: Lock) -> None:
         """Empty the subject's lines, then permanently delete the versions that held them and all staged objects."""
         self._settle(context, lock)
         subject = self._subject(context)
         found = self._search(context, subject)
         for stored, numbers in found.raw.items():
             self._rewrite_raw(context, lock, stored, numbers)
-        for stored, numbers in found.refused.items():
-            self._rewrite_refused(context, lock, stored, numbers)
+        for stored, numbers in found.failed_deliveries.items():
+            self._rewrite_failed_deliveries(context, lock, stored, numbers)
         for stored, numbers in found.aside.items():
             context.ledger.renew(lock)
             _rewritten(context, lock, context.staging.bucket, stored, numbers)
@@ -128,10 +129,10 @@ class Erase:
         logger.info("%s: run %s has deleted %d versions for good", self.target.name, lock.owner, len(gone))
 
     def _subject(self, context: SparkRunContext) -> DataSubject:
-        if self._opened is None:
-            payload = spark.opened(context.spark, self.target, context.keys, self.key_version, self.sealed)
-            self._opened = DataSubject.of(self.target, payload.decode())
-        return self._opened
+        if self._decrypted is None:
+            payload = spark.decrypted(context.spark, self.target, context.keys, self.key_version, self.encrypted)
+            self._decrypted = DataSubject.of(self.target, payload.decode())
+        return self._decrypted
 
     def _said(self, context: SparkRunContext, subject: DataSubject) -> dict[str, Any]:
         return {"by": self.by, "tokens": subject.tokens(context.keys)}
@@ -150,35 +151,35 @@ class Erase:
         searching = Search(context, subject)
         raw, messages, aside = self._raw(context), _as_they_stand(context, self.errors), _put_aside(context)
         lines = searching.lines(context.staging.bucket, raw.all)
-        refused_lines = searching.lines(self.errors.bucket, messages.all, failed_deliveries.message)
+        delivery_lines = searching.lines(self.errors.bucket, messages.all, failed_deliveries.message)
         aside_lines = searching.lines(context.staging.bucket, aside.all)
-        everywhere = {**lines, **refused_lines, **aside_lines}
+        everywhere = {**lines, **delivery_lines, **aside_lines}
         old = [entry for entry in (*raw.old, *messages.old, *aside.old) if entry in everywhere]
         return Found(
             raw=_in_order(raw.current, lines),
-            refused={entry: refused_lines[entry] for entry in messages.current if entry in refused_lines},
+            failed_deliveries={entry: delivery_lines[entry] for entry in messages.current if entry in delivery_lines},
             aside={entry: aside_lines[entry] for entry in aside.current if entry in aside_lines},
-            old=(*old, *searching.old_units(self.target), *searching.old_rejected(self.target)),
+            old=(*old, *searching.old_files(self.target), *searching.old_rejected(self.target)),
             unread=tuple(entry for entry in raw.unread if entry in lines),
             unreadable=frozenset(searching.unreadable),
         )
 
     def _raw(self, context: SparkRunContext) -> "_Versions":
         """Sort raw versions: those that runs read again, those that no run reads, and unprocessed ones."""
-        place, known = context.locations[self.source.name], context.ledger.objects(self.target.name).closed
-        closed = {(entry.key, entry.version): entry for entry in context.processed(self.target, self.source)}
+        place, known = context.locations[self.source.name], context.ledger.objects(self.target.name).processed
+        processed = {(entry.key, entry.version): entry for entry in context.processed(self.target, self.source)}
         before = {(entry.key, entry.version) for entry in context.storage.old_versions(place)}
-        others = [entry for entry in context.storage.versions(place) if (entry.key, entry.version) not in closed]
-        news = {
+        others = [entry for entry in context.storage.versions(place) if (entry.key, entry.version) not in processed]
+        unprocessed = {
             entry.key: entry
             for entry in others
             if (entry.key, entry.etag) not in known and (entry.key, entry.version) not in before
         }
         return _Versions(
-            current=[entry for entry in closed.values() if entry.key not in news],
-            old=[entry for entry in others if entry != news.get(entry.key)],
+            current=[entry for entry in processed.values() if entry.key not in unprocessed],
+            old=[entry for entry in others if entry != unprocessed.get(entry.key)],
             # Unprocessed objects are not rewritten: their ETag must still match what the next refresh lists.
-            unread=[*news.values(), *(entry for entry in closed.values() if entry.key in news)],
+            unread=[*unprocessed.values(), *(entry for entry in processed.values() if entry.key in unprocessed)],
         )
 
     def _staging(self, context: SparkRunContext) -> list[Location]:
@@ -191,7 +192,7 @@ class Erase:
         known, bucket = context.ledger.objects(self.target.name), context.locations[self.source.name].bucket
         for key, (before, run_id) in known.rewriting.items():
             etag = context.storage.etag(bucket, key)
-            is_new = etag and (key, etag) not in known.closed and context.storage.written_by(bucket, key) == run_id
+            is_new = etag and (key, etag) not in known.processed and context.storage.written_by(bucket, key) == run_id
             if etag and is_new:
                 context.ledger.rewritten(lock, before, etag)
             else:
@@ -204,12 +205,12 @@ class Erase:
         etag = _rewritten(context, lock, context.locations[self.source.name].bucket, stored, numbers)
         context.ledger.rewritten(lock, stored, etag)
 
-    def _rewrite_refused(
+    def _rewrite_failed_deliveries(
         self, context: SparkRunContext, lock: Lock, stored: StoredObject, numbers: Collection[int]
     ) -> None:
         context.ledger.renew(lock)
         etag = _rewritten(context, lock, self.errors.bucket, stored, numbers)
-        context.ledger.carry_on(failed_deliveries.partition(self.stream), "refused", stored, etag)
+        context.ledger.carry_on(failed_deliveries.partition(self.stream), "redelivered", stored, etag)
 
 
 @dataclass(frozen=True)
@@ -257,8 +258,8 @@ def _in_order(versions: list[StoredObject], lines: Lines) -> Lines:
     return found
 
 
-def _without(area: Area, target: Contract, rows: DataFrame) -> tuple[TableChange, ...]:
-    """Stage the units that hold these rows without them."""
+def _without(area: StagingArea, target: Contract, rows: DataFrame) -> tuple[TableChange, ...]:
+    """Stage the partition files that hold these rows without them."""
     etags = rewriting.before(area, target, rewriting.touched(rows))
     if not etags:
         return ()

@@ -32,7 +32,10 @@ def itself(line: bytes) -> bytes:
 
 
 def without(body: bytes, numbers: Collection[int]) -> bytes:
-    """Return the object with these lines emptied; the other lines keep their numbers."""
+    """Return the object with the lines ``numbers`` (from 1) emptied; the other lines keep their numbers.
+
+    The result is compressed if ``body`` was.
+    """
     lines = enumerate(_lines(body), start=1)
     text = b"\n".join(b"" if number in numbers else line for number, line in lines)
     return gzip.compress(text, mtime=0) if body.startswith(_GZIP) else text
@@ -47,7 +50,10 @@ class Search:
     unreadable: set[str] = field(default_factory=set)
 
     def lines(self, bucket: str, objects: Iterable[StoredObject], message: Message = itself) -> Lines:
-        """Return the objects with the numbers of the lines whose ``message`` is a record of the subject."""
+        """Return the objects with the numbers (from 1) of the lines that are records of the subject.
+
+        ``message`` returns the record from a line. An object that cannot be read is added to ``unreadable``.
+        """
         owns = self.subject.owns
 
         def find(stored: StoredObject) -> Iterator[tuple[StoredObject, tuple[int, ...] | None]]:
@@ -71,10 +77,10 @@ class Search:
         """Return those of the rejected records ``rows`` that belong to the subject."""
         subject = self.subject
         is_theirs = F.udf(lambda payload: payload is not None and subject.owns(bytes(payload)), "boolean")
-        opened = spark.with_payload(rows, contract, self.context.keys)
-        return opened.filter(is_theirs("payload")).select(*rows.columns)
+        decrypted = spark.with_payload(rows, contract, self.context.keys)
+        return decrypted.filter(is_theirs("payload")).select(*rows.columns)
 
-    def old_units(self, contract: Contract) -> list[StoredObject]:
+    def old_files(self, contract: Contract) -> list[StoredObject]:
         """Return the old versions of partition files that hold the subject."""
         place, columns = self.context.locations[contract.name], _encrypted(contract)
         tokens = set(self.subject.tokens(self.context.keys))
@@ -91,14 +97,14 @@ class Search:
         place = self.context.locations[contract.quarantine().name]
         versions = list(self.context.storage.old_versions(place))
 
-        def sealed(number: int) -> Iterator[tuple[int, int, str]]:
-            for row in _table(place.bucket, versions[number], ["key_version", "sealed_payload"]).to_pylist():
-                yield number, row["key_version"], row["sealed_payload"]
+        def encrypted(number: int) -> Iterator[tuple[int, int, str]]:
+            for row in _table(place.bucket, versions[number], ["key_version", "encrypted_payload"]).to_pylist():
+                yield number, row["key_version"], row["encrypted_payload"]
 
-        rows = self._in_tasks(range(len(versions)), sealed)
+        rows = self._in_tasks(range(len(versions)), encrypted)
         if not rows:
             return []
-        frame = self.context.spark.createDataFrame(rows, "number int, key_version int, sealed_payload string")
+        frame = self.context.spark.createDataFrame(rows, "number int, key_version int, encrypted_payload string")
         numbers = self.rejected(contract, frame).select("number").distinct().collect()
         return [versions[row["number"]] for row in numbers]
 

@@ -1,10 +1,10 @@
 # A contract (Open Data Contract Standard 3.1) as the values that the tables need.
 
 locals {
-  _contract = yamldecode(file(var.contract))
-  _schema   = local._contract.schema[0]
-  _service  = local._contract.slaProperties
-  _twin     = yamldecode(file(var.quarantine_contract)).schema[0]
+  _contract   = yamldecode(file(var.contract))
+  _schema     = local._contract.schema[0]
+  _service    = local._contract.slaProperties
+  _quarantine = yamldecode(file(var.quarantine_contract)).schema[0]
 
   # Hours and minutes are the units that lake/contract/model.py knows. Null: nobody is told when the dataset gets old.
   _seconds          = { h = 3600, m = 60 }
@@ -15,14 +15,14 @@ locals {
 
   # Only a dataset that is made from another one rejects records: raw ones keep what arrived.
   source            = one([for property in try(local._contract.customProperties, []) : property.value if property.property == "source"])
-  _has_twin         = local.source != null
+  _has_quarantine   = local.source != null
   _has_tokens       = anytrue([for property in local._schema.properties : can(property.encryptedName)])
   quarantine_name   = "quarantine_${local.name}"
-  quarantine_prefix = "${local._twin.physicalName}/${basename(local._schema.physicalName)}/"
+  quarantine_prefix = "${local._quarantine.physicalName}/${basename(local._schema.physicalName)}/"
 
   _tables = {
     (local.name)            = { schema = local._schema, prefix = local.prefix }
-    (local.quarantine_name) = { schema = local._twin, prefix = local.quarantine_prefix }
+    (local.quarantine_name) = { schema = local._quarantine, prefix = local.quarantine_prefix }
   }
 
   tables = { for name, table in local._tables : name => {
@@ -44,5 +44,5 @@ locals {
         comment = property.description
       } if try(property.partitioned, false)
     })
-  } if name == local.name || local._has_twin }
+  } if name == local.name || local._has_quarantine }
 }

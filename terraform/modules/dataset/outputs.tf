@@ -14,10 +14,10 @@ output "dataset" {
   description = "The dataset as jobs, functions and streams take it; null where it has no `source`, no `quarantine` or no promised freshness."
   value = merge(local._places[local.name], {
     source            = local.source
-    quarantine        = local._has_twin ? local._places[local.quarantine_name] : null
+    quarantine        = local._has_quarantine ? local._places[local.quarantine_name] : null
     freshness_seconds = local.freshness_seconds
-    # Rejected records are sealed with the pseudonym key too, whether or not a column is.
-    sealed = local._has_twin || local._has_tokens
+    # Rejected records are encrypted with the pseudonym key too, whether or not a column is.
+    encrypted = local._has_quarantine || local._has_tokens
     # Its rows are of data subjects.
     pseudonymised = local._has_tokens
   })

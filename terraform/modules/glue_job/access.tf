@@ -90,7 +90,7 @@ module "role" {
   account_id = var.platform.account_id
   statements = merge(
     local._on_objects,
-    { for id, statement in local._on_services : id => statement if id != "PseudonymKey" || local.seals },
+    { for id, statement in local._on_services : id => statement if id != "PseudonymKey" || local.encrypts },
     var.statements,
   )
 }

@@ -6,8 +6,8 @@ locals {
   source = "${var.platform.jobs}/${var.script}"
   script = "s3://${var.platform.bucket}/${aws_s3_object.script.key}"
 
-  # Only who writes sealed data gets the key.
-  seals = anytrue([for dataset in var.writes : dataset.sealed])
+  # Only who writes encrypted data gets the key.
+  encrypts = anytrue([for dataset in var.writes : dataset.encrypted])
 
   # Two runs with equal code say so, wherever they were deployed from.
   code_version = substr(sha256("${filesha256(local.source)} ${var.platform.wheel.sha256}"), 0, 12)
@@ -41,7 +41,7 @@ resource "aws_glue_job" "this" {
   }
 
   # Who starts the job says what it does, and not with which code, rights or places: whatever a run gives for these is ignored.
-  non_overridable_arguments = merge(local.seals ? { "--pseudonym_key" = var.platform.pseudonym_key_arn } : {}, {
+  non_overridable_arguments = merge(local.encrypts ? { "--pseudonym_key" = var.platform.pseudonym_key_arn } : {}, {
     "--reads"        = jsonencode({ for name, dataset in var.reads : name => dataset.uri })
     "--writes"       = jsonencode({ for name, dataset in var.writes : name => dataset.uri })
     "--staging"      = "s3://${var.platform.bucket}/staging/${var.platform.pipeline}/"

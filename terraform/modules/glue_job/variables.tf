@@ -35,7 +35,7 @@ variable "reads" {
 
 variable "writes" {
   description = "Name => dataset that the job writes, and reads to merge with."
-  type        = map(object({ name = string, prefix = string, uri = string, sealed = optional(bool, false) }))
+  type        = map(object({ name = string, prefix = string, uri = string, encrypted = optional(bool, false) }))
 }
 
 variable "timeout_minutes" {

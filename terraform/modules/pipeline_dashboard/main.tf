@@ -15,7 +15,7 @@ locals {
   _environment = var.platform.environment
 
   _curated = [for name in keys(var.registered.producers) : { dataset = name, dimensions = ["Environment", local._environment, "Dataset", name] }]
-  _hops    = ["IncomingRecords", "SucceedProcessing.Records", "DeliveryToS3.Records"]
+  _steps   = ["IncomingRecords", "SucceedProcessing.Records", "DeliveryToS3.Records"]
   _fates   = ["RecordsNew", "RecordsReplaced", "RecordsDuplicate", "RecordsQuarantined"]
 
   _graphs = [
@@ -35,7 +35,7 @@ locals {
       statistic = "Sum"
       seconds   = 3600
       metrics = concat([], [for stream in values(var.registered.streams) :
-      [for hop in local._hops : ["AWS/Firehose", hop, "DeliveryStreamName", stream]]]...)
+      [for step in local._steps : ["AWS/Firehose", step, "DeliveryStreamName", stream]]]...)
     },
     {
       title     = "Records an hour: what became of them"
@@ -52,12 +52,12 @@ locals {
       metrics   = [for of in local._curated : concat([local._project, "QuarantineRatio"], of.dimensions, [{ label = of.dataset }])]
     },
     {
-      title     = "Refused messages and records not accounted for"
+      title     = "Refused messages and unreconciled records"
       statistic = "Sum"
       seconds   = 3600
       metrics = concat(
         [for stream in values(var.registered.streams) : [local._project, "RecordsRefused", "Environment", local._environment, "DeliveryStreamName", stream]],
-        [for of in local._curated : concat([local._project, "RecordsUnaccounted"], of.dimensions, [{ label = of.dataset }])],
+        [for of in local._curated : concat([local._project, "RecordsUnreconciled"], of.dimensions, [{ label = of.dataset }])],
       )
     },
     {

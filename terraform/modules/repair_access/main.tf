@@ -1,20 +1,20 @@
 # What the platform's repair role may do to the quarantined records of one pipeline.
 
 locals {
-  _twins    = [for dataset in var.datasets : dataset.quarantine.prefix if dataset.quarantine != null]
-  _raw      = [for dataset in var.datasets : dataset.prefix if dataset.quarantine == null]
-  _ledger   = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
-  _datasets = keys(var.datasets)
+  _quarantine_prefixes = [for dataset in var.datasets : dataset.quarantine.prefix if dataset.quarantine != null]
+  _raw                 = [for dataset in var.datasets : dataset.prefix if dataset.quarantine == null]
+  _ledger              = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
+  _datasets            = keys(var.datasets)
 
   _statements = {
     ReadQuarantine = {
       Action   = ["s3:GetObject"]
-      Resource = [for prefix in concat(local._twins, ["staging/${var.platform.pipeline}/answers/"]) : "${var.platform.bucket_arn}/${prefix}*"]
+      Resource = [for prefix in concat(local._quarantine_prefixes, ["staging/${var.platform.pipeline}/answers/"]) : "${var.platform.bucket_arn}/${prefix}*"]
     }
     ListQuarantine = {
       Action    = ["s3:ListBucket"]
       Resource  = [var.platform.bucket_arn]
-      Condition = { StringLike = { "s3:prefix" = [for prefix in local._twins : "${prefix}*"] } }
+      Condition = { StringLike = { "s3:prefix" = [for prefix in local._quarantine_prefixes : "${prefix}*"] } }
     }
     # A correction is an object of its own beside the rejected one; nothing that arrived can be replaced.
     PutCorrection = {

@@ -46,7 +46,7 @@ module "erase" {
       Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in keys(local._of_subjects) : "dataset#${name}"] } }
     }
     # A refused message that was sent again stays one when its object gets other content.
-    CarryOnSentAgain = {
+    CarryOnRedelivered = {
       Action    = ["dynamodb:GetItem", "dynamodb:PutItem"]
       Resource  = local._ledger
       Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["stream#${module.iot_firehose.stream.name}"] } }

@@ -87,9 +87,9 @@ locals {
       metric      = merge(local._runs, { name = "SchemaDrift", statistic = "Maximum" })
       evaluation  = { threshold = 0 }
     }
-    conservation = {
+    reconciliation = {
       description = "Records of a run are missing or too many; the run has published nothing."
-      metric      = merge(local._runs, { name = "RecordsUnaccounted", statistic = "Maximum" })
+      metric      = merge(local._runs, { name = "RecordsUnreconciled", statistic = "Maximum" })
       evaluation  = { threshold = 0 }
     }
   }

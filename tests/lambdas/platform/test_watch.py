@@ -51,7 +51,7 @@ def put(key: str) -> datetime:
 
 
 def lock(dataset: str, **moments: datetime) -> None:
-    item = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}, "epoch": {"N": "1"}}
+    item = {"pk": {"S": f"dataset#{dataset}"}, "sk": {"S": "lock"}, "fencing_token": {"N": "1"}}
     said = {name: {"S": moment.isoformat()} for name, moment in moments.items()}
     boto3.client("dynamodb").put_item(TableName="ledger", Item={**item, **said})
 

@@ -5,7 +5,7 @@ variables {
   quarantine_contract = "../../../contracts/platform/quarantine.yaml"
 }
 
-run "a_raw_dataset_is_json_without_a_twin" {
+run "a_raw_dataset_is_json_without_a_quarantine_table" {
   command = plan
   variables {
     contract = "tests/contracts/raw_orders.yaml"
@@ -32,7 +32,7 @@ run "a_raw_dataset_is_json_without_a_twin" {
   }
 }
 
-run "a_curated_dataset_is_parquet_with_a_twin" {
+run "a_curated_dataset_is_parquet_with_a_quarantine_table" {
   command = plan
   variables {
     contract = "tests/contracts/curated_orders.yaml"
@@ -51,7 +51,7 @@ run "a_curated_dataset_is_parquet_with_a_twin" {
   }
   assert {
     condition     = output.dataset.quarantine.uri == "s3://lake-bucket/quarantine/orders-of-customers/"
-    error_message = "The twin lies under quarantine/ and the last part of the dataset's own folder."
+    error_message = "The quarantine table lies under quarantine/ and the last part of the dataset's own folder."
   }
   assert {
     condition     = output.dataset.freshness_seconds == 7200
@@ -59,6 +59,6 @@ run "a_curated_dataset_is_parquet_with_a_twin" {
   }
   assert {
     condition     = aws_glue_catalog_table.this["quarantine_curated_orders"].storage_descriptor[0].columns[0].name == "source_object"
-    error_message = "The twin's columns are those of the quarantine contract."
+    error_message = "The quarantine table's columns are those of the quarantine contract."
   }
 }

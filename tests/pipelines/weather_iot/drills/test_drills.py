@@ -19,7 +19,7 @@ from tests.pipelines.deployment import Deployed
 RUNBOOK = runbook.load()
 DRILLS = {name: drill for name, drill in catalogue.drills().items() if drill.pipeline == "weather_iot"}
 BESIDE = {name: drill for name, drill in DRILLS.items() if drill.fresh_account}
-IN_TURNS = sets.in_turns([drill for drill in DRILLS.values() if not drill.fresh_account])
+ROUND_ROBIN = sets.round_robin([drill for drill in DRILLS.values() if not drill.fresh_account])
 # Every change must pass this one; the others are in the shards.
 SMOKE = "1a"
 # A simulated hour costs a job run. Days are for the nightly workflow.
@@ -50,13 +50,13 @@ def results(runner: Runner) -> Iterator[dict[str, Result]]:
     """What has run in this session. At its end alarms must be over and the plan empty, and the report is written."""
     found: dict[str, Result] = {}
     yield found
-    runner.settle()
+    runner.drain()
     runner.require_empty_plan()
     report.write([found[name] for name in DRILLS if name in found], REPOSITORY / report.FOLDER)
     assert {name: result.problem for name, result in found.items() if not result.passed} == {}
 
 
-@pytest.mark.parametrize("number", [case(drill) for drill in IN_TURNS])
+@pytest.mark.parametrize("number", [case(drill) for drill in ROUND_ROBIN])
 def test_a_cause_is_noticed_and_mended_by_the_runbook(runner: Runner, results: dict[str, Result], number: str) -> None:
     results[number] = runner.run(DRILLS[number])
     assert results[number].passed, results[number].problem
@@ -113,7 +113,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def test_the_weekly_look_works(runner: Runner) -> None:
     # Whatever ran before: no alarm rings, and the last run is clean.
-    runner.settle()
+    runner.drain()
     runner.lake.wait_until_alarms_are_over()
     runner.lake.run_job()
     done = runner.lake.command("bash", "-euo", "pipefail", "-c", runner.shell + RUNBOOK.script("weekly.look"))

@@ -20,7 +20,7 @@ from lake.runs.ledger import LEASE
 from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed
 
 pytestmark = pytest.mark.usefixtures("transformed")
-# Enough units for a publication that takes a while.
+# Enough partition files for a publication that takes a while.
 DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(60)]
 
 

@@ -24,7 +24,7 @@ def lake(deployed: Deployed, role: dict[str, str], *words: str) -> subprocess.Co
     return deployed.command(".venv/bin/lake", *words, **role)
 
 
-def test_who_repairs_opens_a_record_and_has_it_judged_again_but_asks_athena_nothing(
+def test_who_repairs_decrypts_a_record_and_has_it_validated_again_but_asks_athena_nothing(
     deployed: Deployed, role: dict[str, str]
 ) -> None:
     shown = lake(deployed, role, "quarantine", "show", "curated_weather", RECORD, "--json")
@@ -34,7 +34,7 @@ def test_who_repairs_opens_a_record_and_has_it_judged_again_but_asks_athena_noth
     replayed = lake(deployed, role, "quarantine", "replay", "curated_weather", "--record", RECORD, "--json")
     assert replayed.returncode == 0, replayed.stderr
     (row,) = json.loads(replayed.stdout)
-    assert (row["run"], row["received"], row["quarantined"], row["units"]) == ("preview", 1, 1, 0)
+    assert (row["run"], row["received"], row["quarantined"], row["partition files"]) == ("preview", 1, 1, 0)
     assert (deployed.etags("quarantine/"), deployed.runs("curated_weather")) == before
     asked = lake(deployed, role, "query", "SELECT 1")
     assert (asked.returncode, "not authorized to perform: athena:StartQueryExecution" in asked.stderr) == (1, True)

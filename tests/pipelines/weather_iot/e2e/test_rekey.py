@@ -23,15 +23,15 @@ def tokens(deployed: Deployed) -> dict[str, str]:
     return {str(version): str(number) for version, number in rows}
 
 
-def test_days_are_retokenised_and_put_back_as_runs_of_their_own(
+def test_days_are_rekeyed_and_put_back_as_runs_of_their_own(
     deployed: Deployed, canary: str, transformed: dict[str, Any]
 ) -> None:
     before = tokens(deployed)
     assert set(before) == {"v1:"}
     (planned,) = lake(deployed, "backfill", "plan", DATASET, *DAYS)
     assert (str(planned["rows now"]), planned["runs"]) == (before["v1:"], 1)
-    (run,) = lake(deployed, "keys", "retokenise", DATASET, *DAYS, "--version", "2", "--yes")
+    (run,) = lake(deployed, "keys", "rekey", DATASET, *DAYS, "--version", "2", "--yes")
     assert (str(run["changed"]), run["missing"]) == (before["v1:"], 0)
     assert tokens(deployed) == {"v2:": before["v1:"]}
     (undo,) = lake(deployed, "backfill", "undo", DATASET, run["run"], "--yes")
-    assert (undo["kind"], undo["units"], tokens(deployed)) == ("undo", run["units"], before)
+    assert (undo["kind"], undo["partition files"], tokens(deployed)) == ("undo", run["partition files"], before)

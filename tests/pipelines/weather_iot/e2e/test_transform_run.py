@@ -108,4 +108,4 @@ def test_what_is_published_says_which_run_wrote_it_and_is_encrypted(
     ((run_id,),) = deployed.query(f"SELECT run_id FROM curated_weather WHERE source_object = '{BY_HAND}'")
     assert head["Metadata"]["run-id"] == run_id
     manifest = json.loads(deployed.read(f"ops/manifests/curated_weather/{run_id}.json"))
-    assert key in {unit["key"] for unit in manifest["units"]}
+    assert key in {change["key"] for change in manifest["partition_files"]}

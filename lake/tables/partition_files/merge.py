@@ -5,20 +5,20 @@ from pyspark.sql import functions as F
 
 from lake.contract.model import Contract
 from lake.core.s3 import Location
-from lake.tables.parquet_units.units import UNIT, unit_of
+from lake.tables.partition_files.file_names import FILE, file_of
 
 # Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
 _VERSION = ("arrived_at", "source_object", "source_line")
 
 
 def stored_rows(frame: DataFrame, contract: Contract) -> DataFrame:
-    """Return the rows with the contract's stored columns, in order and typed, and their unit."""
+    """Return the rows with the contract's stored columns, in order and typed, and their partition file."""
     columns = [F.col(column.stored_name).cast(column.stored_type) for column in contract.stored]
-    return frame.select(*columns).withColumn(UNIT, unit_of(contract))
+    return frame.select(*columns).withColumn(FILE, file_of(contract))
 
 
-def read_units(spark: SparkSession, contract: Contract, location: Location, keys: list[str]) -> DataFrame:
-    """Return the rows of these partition files in the shape of ``stored_rows``."""
+def read_files(spark: SparkSession, contract: Contract, location: Location, keys: list[str]) -> DataFrame:
+    """Return the rows of the partition files with these ``keys``, in the shape of ``stored_rows``; none for no keys."""
     if not keys:
         return stored_rows(spark.createDataFrame([], contract.ddl), contract)
     frame = spark.read.schema(contract.ddl).parquet(*(f"s3://{location.bucket}/{key}" for key in keys))
@@ -26,10 +26,14 @@ def read_units(spark: SparkSession, contract: Contract, location: Location, keys
 
 
 def merged(existing: DataFrame, incoming: DataFrame, contract: Contract) -> DataFrame:
-    """Return the latest version of each key, with ``changed`` and the counts ``new``, ``replaced``, ``duplicate``."""
+    """Return the latest version of each key, with ``changed`` and the counts ``new``, ``replaced``, ``duplicate``.
+
+    ``changed`` is true where the version is an incoming one. ``new`` and ``replaced`` are 0 or 1, ``duplicate`` counts
+    the other incoming rows of the key. The three add up to the key's incoming rows.
+    """
     versions = existing.withColumn("was_there", F.lit(True)).unionByName(incoming.withColumn("was_there", F.lit(False)))
     columns = [column.stored_name for column in contract.stored]
-    winner = F.max_by(F.struct(*columns, UNIT, "was_there"), F.struct(*_VERSION, "was_there"))
+    winner = F.max_by(F.struct(*columns, FILE, "was_there"), F.struct(*_VERSION, "was_there"))
     per_key = versions.groupBy(*(column.stored_name for column in contract.key)).agg(
         winner.alias("winner"),
         F.max_by(_content(contract), F.struct(*_VERSION, "was_there")).alias("content"),

@@ -1,4 +1,4 @@
-"""Messages that a delivery stream refused: what waits, and that each is sent again once."""
+"""Messages that a delivery stream could not deliver: what waits, and that each is sent again once."""
 
 import base64
 import gzip
@@ -16,7 +16,7 @@ from lake.core import firehose
 from lake.core.s3 import Location
 from lake.environment.deployment import Platform
 from lake.maintenance import redelivery
-from lake.maintenance.redelivery import JUDGED, Message, NotAllSent, Stream
+from lake.maintenance.redelivery import FAILED_VALIDATION, Message, NotAllSent, Stream
 
 BROKEN = "Lambda.FunctionError"
 SOURCE = Stream("iot", Location("lake", "firehose-errors/"))
@@ -86,10 +86,10 @@ def codes(platform: Platform) -> list[tuple[str, bytes]]:
 
 
 def test_what_waits_is_told_with_why_and_where_packed_or_not(platform: Platform) -> None:
-    put("a", (BROKEN, b"one"), (JUDGED, b"no json"))
+    put("a", (BROKEN, b"one"), (FAILED_VALIDATION, b"no json"))
     put("b.gz", (BROKEN, b"two"), packed=True)
     waiting = redelivery.waiting(platform, SOURCE)
-    assert [(message.stored.key, message.line, message.judged) for message in waiting] == [
+    assert [(message.stored.key, message.line, message.failed_validation) for message in waiting] == [
         ("firehose-errors/a", 1, False),
         ("firehose-errors/a", 2, True),
         ("firehose-errors/b.gz", 1, False),
@@ -98,14 +98,14 @@ def test_what_waits_is_told_with_why_and_where_packed_or_not(platform: Platform)
 
 
 def test_each_message_is_sent_once_and_the_others_go_on_waiting(platform: Platform) -> None:
-    put("a", (BROKEN, b"one"), (JUDGED, b"no json"))
+    put("a", (BROKEN, b"one"), (FAILED_VALIDATION, b"no json"))
     put("b", (BROKEN, b"two"))
-    chosen = [message for message in redelivery.waiting(platform, SOURCE) if not message.judged]
+    chosen = [message for message in redelivery.waiting(platform, SOURCE) if not message.failed_validation]
     assert redelivery.send(platform, SOURCE, chosen) == 2
-    assert codes(platform) == [(JUDGED, b"no json")]
+    assert codes(platform) == [(FAILED_VALIDATION, b"no json")]
     assert platform.session.firehose.taken == [b"one", b"two"]
     put("c", (BROKEN, b"three"))
-    assert codes(platform) == [(JUDGED, b"no json"), (BROKEN, b"three")]
+    assert codes(platform) == [(FAILED_VALIDATION, b"no json"), (BROKEN, b"three")]
 
 
 def test_only_what_the_stream_did_not_take_is_sent_again(platform: Platform) -> None:

@@ -13,45 +13,48 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lake.core.s3 import Location, Storage
-from lake.tables.parquet_units.units import UNIT
+from lake.tables.partition_files.file_names import FILE
 
-WRITTEN = f"{UNIT} string, rows bigint"
+WRITTEN = f"{FILE} string, rows bigint"
 _ROWS_IN_A_GROUP = 64 * 1024
 
 
-def object_key(folder: Location, unit: str) -> str:
-    """The staged object of a unit."""
-    return f"{folder.prefix}{unit}.parquet"
+def object_key(folder: Location, file: str) -> str:
+    """Return the key of a partition file's staged object."""
+    return f"{folder.prefix}{file}.parquet"
 
 
 def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """Return a function for mapInArrow over rows sorted by unit: puts units below ``folder``, yields (unit, rows)."""
+    """Return a function for mapInArrow over rows sorted by partition file.
+
+    It puts each file below ``folder`` and yields its name and its number of rows.
+    """
 
     def write(batches: Iterable[Any]) -> Iterator[Any]:
         storage = Storage(boto3.client("s3"))
-        for unit, parts in groupby(_by_unit(batches), key=lambda part: part[0]):
+        for file, parts in groupby(_by_file(batches), key=lambda part: part[0]):
             table = pa.Table.from_batches([batch for _, batch in parts])
-            storage.put(folder.bucket, object_key(folder, unit), _encoded(table.drop_columns([UNIT])))
-            yield pa.RecordBatch.from_pydict({UNIT: [unit], "rows": [table.num_rows]})
+            storage.put(folder.bucket, object_key(folder, file), _encoded(table.drop_columns([FILE])))
+            yield pa.RecordBatch.from_pydict({FILE: [file], "rows": [table.num_rows]})
 
     return write
 
 
 def without_rows(schema: Any) -> bytes:
-    """Return a Parquet object of that Arrow schema without rows."""
+    """Return a Parquet object without rows; ``schema`` is an Arrow schema."""
     return _encoded(schema.empty_table())
 
 
 def without_rows_of(body: bytes) -> bytes:
-    """Return a Parquet object of the same schema without rows."""
+    """Return a Parquet object of the same schema as the Parquet object ``body``, without rows."""
     return without_rows(parquet.read_schema(pa.BufferReader(body)))
 
 
-def _by_unit(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Cut each batch where the unit changes."""
+def _by_file(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Cut each batch where the partition file changes."""
     for batch in batches:
         start = 0
-        for run in batch.column(UNIT).value_counts() if batch.num_rows else []:
+        for run in batch.column(FILE).value_counts() if batch.num_rows else []:
             yield run["values"].as_py(), batch.slice(start, run["counts"].as_py())
             start += run["counts"].as_py()
 

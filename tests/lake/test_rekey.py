@@ -8,7 +8,7 @@ import pytest
 
 from lake.operations import key_overrides
 from lake.operations.backfill import LossRefused
-from lake.operations.key_overrides import Choice, NoSuchVersion
+from lake.operations.key_overrides import KeyOverride, NoSuchVersion
 from lake.operations.rekey import NoPseudonyms
 from lake.pseudonyms import keys
 from tests.lake.operating import FOLDER, Sensors, message
@@ -38,26 +38,26 @@ def of_one(sensors: Sensors) -> list[tuple[str, str, float]]:
     return [row for row in sensors.tokens() if row[0] in (OLD, NEW)]
 
 
-def test_days_join_after_they_were_retokenised_and_what_comes_later_meets_its_record(rotated: Sensors) -> None:
+def test_days_join_after_they_were_rekeyed_and_what_comes_later_meets_its_record(rotated: Sensors) -> None:
     before = [(OLD, "14T01", 5.0), (OLD, "14T02", 5.0), (NEW, "16T01", 5.0)]
     assert of_one(rotated) == before
-    (seen,) = rotated.perform("retokenise", **DAY, preview=True)
-    assert (seen["units"], seen["details"]["changed"], of_one(rotated)) == (3, 3, before)
-    rotated.perform("retokenise", **DAY)
+    (seen,) = rotated.perform("rekey", **DAY, preview=True)
+    assert (seen["partition_files"], seen["details"]["changed"], of_one(rotated)) == (3, 3, before)
+    rotated.perform("rekey", **DAY)
     assert of_one(rotated) == [(NEW, "14T01", 5.0), (NEW, "14T02", 5.0), (NEW, "16T01", 5.0)]
     rotated.put("late.json", message("s-1", 14, 1, 6.0), message("s-1", 14, 3), message("s-1", 13, 1))
     (late,) = rotated.perform()
     assert (late["new"], late["replaced"], late["duplicate"]) == (2, 1, 0)
     (again,) = rotated.perform("backfill", first="2026-11-13", last="2026-11-16", preview=True)
-    assert (again["units"], again["details"]["equal"]) == (0, 6)
-    assert rotated.perform("retokenise", **DAY, preview=True)[0]["units"] == 0, "there is nothing left to do"
+    assert (again["partition_files"], again["details"]["equal"]) == (0, 6)
+    assert rotated.perform("rekey", **DAY, preview=True)[0]["partition_files"] == 0, "there is nothing left to do"
     assert of_one(rotated)[0] == (OLD, "13T01", 5.0)
 
 
 def test_an_undo_takes_the_choice_back_with_the_rows(rotated: Sensors) -> None:
     before = rotated.tokens()
-    rotated.perform("retokenise", **DAY)
-    (run,) = (run for run in rotated.lake.ledger.runs(READINGS.name) if run["kind"] == "retokenise")
+    rotated.perform("rekey", **DAY)
+    (run,) = (run for run in rotated.lake.ledger.runs(READINGS.name) if run["kind"] == "rekey")
     assert (run["details"]["version"], run["duplicate"] + run["replaced"]) == (2, 3)
     rotated.perform("undo", run=run["run_id"])
     assert rotated.tokens() == before
@@ -68,24 +68,24 @@ def test_an_undo_takes_the_choice_back_with_the_rows(rotated: Sensors) -> None:
 
 def test_rows_that_raw_has_lost_and_versions_that_do_not_exist_stop_it(rotated: Sensors, place: Place) -> None:
     with pytest.raises(NoSuchVersion, match="no key of version 3; there are 1, 2"):
-        rotated.perform("retokenise", **{**DAY, "version": 3})
+        rotated.perform("rekey", **{**DAY, "version": 3})
     with pytest.raises(NoPseudonyms, match="curated_weather has no column with pseudonyms"):
         place.put("w.json", "{}")
         place.run()
-        place.perform("retokenise", **DAY)
+        place.perform("rekey", **DAY)
     s3 = place.aws.client("s3")
     (version,) = s3.list_object_versions(Bucket=place.bucket, Prefix=f"{FOLDER}/a.json")["Versions"]
     rotated.put("b.json", message("s-1", 14, 5))
     rotated.perform()
     s3.delete_object(Bucket=place.bucket, Key=version["Key"], VersionId=version["VersionId"])
     with pytest.raises(LossRefused, match="3 rows between 2026-11-14"):
-        rotated.perform("retokenise", **DAY)
+        rotated.perform("rekey", **DAY)
     assert len(of_one(rotated)) == 4
 
 
 def test_a_choice_cuts_its_days_out_of_the_schedule_and_a_later_one_wins() -> None:
-    chosen = key_overrides.with_choices(
-        VERSIONS, [Choice("2026-11-10", "2026-11-16", 2), Choice("2026-11-12", "2026-11-12", 1)]
+    chosen = key_overrides.with_overrides(
+        VERSIONS, [KeyOverride("2026-11-10", "2026-11-16", 2), KeyOverride("2026-11-12", "2026-11-12", 1)]
     )
     found = {
         day: [

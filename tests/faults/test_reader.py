@@ -1,4 +1,4 @@
-"""Files that were made to break parsers, or that are broken in the real world, through the raw door."""
+"""Files that were made to break parsers, or that are broken in the real world, through the raw reader."""
 
 import json
 import tarfile
@@ -17,13 +17,13 @@ from tests.lambdas.conftest import function
 from tests.place import MESSAGES, READINGS, Place, refresh
 
 __all__ = ["function", "ingest"]
-DOOR = Path(__file__).parent / "door"
-ERRORS = [json.loads(line) for line in (DOOR / "api_errors.jsonl").read_text(encoding="utf-8").splitlines()]
+FILES = Path(__file__).parent / "reader"
+ERRORS = [json.loads(line) for line in (FILES / "api_errors.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def unpacked(archive: str) -> dict[str, bytes]:
     """Name => bytes of every file of an archive."""
-    with tarfile.open(DOOR / archive) as tar:
+    with tarfile.open(FILES / archive) as tar:
         files = [(Path(member.name).name, tar.extractfile(member)) for member in tar if member.isfile()]
         return {name: file.read() for name, file in files if file is not None}
 
@@ -38,7 +38,7 @@ NEVER_A_VALUE = {"n_string_unescaped_newline.json": "a line end ends the record,
 
 
 def as_value(body: bytes) -> list[json_lines.RawRecord]:
-    """What the door says of a record that has these bytes as one of its values."""
+    """What the reader says of a record that has these bytes as one of its values."""
     line = b'{"other": ' + body.replace(b"\r", b" ").replace(b"\n", b" ") + b"}"
     return list(json_lines.read(line, "raw/x.json", ()))
 
@@ -68,18 +68,18 @@ def test_every_file_is_read_without_an_error_and_every_record_is_good_or_explain
 def test_all_files_through_one_run_are_counted_and_lose_nobody_elses_records(place: Place) -> None:
     objects = {f"{payloads.FOLDER}{name}": body for name, body in {**SUITE, **TABLES}.items()}
     sound = f"{payloads.FOLDER}sound.json"
-    objects[sound] = b"\n".join(json.dumps(payloads.message("door", line)).encode() for line in range(1, 101))
+    objects[sound] = b"\n".join(json.dumps(payloads.message("reader", line)).encode() for line in range(1, 101))
     for key, body in objects.items():
         place.aws.client("s3").put_object(Bucket=place.bucket, Key=key, Body=body)
     counts = refresh(place.lake, replace(READINGS, tolerance=1.0), MESSAGES, transform.sensor_readings)
     curated, bad = closing.by_object(place, READINGS), closing.by_object(place, READINGS.quarantine())
-    assert counts.add_up
+    assert counts.is_reconciled
     assert (counts.new, set(curated)) == (100, {sound})
     records = {key: sum(1 for _ in json_lines.read(body, key, ())) for key, body in objects.items() if key != sound}
     assert {key: len(bad.get(key, [])) for key in records} == records
     assert all(row["reasons"] for rows in bad.values() for row in rows)
     assert counts.quarantined == sum(records.values()) > 5000
-    assert {key for key, _ in place.lake.ledger.objects(READINGS.name).closed} == set(objects)
+    assert {key for key, _ in place.lake.ledger.objects(READINGS.name).processed} == set(objects)
     assert place.run_readings().received == 0
 
 
