@@ -5,9 +5,15 @@ variable "project" {
 }
 
 variable "bucket_prefix" {
-  description = "First part of the names of buckets, which are shared with the whole world: choose another when one is taken."
+  description = "First part of the names of buckets, before account, region and environment; the project when not given."
   type        = string
-  default     = "aws-datalake-platform"
+  default     = null
+}
+
+variable "account_id" {
+  description = "The only account in which this environment may be; any when not given."
+  type        = string
+  default     = null
 }
 
 variable "environment" {

@@ -49,7 +49,7 @@ variables {
 
 run "everything" {
   assert {
-    condition     = output.platform.lake_bucket == "lake-test-datalake" && output.platform.database == "lake_test"
+    condition     = output.platform.lake_bucket == "lake-123456789012-eu-west-1-test-datalake" && output.platform.database == "lake_test"
     error_message = "Names follow from project and environment."
   }
   assert {
