@@ -31,7 +31,7 @@ QUOTA = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check says; ``state`` is ok, warning, problem or unknown."""
+    """The result of one check; ``state`` is ok, warning, problem or unknown."""
 
     check: str
     state: str
@@ -53,7 +53,7 @@ class Patient:
 
 
 def account(patient: Patient) -> Iterator[Finding]:
-    """Whether the credentials are those of the account that is meant."""
+    """Check whether the credentials are those of the account that is meant."""
     try:
         found = account_for(patient.environment)
     except TerraformError as error:
@@ -70,7 +70,7 @@ def account(patient: Patient) -> Iterator[Finding]:
 
 
 def region(patient: Patient) -> Iterator[Finding]:
-    """Whether commands look where Terraform deploys."""
+    """Check whether commands look where Terraform deploys."""
     meant, used = values.region(patient.environment), boto3.Session().region_name
     if used == meant:
         yield Finding("region", "ok", f"the region is {meant}.")
@@ -83,7 +83,7 @@ def region(patient: Patient) -> Iterator[Finding]:
 
 
 def concurrency(patient: Patient) -> Iterator[Finding]:
-    """Whether Lambda's quota holds what is reserved."""
+    """Check whether Lambda's quota holds what is reserved."""
     limits = patient.client("lambda").get_account_settings()["AccountLimit"]
     quota = int(limits["ConcurrentExecutions"])
     reserved = values.reserved_concurrency(patient.environment)
@@ -105,7 +105,7 @@ def concurrency(patient: Patient) -> Iterator[Finding]:
 
 
 def buckets(patient: Patient) -> Iterator[Finding]:
-    """Whether the names of buckets are free, or already ours."""
+    """Check whether the names of buckets are free, or already ours."""
     state = roots.backend(patient.account)["bucket"]
     for name in (state, *values.buckets(patient.environment, patient.account)):
         remedy = (
@@ -136,7 +136,7 @@ def _bucket(s3: Any, name: str, remedy: str) -> Finding:
 
 
 def lake_formation(patient: Patient) -> Iterator[Finding]:
-    """Whether IAM alone decides who reads tables."""
+    """Check whether IAM alone decides who reads tables."""
     settings = patient.client("lakeformation").get_data_lake_settings()["DataLakeSettings"]
     by_iam = [
         entry["Principal"]["DataLakePrincipalIdentifier"] for entry in settings["CreateDatabaseDefaultPermissions"]
@@ -152,7 +152,7 @@ def lake_formation(patient: Patient) -> Iterator[Finding]:
 
 
 def terraform(patient: Patient) -> Iterator[Finding]:
-    """Whether Terraform is new enough, and finds its provider."""
+    """Check whether Terraform is new enough, and finds its provider."""
     runner = Terraform(patient.environment, roots.PLATFORM, os.environ)
     runner.environment["TF_DATA_DIR"] = str((CACHE / "terraform-doctor").resolve())
     runner.initialise("-backend=false")
@@ -160,7 +160,7 @@ def terraform(patient: Patient) -> Iterator[Finding]:
 
 
 def alert_email(patient: Patient) -> Iterator[Finding]:
-    """Whether somebody reads the mail of alarms."""
+    """Check whether somebody reads the mail of alarms."""
     address = values.alert_email(patient.environment)
     if not address:
         yield Finding(
@@ -185,7 +185,7 @@ def is_nobody(address: str) -> bool:
 
 
 def subscription(patient: Patient) -> Iterator[Finding]:
-    """Whether somebody has confirmed that alarms may be mailed."""
+    """Check whether somebody has confirmed that alarms may be mailed."""
     try:
         topic = deployment.load(patient.environment).names["alerts"]
     except deployment.NotDeployed:

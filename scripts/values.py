@@ -1,6 +1,6 @@
-"""What people have decided for an environment, before anything is deployed.
+"""The values that people have decided for an environment, before anything is deployed.
 
-It stands in the <environment>.tfvars of each root, else in TF_VAR_<name>, else it is the variable's default.
+Each stands in the <environment>.tfvars of each root, else in TF_VAR_<name>, else it is the variable's default.
 """
 
 import os

@@ -34,6 +34,10 @@ variable "alert_email" {
     condition     = can(regex("^[^@[:space:]]+@[^@[:space:]]+$", var.alert_email))
     error_message = "alert_email must be an e-mail address."
   }
+  validation {
+    condition     = var.environment == "dev" || !can(regex("[@.]example[.](com|org|net)$", lower(var.alert_email)))
+    error_message = "Nobody reads ${var.alert_email}: give an address of your own, here or by ALERT_EMAIL."
+  }
 }
 
 variable "allow_destroy" {

@@ -1,7 +1,6 @@
 """Names of all pipelines: none collides, none is longer than AWS takes, and two pipelines stand side by side."""
 
 import json
-import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -71,22 +70,6 @@ def test_a_bucket_carries_account_and_region_and_the_longest_has_room_to_the_las
     assert max(len(longest(name)) for name in buckets) == 63
     state = roots.backend("123456789012")["bucket"].replace(roots.state_region(), LONGEST_REGION)
     assert len(state) <= 63
-
-
-def test_a_prefix_that_makes_a_bucket_name_too_long_is_refused_with_its_length(
-    tree: Path, terraform: Run, tmp_path: Path
-) -> None:
-    copy = tmp_path / "tree"
-    shutil.copytree(tree, copy, ignore=shutil.ignore_patterns(".terraform"))
-    folder = copy / "terraform/platform"
-    mocked = folder / "tests/platform.tftest.hcl"
-    mocked.write_text(re.sub(r"(bucket_prefix *= ).*", rf'\1"{"p" * 30}"', mocked.read_text()))
-    assert terraform(folder, "init", "-backend=false", "-input=false", "-no-color").returncode == 0
-    tested = terraform(folder, "test", "-no-color", "-var=planted=x")
-    said = " ".join((tested.stdout + tested.stderr).replace("│", " ").split())
-    assert tested.returncode != 0
-    assert "A bucket name has at most 63 characters" in said
-    assert "has 67: give a shorter bucket_prefix" in said
 
 
 @pytest.fixture(scope="module")

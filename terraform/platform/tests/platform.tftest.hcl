@@ -43,7 +43,7 @@ variables {
   bucket_prefix = "lake"
   environment   = "test"
   region        = "eu-west-1"
-  alert_email   = "somebody@example.com"
+  alert_email   = "somebody@lake.test"
   allow_destroy = false
 }
 
