@@ -9,7 +9,7 @@ from typing import Any
 from drills.drill import Drill, require
 from drills.lake import REPOSITORY, RUN_DEADLINE_SECONDS, Lake
 from lake.environment.deployment import project
-from scripts import roots
+from scripts import roots, values
 from scripts.state_lock import StateLock, locks
 
 SECTION = "terraform-apply-fails"
@@ -101,11 +101,14 @@ def expired(lake: Lake) -> dict[str, str]:
 def name_taken(lake: Lake) -> dict[str, str]:
     """Somebody else in the world has buckets with our names."""
     require(lake.command("bash", "terraform/bootstrap.sh").returncode == 0, "the state could not be made")
+    names = values.buckets("dev", lake.client("sts").get_caller_identity()["Account"])
+    theirs = {"service": "s3", "match": names[0].removesuffix("datalake"), "times": 0}
     lake.break_aws(
         {
-            "service": "s3", "action": "CreateBucket", "match": "-dev-", "times": 0,
-            "status": 409, "code": "BucketAlreadyExists", "message": "The requested bucket name is not available.",
-        }
+            **theirs, "action": "CreateBucket", "status": 409, "code": "BucketAlreadyExists",
+            "message": "The requested bucket name is not available.",
+        },
+        {**theirs, "action": "HeadBucket", "status": 403, "code": "AccessDenied", "message": "Access Denied"},
     )  # fmt: skip
     return {}
 
