@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build doctor bootstrap plan apply destroy unlock locks docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -75,6 +75,9 @@ env: ## shell commands that point the AWS CLI at this machine: eval "$(make -s e
 
 build: setup ## the packages of the functions and the lake wheel
 	@$(PYTHON) scripts/build.py
+
+doctor: setup ## what ENV is missing in the account of the credentials; ends with 1 when apply would fail (JSON=1: as JSON)
+	@$(PYTHON) -m scripts.doctor --env $(ENV) $(if $(JSON),--json)
 
 bootstrap: setup ## state bucket and lock table, once for each account
 	@bash terraform/bootstrap.sh

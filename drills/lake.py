@@ -53,13 +53,13 @@ class Lake(LocalAws):
     @functools.cached_property
     def names(self) -> dict[str, Any]:
         """Terraform's output object ``platform``."""
-        value = self.client("ssm").get_parameter(Name="/lake/aws-datalake-platform/dev")["Parameter"]["Value"]
+        value = self.client("ssm").get_parameter(Name=f"/lake/{deployment.project()}/dev")["Parameter"]["Value"]
         return dict(json.loads(value))
 
     @functools.cached_property
     def pipelines(self) -> dict[str, dict[str, Any]]:
         """The registration of each deployed pipeline, by its name."""
-        return deployment.registered(self.client("ssm"), "/lake/aws-datalake-platform/dev/pipelines")
+        return deployment.registered(self.client("ssm"), f"/lake/{deployment.project()}/dev/pipelines")
 
     @property
     def bucket(self) -> str:

@@ -17,12 +17,12 @@ from drills.drill import Drill, DrillFailed, require
 from drills.lake import Lake, Unfinished
 from drills.runbook import Runbook
 from lake.core.errors import LakeError
+from lake.environment.deployment import project
 
 # What may go wrong in a drill; anything else is a defect of the drill and shows as one.
 _PROBLEMS = (DrillFailed, Unfinished, LakeError, BotoCoreError, ClientError, OSError, subprocess.SubprocessError)
 STEP_SECONDS = 60
 ALARMS_OVER_SECONDS = 3600
-PROJECT = "aws-datalake-platform"
 Say = Callable[[str], None]
 
 
@@ -168,7 +168,7 @@ class Runner:
 
     def _news(self, first: int, state: str) -> set[str]:
         """The short names of the alarms that have mailed this state since."""
-        pattern = rf'^{state}: "{PROJECT}-(\S+)-dev"'
+        pattern = rf'^{state}: "{project()}-(\S+)-dev"'
         found = (re.match(pattern, mail["subject"]) for mail in self.lake.mail()[first:])
         return {match[1] for match in found if match}
 
@@ -221,7 +221,7 @@ class Runner:
 
     def _wait_until_over(self, alarms: tuple[str, ...]) -> None:
         """An alarm that rings already, because a drill has failed, would not mail again."""
-        names, waited = {f"{PROJECT}-{alarm}-dev" for alarm in alarms}, 0
+        names, waited = {f"{project()}-{alarm}-dev" for alarm in alarms}, 0
         while ringing := names & self.lake.ringing():
             require(waited < ALARMS_OVER_SECONDS, f"{', '.join(sorted(ringing))} rings without end")
             self.lake.advance(STEP_SECONDS * 5)

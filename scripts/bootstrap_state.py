@@ -92,7 +92,7 @@ def main() -> int:
     """Command line; 0 when both exist as they should."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     try:
-        bootstrap(roots.backend())
+        bootstrap(roots.backend(roots.caller_account()))
     except (BotoCoreError, ClientError) as error:
         print(f"bootstrap failed: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,8 @@ root alone, `--pipeline platform` the platform.
 
 Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` ends with 0 for no changes, else 2.
 `unlock` shows who holds the locks of the states and since when; with --lock <ID> it takes that lock away.
+The states lie in the account of the credentials, which must be `account_id` of the <environment>.tfvars when that is
+given. LAKE_PROJECT, when set, is the first part of all names: so a second lake stands beside the first.
 `destroy` needs allow_destroy = true in the <environment>.tfvars of each root, applied, and CONFIRM=<environment>.
 ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
 registry.terraform.io. LOCK_TIMEOUT, when set, is how long to wait for a lock that somebody else holds (60s).
@@ -26,6 +28,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.environment import deployment
+from lake.environment.deployment import PROJECT_VARIABLE
 from scripts import contract_guard, roots, state_lock
 from scripts.roots import REPOSITORY, TERRAFORM
 
@@ -106,12 +109,15 @@ def check_version(executable: str, environment: Mapping[str, str]) -> None:
 class Terraform:
     """Terraform in one root, with the values and the state of one environment."""
 
-    def __init__(self, name: str, root: str, environment: Mapping[str, str], cache: Path = CACHE) -> None:
+    def __init__(
+        self, name: str, root: str, environment: Mapping[str, str], account: str = "", cache: Path = CACHE
+    ) -> None:
         executable = shutil.which("terraform", path=environment.get("PATH"))
         if executable is None:
             raise TerraformError(MISSING_TERRAFORM)
         self.name = name
         self.root = root
+        self.account = account
         self.cache = cache
         self.folder = roots.folder(root)
         self.environment = terraform_environment(environment, cache)
@@ -133,8 +139,7 @@ class Terraform:
         if mark.is_file() and mark.read_text(encoding="ascii") == configuration:
             return
         # Always anew: the same folder may have been used with another account or another localaws.
-        state = f"-backend-config=key={roots.state_key(self.name, self.root)}"
-        self.initialise("-reconfigure", f"-backend-config={roots.BACKEND}", state)
+        self.initialise("-reconfigure", *roots.backend_options(self.name, self.root, self.account))
         mark.write_text(configuration, encoding="ascii")
 
     def _configuration(self) -> str:
@@ -142,7 +147,8 @@ class Terraform:
         used = (*self.folder.glob("*.tf"), *(TERRAFORM / "modules").rglob("*.tf"))
         files = [file for file in sorted(used) if ".terraform" not in file.parts]
         contents = [file.read_bytes() for file in (*files, roots.BACKEND, self.folder / ".terraform.lock.hcl")]
-        place = json.dumps([self.environment.get(name) for name in PLACE])
+        options = roots.backend_options(self.name, self.root, self.account)
+        place = json.dumps([*(self.environment.get(name) for name in PLACE), *options])
         return hashlib.sha256(b"".join([place.encode(), *contents])).hexdigest()
 
     def initialise(self, *options: str) -> None:
@@ -179,8 +185,6 @@ class Terraform:
         self.connect()
         if action == "output":
             return self.run("output", "-json")
-        address = self.environment.get("ALERT_EMAIL") if self.root == roots.PLATFORM else None
-        values = (f"-var-file={self.name}.tfvars", *((f"-var=alert_email={address}",) if address else ()))
         extra = {"plan": ("-detailed-exitcode",), "apply": ("-auto-approve",), "destroy": ("-auto-approve",)}
         return self.run(
             action,
@@ -188,8 +192,14 @@ class Terraform:
             "-compact-warnings",
             f"-lock-timeout={self.environment.get('LOCK_TIMEOUT', '60s')}",
             *extra[action],
-            *values,
+            f"-var-file={self.name}.tfvars",
+            *(f"-var={name}={value}" for name, value in self._values().items() if value),
         )
+
+    def _values(self) -> dict[str, str | None]:
+        """The variables that do not come from the files of values, or not from those of this root."""
+        shared = {"account_id": roots.expected_account(self.name), "project": self.environment.get(PROJECT_VARIABLE)}
+        return {"alert_email": self.environment.get("ALERT_EMAIL"), **shared} if self.root == roots.PLATFORM else shared
 
 
 def check_contracts(environment: str) -> None:
@@ -202,10 +212,23 @@ def check_contracts(environment: str) -> None:
         raise TerraformError("\n".join(["contracts break what relies on them; nothing was changed", *found]))
 
 
-def unlock(environment: str, chosen: Sequence[str], lock_id: str | None, make: Callable[[str], Terraform]) -> int:
+def account_for(environment: str) -> str:
+    """The account of the credentials; raises TerraformError when the environment belongs into another one."""
+    account, expected = roots.caller_account(), roots.expected_account(environment)
+    if expected and account != expected:
+        raise TerraformError(
+            f"the credentials are of account {account}, but {environment} belongs into {expected} (account_id in "
+            f"terraform/platform/{environment}.tfvars); nothing was begun. Log in to {expected}."
+        )
+    return account
+
+
+def unlock(
+    environment: str, account: str, chosen: Sequence[str], lock_id: str | None, make: Callable[[str], Terraform]
+) -> int:
     """Show the locks of the states; with the ID of one, take it away."""
-    client = partial(boto3.client, region_name=roots.backend()["region"])
-    found = {root: state_lock.locks(roots.state(environment, root), client) for root in chosen}
+    client = partial(boto3.client, region_name=roots.state_region())
+    found = {root: state_lock.locks(roots.state(environment, root, account), client) for root in chosen}
     for lock in (lock for of_root in found.values() for lock in of_root):
         print(lock.summary())
     if not any(found.values()):
@@ -294,12 +317,13 @@ def _platform_is_missing(environment: str) -> str:
 
 def perform(action: str, environment: str, chosen: Sequence[str], lock_id: str | None) -> int:
     """Do it; the exit code. Raises TerraformError when nothing was begun."""
+    account = "" if action == "validate" else account_for(environment)
 
     def make(root: str) -> Terraform:
-        return Terraform(environment, root, os.environ)
+        return Terraform(environment, root, os.environ, account)
 
     if action == "unlock":
-        return unlock(environment, chosen, lock_id, make)
+        return unlock(environment, account, chosen, lock_id, make)
     if action in ("plan", "apply"):
         make(chosen[0]).connect()
         check_contracts(environment)

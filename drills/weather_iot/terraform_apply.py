@@ -8,7 +8,8 @@ from typing import Any
 
 from drills.drill import Drill, require
 from drills.lake import REPOSITORY, RUN_DEADLINE_SECONDS, Lake
-from scripts import roots
+from lake.environment.deployment import project
+from scripts import roots, values
 from scripts.state_lock import StateLock, locks
 
 SECTION = "terraform-apply-fails"
@@ -54,7 +55,7 @@ def killed(lake: Lake) -> dict[str, str]:
 
 
 def _locks(lake: Lake) -> list[StateLock]:
-    return locks(roots.state("dev", roots.PLATFORM), lake.client)
+    return locks(roots.state("dev", roots.PLATFORM, lake.names["account_id"]), lake.client)
 
 
 def _wait_for_lock(lake: Lake) -> None:
@@ -100,11 +101,14 @@ def expired(lake: Lake) -> dict[str, str]:
 def name_taken(lake: Lake) -> dict[str, str]:
     """Somebody else in the world has buckets with our names."""
     require(lake.command("bash", "terraform/bootstrap.sh").returncode == 0, "the state could not be made")
+    names = values.buckets("dev", lake.client("sts").get_caller_identity()["Account"])
+    theirs = {"service": "s3", "match": names[0].removesuffix("datalake"), "times": 0}
     lake.break_aws(
         {
-            "service": "s3", "action": "CreateBucket", "match": "aws-datalake-platform-dev-", "times": 0,
-            "status": 409, "code": "BucketAlreadyExists", "message": "The requested bucket name is not available.",
-        }
+            **theirs, "action": "CreateBucket", "status": 409, "code": "BucketAlreadyExists",
+            "message": "The requested bucket name is not available.",
+        },
+        {**theirs, "action": "HeadBucket", "status": 403, "code": "AccessDenied", "message": "Access Denied"},
     )  # fmt: skip
     return {}
 
@@ -118,7 +122,7 @@ def apply_fails(lake: Lake, variables: dict[str, str]) -> str:
 
 def quota(lake: Lake) -> dict[str, str]:
     """The account may not have another alarm; one of ours was deleted by hand."""
-    lake.client("cloudwatch").delete_alarms(AlarmNames=["aws-datalake-platform-reconciliation-dev"])
+    lake.client("cloudwatch").delete_alarms(AlarmNames=[f"{project()}-reconciliation-dev"])
     lake.break_aws(
         {
             "service": "cloudwatch", "action": "PutMetricAlarm", "times": 0, "status": 400, "code": "LimitExceeded",
@@ -166,12 +170,11 @@ def can_plan(lake: Lake, _found: Any) -> str:
 
 def deployed_elsewhere(lake: Lake, _found: Any) -> str:
     """The lake is there, with buckets of another name."""
-    buckets = [bucket["Name"] for bucket in lake.client("s3").list_buckets()["Buckets"]]
-    wanted = f"{OTHER_PREFIX}-dev-datalake"
-    require(wanted in buckets, f"there is no bucket {wanted} among {buckets}")
+    require(lake.bucket.startswith(f"{OTHER_PREFIX}-"), f"the bucket is {lake.bucket}")
+    lake.client("s3").head_bucket(Bucket=lake.bucket)
     done = plan(lake, TF_VAR_bucket_prefix=OTHER_PREFIX)
     require(done.returncode == 0, f"the plan ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}")
-    return f"bucket {wanted}; plan: no changes"
+    return f"bucket {lake.bucket}; plan: no changes"
 
 
 def _drill(number: str, title: str, inject: Any, blocks: tuple[str, ...], **more: Any) -> Drill:

@@ -12,6 +12,7 @@ from drills.drill import Drill, require
 from drills.lake import RUN_DEADLINE_SECONDS, Lake
 from drills.weather_iot import open_meteo, stream_generate, transform
 from drills.weather_iot.open_meteo import weather_record
+from lake.environment.deployment import project
 
 SCHEDULES = ("batch-ingest", "stream-generate", "transform")
 FRESHNESS = (
@@ -29,19 +30,19 @@ DRIFTING = "raw/weather/date=2024-04-01/by_hand.json"
 def paused(lake: Lake) -> set[str]:
     """Somebody paused all schedules for some work, and forgot them."""
     for name in SCHEDULES:
-        faults.switch_schedule(lake, f"aws-datalake-platform-{name}-dev", "DISABLED")
+        faults.switch_schedule(lake, f"{project()}-{name}-dev", "DISABLED")
     open_meteo.new_weather(lake)
     return stream_generate.delivered(lake)
 
 
 def watch_paused(lake: Lake) -> None:
     """Somebody paused the schedule of the watch."""
-    faults.switch_schedule(lake, "aws-datalake-platform-watch-dev", "DISABLED")
+    faults.switch_schedule(lake, lake.names["watch"], "DISABLED")
 
 
 def watch_denied(lake: Lake) -> None:
     """The watch may not read the ledger."""
-    faults.forbid_action(lake, "aws-datalake-platform-watch-dev", "dynamodb:GetItem")
+    faults.forbid_action(lake, lake.names["watch"], "dynamodb:GetItem")
 
 
 def throttled(lake: Lake) -> set[str]:
@@ -195,7 +196,7 @@ def queue_empty(lake: Lake, _found: Any) -> str:
 def watched(lake: Lake, _found: Any) -> str:
     """The watch has put its heartbeat within the last ten minutes."""
     points = lake.client("cloudwatch").get_metric_statistics(
-        Namespace="aws-datalake-platform", MetricName="Heartbeat", Statistics=["Sum"], Period=60,
+        Namespace=project(), MetricName="Heartbeat", Statistics=["Sum"], Period=60,
         Dimensions=[{"Name": "Environment", "Value": "dev"}],
         StartTime=lake.now - timedelta(minutes=10), EndTime=lake.now,
     )["Datapoints"]  # fmt: skip
@@ -206,8 +207,7 @@ def watched(lake: Lake, _found: Any) -> str:
 def paused_no_more(lake: Lake, before: Any) -> str:
     """Messages arrive, and all schedules are on."""
     states = {
-        name: lake.client("scheduler").get_schedule(Name=f"aws-datalake-platform-{name}-dev")["State"]
-        for name in SCHEDULES
+        name: lake.client("scheduler").get_schedule(Name=f"{project()}-{name}-dev")["State"] for name in SCHEDULES
     }
     require(set(states.values()) == {"ENABLED"}, f"schedules: {states}")
     return f"all schedules are on; {stream_generate.arrived(lake, before)}"

@@ -3,6 +3,7 @@
 It uses the AWS credentials and AWS_ENDPOINT_URL of the environment.
 """
 
+import os
 import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
@@ -19,8 +20,8 @@ from lake.cli.output import show
 from lake.cli.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
 from lake.contract import model
 from lake.core.errors import LakeError
-from lake.environment import cost, health, inventory, usage
-from lake.environment.deployment import load
+from lake.environment import cost, health, inventory, names, usage
+from lake.environment.deployment import PROJECT_VARIABLE, load
 
 application = typer.Typer(
     name="lake",
@@ -36,6 +37,27 @@ application.add_typer(keys.group, name="keys")
 application.add_typer(redelivery.application, name="redeliver")
 application.add_typer(new.group, name="new")
 application.command()(erase)
+
+
+@application.callback()
+def choose(
+    project: Annotated[
+        str, typer.Option(help="First part of the names of the lake that is meant, when an account has several.")
+    ] = "",
+) -> None:
+    """Choose the project for the command and for all that it starts; LAKE_PROJECT does the same."""
+    if project:
+        os.environ[PROJECT_VARIABLE] = project
+
+
+@application.command("names")
+def show_names(env: Environment = "dev", as_json: Json = False) -> None:
+    """Print the names of all deployed parts as shell variables, for example $BUCKET: eval "$(lake names)"."""
+    platform = load(env)
+    if as_json:
+        show([names.variables(platform)], as_json=True)
+    else:
+        print(names.commands(platform))
 
 
 @application.command()
@@ -68,10 +90,10 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """Show the last runs from the ledger: received = new + replaced + duplicate + quarantined."""
-    names = [dataset] if dataset else inventory.curated()
-    for name in names:
+    wanted = [dataset] if dataset else inventory.curated()
+    for name in wanted:
         model.load(name)
-    show(run_rows(inventory.runs(load(env), names)[:last]), as_json, "Runs")
+    show(run_rows(inventory.runs(load(env), wanted)[:last]), as_json, "Runs")
 
 
 @application.command()

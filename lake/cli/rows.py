@@ -8,7 +8,7 @@ from typing import Any
 from lake.cli.output import show
 from lake.environment.alarms import Alarm
 from lake.environment.cost import Estimate, Line
-from lake.environment.deployment import PROJECT
+from lake.environment.deployment import project
 from lake.environment.health import Problem, State, text
 from lake.environment.inventory import Dataset, Run
 from lake.records import drift
@@ -31,7 +31,7 @@ def show_state(state: State, problems: Sequence[Problem], every_alarm: bool, nar
         well = len(state.alarms.value) - len(shown)
         rows = [alarm_row(alarm) for alarm in shown]
         if narrow:
-            rows = [{**row, "alarm": row["alarm"].removeprefix(f"{PROJECT}-")} for row in rows]
+            rows = [{**row, "alarm": row["alarm"].removeprefix(f"{project()}-")} for row in rows]
             rows = _only(rows, "alarm", "state", "since", "what to do")
         show(rows, as_json=False, title=f"Alarms{f' ({well} more are OK)' if well else ''}")
     show([_problem_row(problem) for problem in problems], as_json=False, title="Needs attention")

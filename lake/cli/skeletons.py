@@ -13,6 +13,7 @@ import yaml
 from lake.contract import model
 from lake.core.errors import LakeError
 from lake.environment.deployment import PROJECT
+from lake.environment.names import variable
 
 FRESHNESS_HOURS = 2
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -102,7 +103,7 @@ def pipeline(root: Path, name: str) -> dict[str, str]:
         "name": name,
         "dashed": dashed,
         "alarm": f"{dashed}-curated-{dashed}-freshness",
-        "job": f"{PROJECT}-{dashed}-transform",
+        "job_variable": variable(name, "transform"),
     }
     raw = _raw(root, name, name)
     (contract,) = raw.values()

@@ -59,7 +59,11 @@ class Change:
 
 def current(platform: Platform) -> list[Alarm]:
     """Return the alarms of the environment, those in ALARM first."""
-    pages = platform.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=inventory.PREFIX)
+    pages = (
+        platform.client("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmNamePrefix=inventory.prefix(platform))
+    )
     found = [
         _alarm(alarm)
         for page in pages

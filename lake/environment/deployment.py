@@ -1,6 +1,7 @@
 """Find a deployed platform: the resource names that Terraform writes to an SSM parameter."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from botocore.exceptions import ClientError
 from lake.core.errors import LakeError
 
 PROJECT = "aws-datalake-platform"
+# Which project is meant where nothing says so; `lake --project` sets it.
+PROJECT_VARIABLE = "LAKE_PROJECT"
 
 
 class NotDeployed(LakeError):
@@ -28,6 +31,11 @@ class Platform:
     names: dict[str, Any]
     session: Any
     pipelines: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def project(self) -> str:
+        """Return the first part of the names of everything in it."""
+        return str(self.names["project"])
 
     def client(self, service: str) -> Any:
         """Return a boto3 client with the caller's credentials."""
@@ -47,10 +55,15 @@ class NotOne(LakeError):
     """None or several deployed parts fit where one is meant; the message says which there are."""
 
 
-def load(environment: str, project: str = PROJECT) -> Platform:
+def project() -> str:
+    """Return the project that LAKE_PROJECT names, else this repository's own."""
+    return os.environ.get(PROJECT_VARIABLE) or PROJECT
+
+
+def load(environment: str) -> Platform:
     """Return the platform of an environment, e.g. ``dev``; raises NotDeployed with the command that deploys it."""
     session = boto3.Session()
-    name = f"/lake/{project}/{environment}"
+    name = f"/lake/{project()}/{environment}"
     try:
         value = session.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as error:

@@ -13,13 +13,11 @@ from lake.contract.model import Contract
 from lake.core.counts import Counts
 from lake.core.errors import LakeError
 from lake.core.s3 import Location, Storage, StoredObject
-from lake.environment.deployment import PROJECT, Platform
+from lake.environment.deployment import Platform
 from lake.runs.ledger import Ledger
 
 # The states of a Glue job run that has not ended.
 UNFINISHED_STATES = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
-# Names of this project begin with it, in all environments.
-PREFIX = f"{PROJECT}-"
 
 
 class NoJob(LakeError):
@@ -101,14 +99,19 @@ def now(platform: Platform) -> datetime:
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
 
+def prefix(platform: Platform) -> str:
+    """Return how the names of this project begin, in all environments."""
+    return f"{platform.project}-"
+
+
 def ours(platform: Platform, name: str) -> bool:
     """Return True if the name belongs to this project and environment."""
-    return name.startswith(PREFIX) and name.endswith(f"-{platform.environment}")
+    return name.startswith(prefix(platform)) and name.endswith(f"-{platform.environment}")
 
 
 def short(platform: Platform, name: str) -> str:
     """Return the name without the project's prefix and the environment's suffix."""
-    return name.removeprefix(PREFIX).removesuffix(f"-{platform.environment}")
+    return name.removeprefix(prefix(platform)).removesuffix(f"-{platform.environment}")
 
 
 def parts(platform: Platform, kind: str) -> list[str]:

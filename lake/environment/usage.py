@@ -7,7 +7,7 @@ from typing import Any
 
 from lake.environment import alarms, inventory, partial_results, timeseries
 from lake.environment.cost import GIGABYTE, TERABYTE, Usage, Window, athena_bytes, dpu_hours, firehose_bytes
-from lake.environment.deployment import PROJECT, Platform
+from lake.environment.deployment import Platform
 from lake.environment.timeseries import Metric
 
 _HOUR = 3600
@@ -135,7 +135,8 @@ def _ledger(platform: Platform, during: Window) -> Iterator[Usage]:
 
 def _logs(platform: Platform, during: Window) -> Iterator[Usage]:
     groups = platform.client("logs").get_paginator("describe_log_groups")
-    pages = (*groups.paginate(logGroupNamePattern=inventory.PREFIX), *groups.paginate(logGroupNamePrefix=_OF_JOBS))
+    pattern = inventory.prefix(platform)
+    pages = (*groups.paginate(logGroupNamePattern=pattern), *groups.paginate(logGroupNamePrefix=_OF_JOBS))
     names = {group["logGroupName"] for page in pages for group in page["logGroups"]}
     ours = [
         name for name in sorted(names) if inventory.ours(platform, name.rpartition("/")[2]) or name.startswith(_OF_JOBS)
@@ -153,12 +154,12 @@ def _schedules(platform: Platform, during: Window) -> Iterator[Usage]:
 def _watching(platform: Platform, _during: Window) -> Iterator[Usage]:
     client = platform.client("cloudwatch")
     yield _standing("CloudWatch", "alarms", "cloudwatch_alarm", len(alarms.current(platform)))
-    pages = client.get_paginator("list_dashboards").paginate(DashboardNamePrefix=PROJECT)
+    pages = client.get_paginator("list_dashboards").paginate(DashboardNamePrefix=platform.project)
     names = [entry["DashboardName"] for page in pages for entry in page["DashboardEntries"]]
     ours = [name for name in names if inventory.ours(platform, name)]
     yield _standing("CloudWatch", "dashboards", "cloudwatch_dashboard", len(ours))
     here = [{"Name": "Environment", "Value": platform.environment}]
-    pages = client.get_paginator("list_metrics").paginate(Namespace=PROJECT, Dimensions=here)
+    pages = client.get_paginator("list_metrics").paginate(Namespace=platform.project, Dimensions=here)
     metrics = [metric for page in pages for metric in page["Metrics"]]
     yield _standing("CloudWatch", "metrics of its own", "cloudwatch_metric", len(metrics))
 
@@ -171,7 +172,7 @@ def _keys(platform: Platform, _during: Window) -> Iterator[Usage]:
 
 
 def _secrets(platform: Platform, _during: Window) -> Iterator[Usage]:
-    by_name = {"Key": "name", "Values": [inventory.PREFIX]}
+    by_name = {"Key": "name", "Values": [inventory.prefix(platform)]}
     pages = platform.client("secretsmanager").get_paginator("list_secrets").paginate(Filters=[by_name])
     names = [secret["Name"] for page in pages for secret in page["SecretList"]]
     yield _standing("Secrets Manager", "secrets", "secret", sum(inventory.ours(platform, name) for name in names))

@@ -9,7 +9,7 @@ from typing import Any
 from lake.contract import model
 from lake.environment import alarms, athena, cost, health, inventory, partial_results, timeseries, usage
 from lake.environment.cost import Estimate
-from lake.environment.deployment import PROJECT, Platform
+from lake.environment.deployment import Platform
 from lake.environment.health import State
 from lake.environment.partial_results import PartialResult
 from lake.environment.timeseries import Metric, Point
@@ -102,7 +102,7 @@ def _history(
     platform: Platform, name: str, datasets: list[str], since: datetime, now: datetime
 ) -> PartialResult[Mapping[str, tuple[Point, ...]]]:
     about = [{"Environment": platform.environment, "Dataset": dataset} for dataset in datasets]
-    metrics = [Metric(PROJECT, name, dimensions, "Maximum") for dimensions in about]
+    metrics = [Metric(platform.project, name, dimensions, "Maximum") for dimensions in about]
     period = _HOUR if now - since > _DAY else _FIVE_MINUTES
     start = datetime.fromtimestamp(since.timestamp() // period * period, UTC)
 
@@ -110,7 +110,9 @@ def _history(
         found = timeseries.read(platform.client("cloudwatch"), metrics, start, now, period)
         return dict(zip(datasets, found, strict=True))
 
-    return partial_results.read(f"CloudWatch, {PROJECT} {name}, the greatest of each {period // 60} minutes", read)
+    return partial_results.read(
+        f"CloudWatch, {platform.project} {name}, the greatest of each {period // 60} minutes", read
+    )
 
 
 def _cost(platform: Platform) -> Estimate:
@@ -155,7 +157,7 @@ def _stream(platform: Platform, name: str, now: datetime) -> Step:
     wanted = ("IncomingRecords", "DeliveryToS3.Records")
     came, went = _sums(platform, now, "AWS/Firehose", {"DeliveryStreamName": name}, wanted)
     about = {"Environment": platform.environment, "DeliveryStreamName": name}
-    (refused,) = _sums(platform, now, PROJECT, about, ("RecordsRefused",))
+    (refused,) = _sums(platform, now, platform.project, about, ("RecordsRefused",))
     lines = (
         f"{flow.counted(came, 'record')} in 24 h",
         f"{went:,.0f} delivered{f', {refused:,.0f} refused' if refused else ''}",

@@ -15,7 +15,7 @@ from lake.environment import inventory
 from lake.environment.alarms import Change
 from lake.environment.alarms import page as runbook_page
 from lake.environment.cost import caveat
-from lake.environment.deployment import PROJECT, Platform
+from lake.environment.deployment import Platform, project
 from lake.environment.health import text
 from lake.environment.timeseries import Point
 from lake.report import charts, gather, layout
@@ -69,7 +69,7 @@ def _derived(report: Report) -> dict[str, Any]:
     runs = report.runs.value or []
     lines = report.cost.value.lines if report.cost.value else ()
     return {
-        "project": PROJECT,
+        "project": project(),
         "history": text(report.now - report.since),
         "pictures": [draw(report.flow.value) for draw in (layout.wide, layout.narrow)] if report.flow.value else [],
         "curves": _curves(report),
@@ -139,7 +139,7 @@ def _moment(value: datetime | None) -> str:
 
 
 def _short(alarm: str) -> str:
-    return alarm.removeprefix(f"{PROJECT}-")
+    return alarm.removeprefix(f"{project()}-")
 
 
 def _breakable(name: str) -> markupsafe.Markup:

@@ -111,12 +111,12 @@ The lake on one page: build/demo/report.html   ('lake report' draws it anew)
 The numbers:          build/demo/summary.json
 
 AWS runs on this machine until 'make down'. What to try next:
-  eval "$(make -s env)"
+  eval "$(make -s env)"; eval "$(lake names)"
   lake status
   lake cost
   lake query "SELECT * FROM pipeline_runs"
   lake quarantine list {dataset}
-  aws s3 ls --recursive s3://aws-datalake-platform-dev-datalake/curated/
+  aws s3 ls --recursive s3://$BUCKET/curated/
   lake local advance 1h        the schedules of an hour run now"""
 
 

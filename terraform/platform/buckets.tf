@@ -26,10 +26,10 @@ module "lake_bucket" {
 
 module "results_bucket" {
   source        = "../modules/bucket"
-  name          = format(local._bucket, "athena-results")
+  name          = format(local._bucket, "results")
   key           = aws_kms_key.lake
   log_bucket    = module.logs_bucket.bucket.name
-  log_prefix    = "athena-results"
+  log_prefix    = "results"
   retention     = { "query-results/" = { expire_days = 7 } }
   allow_destroy = var.allow_destroy
 }
@@ -38,7 +38,7 @@ module "results_bucket" {
 module "logs_bucket" {
   source        = "../modules/bucket"
   name          = format(local._bucket, "logs")
-  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "athena-results"] : format(local._bucket, thing)] }
+  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "results"] : format(local._bucket, thing)] }
   retention     = { "s3-access-logs/" = { expire_days = 365 } }
   allow_destroy = var.allow_destroy
 }

@@ -1,7 +1,8 @@
 # The root of what all pipelines share.
 
 provider "aws" {
-  region = var.region
+  region              = var.region
+  allowed_account_ids = var.account_id == null ? null : [var.account_id]
   default_tags {
     tags = { project = var.project, environment = var.environment, managed-by = "terraform" }
   }

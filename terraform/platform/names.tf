@@ -3,7 +3,8 @@
 locals {
   account_id = data.aws_caller_identity.current.account_id
   naming     = "${var.project}-%s-${var.environment}"
-  _bucket    = "${var.bucket_prefix}-${var.environment}-%s"
+  # Bucket names are shared with the whole world: account and region make them this deployment's own.
+  _bucket    = join("-", [coalesce(var.bucket_prefix, var.project), local.account_id, var.region, var.environment, "%s"])
   repository = "${path.module}/../.."
   contracts  = "${local.repository}/contracts"
   artifacts  = "${local.repository}/build/artifacts"

@@ -5,9 +5,15 @@ variable "project" {
 }
 
 variable "bucket_prefix" {
-  description = "First part of the names of buckets, which are shared with the whole world: choose another when one is taken."
+  description = "First part of the names of buckets, before account, region and environment; the project when not given."
   type        = string
-  default     = "aws-datalake-platform"
+  default     = null
+}
+
+variable "account_id" {
+  description = "The only account in which this environment may be; any when not given."
+  type        = string
+  default     = null
 }
 
 variable "environment" {
@@ -27,6 +33,10 @@ variable "alert_email" {
   validation {
     condition     = can(regex("^[^@[:space:]]+@[^@[:space:]]+$", var.alert_email))
     error_message = "alert_email must be an e-mail address."
+  }
+  validation {
+    condition     = var.environment == "dev" || !can(regex("[@.]example[.](com|org|net)$", lower(var.alert_email)))
+    error_message = "Nobody reads ${var.alert_email}: give an address of your own, here or by ALERT_EMAIL."
   }
 }
 

@@ -7,6 +7,6 @@ terraform {
     }
   }
 
-  # Where: terraform/backend.hcl. Which state: scripts/state.py.
+  # Where: terraform/backend.hcl. Which state: scripts/roots.py.
   backend "s3" {}
 }

@@ -21,7 +21,7 @@ def answering(operation: str, pages: list[dict[str, Any]]) -> Platform:
 
     paginators = {operation: SimpleNamespace(paginate=paginate)}
     client = SimpleNamespace(get_paginator=paginators.__getitem__)
-    return Platform("dev", {}, SimpleNamespace(client=lambda _service: client))
+    return Platform("dev", {"project": "aws-datalake-platform"}, SimpleNamespace(client=lambda _service: client))
 
 
 def entry(name: str, state: str) -> dict[str, Any]:

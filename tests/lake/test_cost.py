@@ -15,6 +15,7 @@ from lake.environment.deployment import Platform
 END = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TEN_DAYS = Window(END - timedelta(days=10), END)
 NAMES: dict[str, Any] = {
+    "project": "aws-datalake-platform",
     "lake_bucket": "aws-datalake-platform-dev-datalake",
     "results_bucket": "aws-datalake-platform-dev-results",
     "logs_bucket": "aws-datalake-platform-dev-logs",

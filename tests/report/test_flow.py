@@ -17,7 +17,7 @@ from lake.environment.partial_results import PartialResult
 from lake.report import flow, layout
 from lake.report.flow import Step, Steps
 
-NAMES = {"lake_bucket": "bucket"}
+NAMES = {"lake_bucket": "bucket", "project": "aws-datalake-platform"}
 PIPELINES = {"weather_iot": {"streams": {"iot_firehose": "aws-datalake-platform-iot-firehose-dev"}}}
 RECORDS = {
     f"{prefix}{name}": PartialResult("Athena", 1)

@@ -54,7 +54,7 @@ def test_a_mirror_without_the_provider_is_an_error_that_names_it(tmp_path: Path)
 
 def test_a_missing_terraform_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(wrapper.TerraformError, match=r"Terraform 1\.11 or later is needed"):
-        wrapper.Terraform("dev", "platform", {"PATH": str(tmp_path)}, tmp_path)
+        wrapper.Terraform("dev", "platform", {"PATH": str(tmp_path)}, cache=tmp_path)
 
 
 def test_two_builds_have_the_same_bytes(tmp_path: Path) -> None:
@@ -109,13 +109,13 @@ def test_bootstrap_may_be_run_again(monkeypatch: pytest.MonkeyPatch, capsys: pyt
             monkeypatch.delenv(name)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "testing")
-        backend = roots.backend()
+        backend = roots.backend("123456789012")
         for word in ("created", "was there"):
             bootstrap_state.bootstrap(backend)
             assert capsys.readouterr().out.count(word) == 2
 
         s3 = boto3.client("s3", region_name="us-east-1")
-        bucket = "aws-datalake-platform-tf-state"
+        bucket = "aws-datalake-platform-tf-state-123456789012-us-east-1"
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
         (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
         assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lake.environment.deployment import PROJECT
+from scripts import roots
 from tests.terraform.conftest import Resources, Run, pipeline_test, state_of
 
 # Resource type => attribute that is its name, and how many characters AWS takes.
@@ -24,7 +26,8 @@ LIMITS = {
     "aws_scheduler_schedule": ("name", 64),
     "aws_ssm_parameter": ("name", 1011),
 }
-PROJECT = "aws-datalake-platform"
+# The longest names of regions have as many characters.
+LONGEST_REGION = "ap-southeast-1"
 
 
 def names(resources: Resources) -> list[tuple[str, str]]:
@@ -42,7 +45,12 @@ def twice(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def too_long(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The names that AWS would not take; the mocked project is `lake`, and prod is as long as test."""
-    return [(kind, name) for kind, name in found if len(name.replace("lake", PROJECT, 1)) > LIMITS[kind][1]]
+    return [(kind, name) for kind, name in found if len(longest(name)) > LIMITS[kind][1]]
+
+
+def longest(name: str) -> str:
+    """The name in this project and, when it carries the region, in the region with the longest name."""
+    return name.replace("lake", PROJECT, 1).replace("-eu-west-1-", f"-{LONGEST_REGION}-")
 
 
 def test_no_name_is_given_twice(platform: Resources) -> None:
@@ -52,6 +60,16 @@ def test_no_name_is_given_twice(platform: Resources) -> None:
 def test_no_name_is_longer_than_aws_takes(platform: Resources) -> None:
     assert {kind for kind, _ in names(platform)} == set(LIMITS)
     assert too_long(names(platform)) == []
+
+
+def test_a_bucket_carries_account_and_region_and_the_longest_has_room_to_the_last_character(
+    platform: Resources,
+) -> None:
+    buckets = [name for kind, name in names(platform) if kind == "aws_s3_bucket"]
+    assert sorted(buckets) == [f"lake-123456789012-eu-west-1-test-{what}" for what in ("datalake", "logs", "results")]
+    assert max(len(longest(name)) for name in buckets) == 63
+    state = roots.backend("123456789012")["bucket"].replace(roots.state_region(), LONGEST_REGION)
+    assert len(state) <= 63
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +118,10 @@ def test_two_pipelines_with_equally_named_parts_stand_side_by_side(platform: Res
 
 def test_a_second_pipeline_has_its_own_staging_its_own_keys_and_its_own_registration(second: Resources) -> None:
     (job,) = (v for v in second.values() if v.get("name") == "lake-second-one-transform-test" and "command" in v)
-    assert job["non_overridable_arguments"]["--staging"] == "s3://lake-test-datalake/staging/second_one/"
+    assert (
+        job["non_overridable_arguments"]["--staging"]
+        == "s3://lake-123456789012-eu-west-1-test-datalake/staging/second_one/"
+    )
     assert second["aws_ssm_parameter.pipeline"]["name"] == "/lake/lake/test/pipelines/second_one"
     policies = [json.loads(v["policy"]) for v in second.values() if v["resource_type"] == "aws_iam_role_policy"]
     text = json.dumps(policies)

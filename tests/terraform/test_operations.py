@@ -45,11 +45,21 @@ def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
     (job,) = (job for job in of_type(platform, "aws_glue_job") if job["name"] == "lake-transform-test")
     arguments = job["non_overridable_arguments"]
     made = [loaded for loaded in contracts(FIRST) if loaded.source]
-    tables = {table.name: f"s3://lake-test-datalake/{table.path}/" for of in made for table in (of, of.quarantine())}
+    tables = {
+        table.name: f"s3://lake-123456789012-eu-west-1-test-datalake/{table.path}/"
+        for of in made
+        for table in (of, of.quarantine())
+    }
     assert json.loads(arguments["--reads"]).keys() == {loaded.source for loaded in made}
-    assert json.loads(arguments["--writes"]) == {**tables, "pipeline_runs": "s3://lake-test-datalake/ops/runs/"}
-    assert tables["curated_weather"] == "s3://lake-test-datalake/curated/weather/"
-    assert tables["quarantine_curated_sensor_readings"] == "s3://lake-test-datalake/quarantine/sensor-readings/"
+    assert json.loads(arguments["--writes"]) == {
+        **tables,
+        "pipeline_runs": "s3://lake-123456789012-eu-west-1-test-datalake/ops/runs/",
+    }
+    assert tables["curated_weather"] == "s3://lake-123456789012-eu-west-1-test-datalake/curated/weather/"
+    assert (
+        tables["quarantine_curated_sensor_readings"]
+        == "s3://lake-123456789012-eu-west-1-test-datalake/quarantine/sensor-readings/"
+    )
     assert job["execution_property"] == [{"max_concurrent_runs": 1}]
     assert job["timeout"] == 30
     assert arguments["--enable-observability-metrics"] == "true"
@@ -82,7 +92,7 @@ def test_a_pipeline_registers_every_promise_and_which_job_makes_a_dataset(platfo
     assert registered["freshness"] == {
         "raw_weather": 93600, "raw_iot_sensors": 900, "curated_weather": 7200, "curated_sensor_readings": 7200,
     }  # fmt: skip
-    assert registered["datasets"]["raw_weather"] == "s3://lake-test-datalake/raw/weather/"
+    assert registered["datasets"]["raw_weather"] == "s3://lake-123456789012-eu-west-1-test-datalake/raw/weather/"
     assert (
         registered["datasets"].keys() == {loaded.name for loaded in contracts(FIRST)} >= registered["freshness"].keys()
     )
@@ -144,5 +154,5 @@ def test_the_workgroup_enforces_place_encryption_and_a_limit(platform: Resources
     assert configuration["enforce_workgroup_configuration"]
     assert configuration["bytes_scanned_cutoff_per_query"] == 10 * 1024**3
     (result,) = configuration["result_configuration"]
-    assert result["output_location"] == "s3://lake-test-athena-results/query-results/"
+    assert result["output_location"] == "s3://lake-123456789012-eu-west-1-test-results/query-results/"
     assert result["encryption_configuration"][0]["encryption_option"] == "SSE_KMS"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.terraform.conftest import FIRST, Resources, contracts
 
-LAKE = "arn:aws:s3:::lake-test-datalake"
+LAKE = "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 # Action => why it cannot be limited to a resource.
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
@@ -74,7 +74,7 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (TRANSFORM, "s3:DeleteObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", False),
         (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/staging/weather_iot/run/part.parquet", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
-        (TRANSFORM, "s3:GetObject", "arn:aws:s3:::lake-test-athena-results/query-results/a.csv", False),
+        (TRANSFORM, "s3:GetObject", "arn:aws:s3:::lake-123456789012-eu-west-1-test-results/query-results/a.csv", False),
         (TRANSFORM, "secretsmanager:PutSecretValue", SECRET, False),
         (TRANSFORM, "dynamodb:DeleteItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test", False),
         (

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lake.environment import deployment
 from scripts import roots
+from scripts.terraform import TerraformError, account_for
 from tests.terraform.conftest import REPOSITORY, Run
 
 TERRAFORM = REPOSITORY / "terraform"
@@ -57,7 +59,48 @@ def test_each_state_has_its_own_key_and_both_locks() -> None:
     assert len(set(keys)) == len(keys)
     assert {"dev/terraform.tfstate", "dev/weather_iot.tfstate", "prod/terraform.tfstate"} <= set(keys)
     assert re.search(r"use_lockfile\s*= true", roots.BACKEND.read_text())
-    assert roots.backend()["dynamodb_table"] == "aws-datalake-platform-tf-locks"
+
+
+def test_each_account_and_each_project_has_its_own_place_for_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert roots.backend("123456789012") == {
+        "bucket": "aws-datalake-platform-tf-state-123456789012-us-east-1",
+        "dynamodb_table": "aws-datalake-platform-tf-locks",
+        "region": "us-east-1",
+    }
+    monkeypatch.setenv("LAKE_PROJECT", "acme")
+    assert roots.backend("123456789012")["bucket"] == "acme-tf-state-123456789012-us-east-1"
+    assert roots.backend("123456789012")["dynamodb_table"] == "acme-tf-locks"
+
+
+def test_an_environment_with_an_account_refuses_the_credentials_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "prod.tfvars").write_text('environment = "prod"\naccount_id  = "111122223333"\n')
+    monkeypatch.setattr(roots, "folder", lambda _root: tmp_path)
+    monkeypatch.setattr(roots, "caller_account", lambda: "444455556666")
+    with pytest.raises(
+        TerraformError, match=r"are of account 444455556666, but prod belongs into 111122223333 .*prod\.tfvars"
+    ):
+        account_for("prod")
+    monkeypatch.setattr(roots, "caller_account", lambda: "111122223333")
+    assert account_for("prod") == "111122223333"
+    fence = '-backend-config=allowed_account_ids=["111122223333"]'
+    assert fence in roots.backend_options("prod", "platform", "111122223333")
+
+
+def test_without_an_account_every_account_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roots, "caller_account", lambda: "444455556666")
+    assert account_for("dev") == "444455556666"
+    assert not [option for option in roots.backend_options("dev", "platform", "444455556666") if "allowed" in option]
+
+
+def test_every_root_has_the_project_of_the_lake_command() -> None:
+    found = {
+        root: re.search(r'variable "project" \{[^}]*default\s+= "([^"]+)"', text)
+        for root in ROOTS
+        for text in ["\n".join(file.read_text() for file in roots.folder(root).glob("*.tf"))]
+    }
+    assert {root: match and match[1] for root, match in found.items()} == dict.fromkeys(ROOTS, deployment.PROJECT)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.name))

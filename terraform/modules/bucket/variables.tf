@@ -1,6 +1,10 @@
 variable "name" {
   description = "Name of the bucket."
   type        = string
+  validation {
+    condition     = length(var.name) <= 63
+    error_message = "A bucket name has at most 63 characters, ${var.name} has ${length(var.name)}: give a shorter bucket_prefix."
+  }
 }
 
 variable "key" {

@@ -6,7 +6,8 @@ locals {
 }
 
 provider "aws" {
-  region = var.region
+  region              = var.region
+  allowed_account_ids = var.account_id == null ? null : [var.account_id]
   default_tags {
     tags = { project = var.project, environment = var.environment, pipeline = local.pipeline, managed-by = "terraform" }
   }
@@ -37,6 +38,12 @@ variable "region" {
   description = "Region of all resources; the same as the platform's."
   type        = string
   default     = "us-east-1"
+}
+
+variable "account_id" {
+  description = "The only account in which this environment may be, from the platform's values; any when not given."
+  type        = string
+  default     = null
 }
 
 variable "allow_destroy" {

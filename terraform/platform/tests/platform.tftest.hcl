@@ -43,13 +43,13 @@ variables {
   bucket_prefix = "lake"
   environment   = "test"
   region        = "eu-west-1"
-  alert_email   = "somebody@example.com"
+  alert_email   = "somebody@lake.test"
   allow_destroy = false
 }
 
 run "everything" {
   assert {
-    condition     = output.platform.lake_bucket == "lake-test-datalake" && output.platform.database == "lake_test"
+    condition     = output.platform.lake_bucket == "lake-123456789012-eu-west-1-test-datalake" && output.platform.database == "lake_test"
     error_message = "Names follow from project and environment."
   }
   assert {

@@ -137,9 +137,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 def _left(aws: LocalAws) -> dict[str, list[str]]:
     """What AWS still has of what was removed: names of parameters, tables, objects."""
     parameters = aws.client("ssm").get_parameters_by_path(Path="/lake", Recursive=True)["Parameters"]
-    database = "aws_datalake_platform_dev"
-    pages = aws.client("glue").get_paginator("get_tables").paginate(DatabaseName=database)
-    listing = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket="aws-datalake-platform-dev-datalake")
+    names = json.loads(aws.client("ssm").get_parameter(Name="/lake/aws-datalake-platform/dev")["Parameter"]["Value"])
+    pages = aws.client("glue").get_paginator("get_tables").paginate(DatabaseName=names["database"])
+    listing = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=names["lake_bucket"])
     return {
         "parameters": [entry["Name"] for entry in parameters],
         "tables": [table["Name"] for page in pages for table in page["TableList"]],

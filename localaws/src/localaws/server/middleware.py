@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localaws.core import admission, api_faults, clock, simulators, snapshot
+from localaws.core import admission, api_faults, clock, simulators, snapshot, taken_buckets
 from localaws.core.patching import MINISTACK_VERSION
 from localaws.services import sns
 from localaws.services.awslambda import functions
@@ -44,6 +44,7 @@ def in_front_of(application: Any) -> Any:
                 receive = _again(body, receive)
             send = _as_clients_like_it(headers, send)
             answer = admission.refusal(scope, headers, query, service, body)
+            answer = answer or taken_buckets.refusal(scope, headers, service)
             if answer is None and api_faults.concern(service):
                 body = await _read(receive)
                 receive = _again(body, receive)

@@ -12,6 +12,8 @@ import pytest
 from drills import catalogue, quiet, report, runbook, sets
 from drills.drill import Drill
 from drills.run import Result, Runner
+from lake.environment import deployment, names
+from lake.environment.deployment import Platform
 from scripts import roots
 from tests.local_aws import REPOSITORY
 from tests.pipelines.deployment import Deployed
@@ -82,23 +84,23 @@ def test_a_description_leads_to_the_section_of_the_alarm(deployed: Deployed) -> 
     assert all(alarm["AlarmDescription"].endswith(f" {links[name]}") for name, alarm in short.items())
 
 
-def test_every_name_in_a_command_is_something_that_terraform_made(deployed: Deployed) -> None:
-    backend = roots.state("dev", roots.PLATFORM)
-    keys = [roots.state("dev", root)["key"] for root in (roots.PLATFORM, *roots.pipelines())]
-    states = [json.loads(deployed.read(key, backend["bucket"])) for key in keys]
-    known = {
-        *(text.removeprefix("alias/") for text in _texts(states)),
-        backend["bucket"],
-        backend["dynamodb_table"],
-        "aws-datalake-platform-dev-datalake",
-    }
-    named = {
-        name.replace("$ENV", "dev").rstrip("/")
-        for block in RUNBOOK.blocks.values()
-        for name in re.findall(r"aws[-_]datalake[-_]platform[-_\w$]*\w", block)
-    }
-    assert len(named) > 10
-    assert sorted(name for name in named if name not in known) == []
+def test_no_command_spells_a_name_and_every_variable_that_no_line_sets_is_one_of_lake_names(deployed: Deployed) -> None:
+    commands = "\n".join(RUNBOOK.blocks.values())
+    assert deployment.PROJECT not in commands
+    text = "\n".join(RUNBOOK.pages.values())
+    used = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]*)", commands))
+    by_hand = {name for name in used if re.search(rf"\b{name}=|for {name} in|read -r [^\n]*\b{name}\b", text)}
+    named = names.variables(Platform("dev", deployed.names, None, deployed.pipelines))
+    assert len(used - by_hand) > 10
+    assert sorted(used - by_hand - set(named)) == []
+
+
+def test_every_name_is_something_that_terraform_made(deployed: Deployed) -> None:
+    bucket = roots.backend(deployed.names["account_id"])["bucket"]
+    keys = [roots.state_key("dev", root) for root in (roots.PLATFORM, *roots.pipelines())]
+    known = set(_texts([json.loads(deployed.read(key, bucket)) for key in keys]))
+    named = names.variables(Platform("dev", deployed.names, None, deployed.pipelines))
+    assert sorted(name for name in named.values() if name not in known) == []
 
 
 def _texts(value: Any) -> Iterator[str]:

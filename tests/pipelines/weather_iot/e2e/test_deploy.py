@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from localaws.core.settings import ACCOUNT
+from scripts import roots
 from tests.pipelines.deployment import Deployed, fresh
 
-STATE_BUCKET, STATE_KEY = "aws-datalake-platform-tf-state", "dev/terraform.tfstate"
+BACKEND = roots.backend(ACCOUNT)
+STATE_BUCKET, STATE_KEY = BACKEND["bucket"], roots.state_key("dev", roots.PLATFORM)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def bootstrapped(deployed: Deployed) -> list[Any]:
     """What bootstrapping makes, and the versions of the state in it."""
     s3 = deployed.client("s3")
     versions = s3.list_object_versions(Bucket=STATE_BUCKET)["Versions"]
-    table = deployed.client("dynamodb").describe_table(TableName="aws-datalake-platform-tf-locks")["Table"]
+    table = deployed.client("dynamodb").describe_table(TableName=BACKEND["dynamodb_table"])["Table"]
     return [
         s3.get_bucket_versioning(Bucket=STATE_BUCKET)["Status"],
         s3.get_bucket_encryption(Bucket=STATE_BUCKET)["ServerSideEncryptionConfiguration"],

@@ -5,10 +5,13 @@ import re
 import shlex
 import shutil
 import warnings
+from string import Template
 from typing import Any
 
 import pytest
 
+from lake.environment import names
+from lake.environment.deployment import Platform
 from tests.local_aws import REPOSITORY
 from tests.pipelines.deployment import Deployed
 from tests.terraform.test_alarms import ALARMS
@@ -24,8 +27,8 @@ def block() -> list[str]:
 def with_boto3(deployed: Deployed, line: str) -> dict[str, Any]:
     """Do what one line for the AWS CLI does."""
     _, service, operation, *words = shlex.split(line)
-    names = [word for word in words if word.startswith("--")]
-    given = {re.sub(r"-+(\w)", lambda m: m[1].upper(), name): words[words.index(name) + 1] for name in names}
+    options = [word for word in words if word.startswith("--")]
+    given = {re.sub(r"-+(\w)", lambda m: m[1].upper(), name): words[words.index(name) + 1] for name in options}
     answer: dict[str, Any] = getattr(deployed.client(service), operation.replace("-", "_"))(**given)
     return {name: value for name, value in answer.items() if name in ("StatusCode", "FunctionError", "JobRunId")}
 
@@ -42,7 +45,9 @@ def output(deployed: Deployed, transformed: dict[str, Any]) -> str:
     said = ""
     if shutil.which("aws") is None:
         warnings.warn("there is no aws on the PATH: boto3 made the calls of the README's aws lines", stacklevel=1)
-        said = "".join(json.dumps(with_boto3(deployed, line)) for line in lines if line.startswith("aws "))
+        named = names.variables(Platform("dev", deployed.names, None, deployed.pipelines))
+        calls = [Template(line).substitute(named) for line in lines if line.startswith("aws ")]
+        said = "".join(json.dumps(with_boto3(deployed, line)) for line in calls)
         lines = [line for line in lines if not line.startswith("aws ")]
     done = deployed.command("bash", "-euo", "pipefail", "-c", "\n".join(lines))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,7 +56,7 @@ def output(deployed: Deployed, transformed: dict[str, Any]) -> str:
 
 def test_the_block_is_the_one_that_is_meant() -> None:
     assert [line.split(" --")[0].split(' "')[0] for line in block()] == [
-        "eval", "aws lambda invoke", "aws glue start-job-run", "lake query", "lake status",
+        "eval", "eval", "aws lambda invoke", "aws glue start-job-run", "lake query", "lake status",
     ]  # fmt: skip
 
 
