@@ -16,6 +16,8 @@ from tests.local_aws import REPOSITORY
 PAGE = "docs/deploy.md"
 BOOK = Runbook({PAGE: (REPOSITORY / PAGE).read_text(encoding="utf-8")})
 STEPS = [block for block in BOOK.blocks if block != START]
+# The step before which a reader waits for the stream.
+DELIVERED = "deploy.delivered"
 
 pytestmark = [
     pytest.mark.e2e,
@@ -38,7 +40,9 @@ def terminal(lake: Lake) -> Iterator[Terminal]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_prints_what_stands_below_it(terminal: Terminal, step: str) -> None:
+def test_a_step_prints_what_stands_below_it(lake: Lake, terminal: Terminal, step: str) -> None:
+    if step == DELIVERED:
+        lake.flush()  # what a reader waits for
     code, printed = terminal.type(BOOK.script(step))
     assert code == 0, printed[-3000:]
     assert BOOK.missing_from(step, printed) == [], printed[-3000:]
@@ -47,3 +51,4 @@ def test_a_step_prints_what_stands_below_it(terminal: Terminal, step: str) -> No
 def test_no_output_belongs_to_a_block_that_is_not_there() -> None:
     assert sorted(set(BOOK.outputs) - set(BOOK.blocks)) == []
     assert len(STEPS) > 8
+    assert DELIVERED in STEPS
