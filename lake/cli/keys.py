@@ -1,4 +1,4 @@
-"""``lake keys``: list and rotate the versions of the pseudonym key."""
+"""``lake keys``: begin, list and rotate the versions of the pseudonym key."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,6 +17,15 @@ group = typer.Typer(
     A version counts for events from its time on, so a record keeps its pseudonym however late or often it is read.""",
     no_args_is_help=True,
 )
+
+
+@group.command()
+def init(env: Environment = "dev", as_json: Json = False) -> None:
+    """Write the first version of the key, which 'make apply' does too. Refused when there is any.
+
+    Needs the right to write the secret and to list its versions, not to read it.
+    """
+    show(key_rotation.begin(load(env)), as_json, "Versions of the pseudonym key")
 
 
 @group.command("list")

@@ -17,7 +17,6 @@ module "destroy_guard" {
     aws_s3_object.contract,
     aws_s3_object.wheel,
     aws_secretsmanager_secret.pseudonym_key,
-    aws_secretsmanager_secret_version.pseudonym_key,
     aws_sns_topic.alerts,
     aws_sns_topic_policy.alerts,
     aws_sns_topic_subscription.alerts,
