@@ -152,13 +152,16 @@ class Lake(LocalAws):
         """Start the pipeline's job and wait for the end of the run."""
         return self.ended(self.start_job())
 
+    def job_log_groups(self, job: str | None = None) -> tuple[str, ...]:
+        """The log groups of a job by its full name, of the pipeline's only one without."""
+        return tuple(f"/aws-glue/{job or self.job}/{kind}" for kind in ("output", "error"))
+
     def job_log(self, run_id: str) -> str:
-        """Return all log messages of a job run."""
+        """Return all log messages of a run of the pipeline's job."""
         client = self.client("logs")
-        groups = ("/aws-glue/jobs/output", "/aws-glue/jobs/error")
         pages = [
             page
-            for group in groups
+            for group in self.job_log_groups()
             for page in client.get_paginator("filter_log_events").paginate(
                 logGroupName=group, logStreamNamePrefix=run_id
             )

@@ -186,6 +186,26 @@ def test_versions_are_listed_of_what_a_job_puts_back_or_judges_again(platform: R
     assert not {"*", "glue-scripts/*"} & set(prefixes)
 
 
+def test_a_job_logs_into_two_groups_of_its_own_that_expire_and_have_a_key(platform: Resources) -> None:
+    """It makes none itself: that would have neither."""
+    kept = {
+        values["name"]: (values["retention_in_days"], values["kms_key_id"])
+        for values in platform.values()
+        if values["resource_type"] == "aws_cloudwatch_log_group"
+    }
+    jobs = [values for values in platform.values() if values["resource_type"] == "aws_glue_job"]
+    assert len(jobs) >= 2
+    for job in jobs:
+        prefix = job["non_overridable_arguments"]["--custom-logGroup-prefix"]
+        groups = [f"{prefix}/{kind}" for kind in ("output", "error")]
+        assert prefix == f"/aws-glue/{job['name']}"
+        assert {kept[name] for name in groups} == {(14, platform["aws_kms_key.lake"]["arn"])}
+        logs = [of for of in statements(platform, job["name"]) if any("logs:" in action for action in of["Action"])]
+        ((actions, resources),) = ((of["Action"], of["Resource"]) for of in logs)
+        assert set(actions) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+        assert {arn.partition("log-group:")[2] for arn in resources} == {f"{name}:*" for name in groups}
+
+
 def test_a_role_is_assumed_by_one_service_only(platform: Resources) -> None:
     for address, values in platform.items():
         if values["resource_type"] == "aws_iam_role" and address not in OF_PEOPLE:

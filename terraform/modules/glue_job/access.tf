@@ -1,7 +1,7 @@
 locals {
   _objects = "${var.platform.bucket_arn}/"
   _catalog = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}"
-  _logs    = "arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:/aws-glue"
+  _logs    = "arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group"
 
   _read    = [for dataset in var.reads : dataset.prefix]
   _written = [for dataset in var.writes : dataset.prefix]
@@ -71,8 +71,8 @@ locals {
     PseudonymKey = { Action = ["secretsmanager:GetSecretValue"], Resource = [var.platform.pseudonym_key_arn] }
     UseKey       = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
     Log = {
-      Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = ["${local._logs}/*"]
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = [for name in values(local.log_groups) : "${local._logs}:${name}:*"]
     }
     # Metrics have no ARN, so the namespace is the only fence there is.
     Metrics = {
