@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+import boto3
 from botocore.config import Config
 
 from lake.environment import athena, deployment, inventory
@@ -151,6 +152,14 @@ class Lake(LocalAws):
     def run_job(self) -> dict[str, Any]:
         """Start the pipeline's job and wait for the end of the run."""
         return self.ended(self.start_job())
+
+    def pseudonym_key(self) -> str:
+        """The secret with the versions of the pseudonym key, read as its keeper: the administrator cannot."""
+        made = self.client("sts").assume_role(RoleArn=self.names["key_role"], RoleSessionName="test")["Credentials"]
+        keys = (made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+        session = boto3.Session(*keys, region_name=self.names["region"])
+        client = session.client("secretsmanager", endpoint_url=self.endpoint)
+        return str(client.get_secret_value(SecretId=self.names["pseudonym_key"])["SecretString"])
 
     def job_log_groups(self, job: str | None = None) -> tuple[str, ...]:
         """The log groups of a job by its full name, of the pipeline's only one without."""

@@ -26,7 +26,7 @@ WRITER = ("secretsmanager:PutSecretValue", "secretsmanager:ListSecretVersionIds"
 
 @pytest.fixture
 def rotating(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    monkeypatch.setattr(command, "load", lambda _: platform)
+    monkeypatch.setattr(command, "load_as", lambda _, role: {"key_role": platform}[role])
     monkeypatch.setattr("lake.environment.inventory.now", lambda _: NOW)
     return platform
 

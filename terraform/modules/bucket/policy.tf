@@ -24,6 +24,18 @@ locals {
     }
   }
 
+  # With a key that the writer sends along, or one of another account, we could not read what is in our own bucket.
+  # A negative condition also holds for a header that is not there, hence the Null test of the second one.
+  _own_keys_only = {
+    NoCustomerKeys = { Null = { "s3:x-amz-server-side-encryption-customer-algorithm" = "false" } }
+    NoOtherKeys = {
+      Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+      StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = local._with_key ? var.key.arn : "" }
+    }
+  }
+  _own_keys = [for id, condition in local._own_keys_only :
+  { Sid = id, Effect = "Deny", Principal = "*", Action = "s3:PutObject", Resource = ["${local.arn}/*"], Condition = condition }]
+
   _access_logs = {
     Sid       = "AccessLogs"
     Effect    = "Allow"
@@ -43,6 +55,7 @@ resource "aws_s3_bucket_policy" "this" {
     Version = "2012-10-17"
     Statement = concat(
       [local._tls_only],
+      local._own_keys,
       [for statement in [local._kms_only] : statement if local._with_key],
       [for statement in [local._access_logs] : statement if length(var.logs_of.buckets) > 0],
     )

@@ -80,6 +80,13 @@ resource "aws_glue_job" "this" {
     "--job-bookmark-option"              = "job-bookmark-disable"
   })
 
+  lifecycle {
+    precondition {
+      condition     = !local.seals || contains(var.platform.key_readers, var.name)
+      error_message = "A job that seals data must be called ${join(" or ", var.platform.key_readers)}: roles of other names cannot read the pseudonym key."
+    }
+  }
+
   # A run that comes before its groups would be a run without a log.
   depends_on = [aws_cloudwatch_log_group.this]
 }

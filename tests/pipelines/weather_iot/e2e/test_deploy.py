@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.pipelines.deployment import Deployed, fresh
 
@@ -43,8 +44,7 @@ def test_the_apply_made_what_the_environment_says(deployed: Deployed) -> None:
 def test_no_version_of_the_pseudonym_key_is_in_the_state(
     deployed: Deployed, canary: str, second_plan: subprocess.CompletedProcess[str]
 ) -> None:
-    secret = deployed.client("secretsmanager").get_secret_value(SecretId=deployed.names["pseudonym_key"])
-    keys = [version["key"] for version in json.loads(secret["SecretString"])["versions"]]
+    keys = [version["key"] for version in json.loads(deployed.pseudonym_key())["versions"]]
     assert (len(keys), len(keys[0]), keys[1]) == (2, 64, canary)
     state = deployed.read(STATE_KEY, STATE_BUCKET).decode()
     assert "aws_secretsmanager_secret_version" not in state
@@ -81,6 +81,21 @@ def test_who_plans_and_applies_reads_no_secret(
     assert calls["secretsmanager:DescribeSecret"] >= 2, "the provider has looked at the secret"
     assert calls["secretsmanager:ListSecretVersionIds"] == 1, "the wrapper has looked for a first version"
     assert {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"} & calls.keys() == set()
+
+
+def test_nobody_but_the_named_readers_opens_the_pseudonym_key(deployed: Deployed) -> None:
+    """The administrator may do everything in the account, and is named by neither the secret nor its KMS key."""
+    client, name = deployed.client("secretsmanager"), deployed.names["pseudonym_key"]
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        client.get_secret_value(SecretId=name)
+    policy = client.get_resource_policy(SecretId=name)["ResourcePolicy"]
+    client.delete_resource_policy(SecretId=name)
+    try:
+        with pytest.raises(ClientError, match="Access to KMS is not allowed"):
+            client.get_secret_value(SecretId=name)
+    finally:
+        client.put_resource_policy(SecretId=name, ResourcePolicy=policy)
+    assert json.loads(deployed.pseudonym_key())["versions"]
 
 
 def test_the_first_apply_has_written_the_first_version(deployed: Deployed) -> None:
