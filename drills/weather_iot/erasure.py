@@ -3,6 +3,7 @@
 import gzip
 from typing import Any
 
+from drills import faults
 from drills.drill import Drill, require
 from drills.lake import Lake
 
@@ -47,6 +48,16 @@ def erased(lake: Lake, _found: Any) -> str:
     return "nothing of the subject in any version of any object or in logs; both readings of the neighbour are there"
 
 
+def erase_fails(lake: Lake) -> dict[str, str]:
+    """The job's role lost the right to delete versions, and somebody ordered an erasure."""
+    found = asked(lake)
+    faults.forbid_action(lake, lake.part("operations", "erase"), "s3:DeleteObjectVersion")
+    ordered = lake.command(".venv/bin/lake", "erase", found["DATASET"], "--subject", SUBJECT, "--yes")
+    require(ordered.returncode != 0, f"the erasure did not fail\n{ordered.stdout}{ordered.stderr}")
+    require(bool(_holding(lake)), "nothing of the subject is left, although the job failed")
+    return found
+
+
 def _holding(lake: Lake) -> list[str]:
     client = lake.client("s3")
     pages = client.get_paginator("list_object_versions").paginate(Bucket=lake.bucket)
@@ -72,5 +83,10 @@ DRILLS = (
     Drill(
         "8e", "erase-a-subject", "somebody asks to be erased", asked, ("confirm", "erase", "verify"), erased,
         noticed=stored, variables=lambda _lake, found: dict(found),
+    ),
+    Drill(
+        "8f", "glue-erase-failures", "the role of the erase job may not delete versions", erase_fails,
+        ("confirm", "apply", "erase-a-subject.erase", "erase-a-subject.verify"), erased,
+        alarms=("glue-erase-failures",), variables=lambda _lake, found: dict(found),
     ),
 )  # fmt: skip
