@@ -1,9 +1,8 @@
-"""Find, decrypt (with an audit item) and correct one quarantined record on the operator's machine."""
+"""Find, decrypt (with an audit) and correct one quarantined record on the operator's machine."""
 
 import hashlib
 import io
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.pseudonyms import encryption, keys
 from lake.records.reference import Reference
+from lake.runs import audits
 
 
 class NoSuchRecord(LakeError):
@@ -55,13 +55,10 @@ def find(platform: Platform, dataset: str, record: Reference) -> Rejected:
 
 
 def opened(platform: Platform, record: Rejected, by: str) -> bytes:
-    """Return the decrypted record, after writing an audit item that names the caller."""
-    moment = inventory.now(platform).isoformat()
-    item = {"pk": f"audit#{record.dataset}", "sk": f"opened#{moment}#{uuid.uuid4().hex}"}
-    item |= {"action": "opened", "record": record.name, "by": by, "at": moment}
-    platform.client("dynamodb").put_item(
-        TableName=platform.names["ledger"], Item={name: {"S": value} for name, value in item.items()}
-    )
+    """Return the decrypted record, after writing an audit that names the caller."""
+    storage, at = Storage(platform.client("s3")), inventory.now(platform)
+    said = {"record": record.name, "by": by}
+    audits.write(storage, platform.names["lake_bucket"], record.dataset, "opened", at, said)
     sealed, version = record.fields["sealed_payload"], record.fields["key_version"]
     return encryption.opened(record.dataset, versions(platform), version, sealed)
 

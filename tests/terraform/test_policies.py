@@ -293,15 +293,49 @@ def test_a_role_uses_a_key_through_services_alone(platform: Resources) -> None:
                 assert "kms:ViaService" in statement["Condition"]["StringEquals"], address
 
 
-def test_who_repairs_writes_nothing_but_audits_into_the_ledger(first: Resources) -> None:
-    (audit,) = (granted for granted in statements(first, REPAIR) if "dynamodb:PutItem" in granted["Action"])
-    keys = [f"audit#{name}" for name in DATASETS]
-    assert audit["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
+def test_who_repairs_writes_nothing_into_the_ledger_and_audits_only_where_there_is_none(first: Resources) -> None:
+    granted = statements(first, REPAIR)
+    writing = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "s3:DeleteObject"}
+    assert [of for of in granted if writing & set(of["Action"])] == []
+    (audit,) = (of for of in granted if any("/ops/audits/" in arn for arn in of["Resource"]))
+    assert audit["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert set(audit["Resource"]) == {f"{LAKE}/ops/audits/{name}/*" for name in DATASETS}
+
+
+def test_the_lake_bucket_replaces_and_deletes_no_audit_for_anybody(platform: Resources) -> None:
+    granted = documents(platform, "aws_s3_bucket_policy")["module.lake_bucket.aws_s3_bucket_policy.this"]
+    denied = {of["Sid"]: of for of in granted}
+    for sid, actions, condition in (
+        ("CreateOnly", ["s3:PutObject"], {"Null": {"s3:if-none-match": "true"}}),
+        ("DeleteNone", ["s3:DeleteObject", "s3:DeleteObjectVersion"], None),
+    ):
+        of = denied[sid]
+        assert (of["Effect"], of["Principal"], of["Resource"]) == ("Deny", "*", [f"{LAKE}/ops/audits/*"])
+        assert (of["Action"], of.get("Condition")) == (actions, condition)
+
+
+def test_nothing_is_left_of_an_object_when_its_contract_says_so(platform: Resources) -> None:
+    """An object that expires stays as an old version: both times together are the promise."""
+    rules = platform["module.lake_bucket.aws_s3_bucket_lifecycle_configuration.this"]["rule"]
+    days = {
+        rule["filter"][0]["prefix"]: (
+            rule["expiration"][0]["days"],
+            rule["noncurrent_version_expiration"][0]["noncurrent_days"],
+        )
+        for rule in rules
+        if rule["id"] != "housekeeping"
+    }
+    promised = {f"{loaded.path}/": loaded.retention_days for loaded in contracts()}
+    assert {prefix: sum(days[prefix]) for prefix in promised} == promised
+    assert {days[prefix][1] for prefix in promised} == {30}, "so long a run can be undone"
+    assert {prefix: sum(of) for prefix, of in days.items() if prefix not in promised} == {
+        "staging/": 7, "glue-temp/": 7, "firehose-errors/": 90, "set-aside/": 90,
+    }  # fmt: skip
 
 
 def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(first: Resources) -> None:
     assert {"curated_weather", "raw_iot_sensors", "quarantine_curated_weather"} < {*DATASETS, *TWINS}
-    own = {f"{kind}#{name}" for kind in ("dataset", "audit") for name in (*DATASETS, *TWINS, "pipeline_runs")}
+    own = {f"dataset#{name}" for name in (*DATASETS, *TWINS, "pipeline_runs")}
     for role in (TRANSFORM, ERASE, REPAIR):
         for granted in statements(first, role):
             if any(action.startswith("dynamodb:") for action in granted["Action"]):

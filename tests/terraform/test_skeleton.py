@@ -55,7 +55,7 @@ def test_a_new_dataset_of_subjects_is_made_and_erased_by_the_jobs_that_there_are
     parameter = platform["aws_ssm_parameter.platform"]["value"]
     found = state_of(pipeline_test(copy / "terraform/pipelines" / FIRST, terraform, parameter))
     jobs = {values["name"]: values for values in found.values() if values["resource_type"] == "aws_glue_job"}
-    written = {name: json.loads(job["default_arguments"]["--writes"]) for name, job in jobs.items()}
+    written = {name: json.loads(job["non_overridable_arguments"]["--writes"]) for name, job in jobs.items()}
     tables = {"curated_city_readings", "quarantine_curated_city_readings"}
     assert {name for name, writes in written.items() if tables <= writes.keys()} == {
         "lake-transform-test",

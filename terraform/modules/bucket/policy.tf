@@ -36,6 +36,17 @@ locals {
   _own_keys = [for id, condition in local._own_keys_only :
   { Sid = id, Effect = "Deny", Principal = "*", Action = "s3:PutObject", Resource = ["${local.arn}/*"], Condition = condition }]
 
+  # A put that replaces is one without If-None-Match. What starts an upload in parts has no such header, so it is refused too.
+  _append_only = [
+    for sid, denied in {
+      CreateOnly = { actions = ["s3:PutObject"], condition = { Null = { "s3:if-none-match" = "true" } } }
+      DeleteNone = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], condition = {} }
+      } : merge(
+      { Sid = sid, Effect = "Deny", Principal = "*", Action = denied.actions, Resource = [for prefix in var.append_only : "${local.arn}/${prefix}*"] },
+      { for key, value in { Condition = denied.condition } : key => value if length(value) > 0 },
+    ) if length(var.append_only) > 0 && !(sid == "DeleteNone" && var.allow_destroy)
+  ]
+
   _access_logs = {
     Sid       = "AccessLogs"
     Effect    = "Allow"
@@ -56,6 +67,7 @@ resource "aws_s3_bucket_policy" "this" {
     Statement = concat(
       [local._tls_only],
       local._own_keys,
+      local._append_only,
       [for statement in [local._kms_only] : statement if local._with_key],
       [for statement in [local._access_logs] : statement if length(var.logs_of.buckets) > 0],
     )

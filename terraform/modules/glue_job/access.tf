@@ -52,9 +52,9 @@ locals {
     Ledger = {
       Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
       Resource = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
-      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = flatten([
-        for name in distinct(concat(keys(var.reads), keys(var.writes))) : ["dataset#${name}", "audit#${name}"]
-      ]) } }
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [
+        for name in distinct(concat(keys(var.reads), keys(var.writes))) : "dataset#${name}"
+      ] } }
     }
     PseudonymKey = { Action = ["secretsmanager:GetSecretValue"], Resource = [var.platform.pseudonym_key_arn] }
     OpenPseudonymKey = {

@@ -1,4 +1,4 @@
-"""Who may use a KMS key through another service.
+"""Rights to use a KMS key through another service.
 
 AWS: a service that encrypts for a caller asks KMS in the caller's name, with an encryption context that says for what;
 key policy, own policies or a grant decide. MiniStack: stores the key's name and asks nobody. Added: the question, for
