@@ -98,6 +98,21 @@ def test_nobody_but_the_named_readers_opens_the_pseudonym_key(deployed: Deployed
     assert json.loads(deployed.pseudonym_key())["versions"]
 
 
+def test_buckets_take_no_object_under_a_key_that_is_not_theirs(deployed: Deployed) -> None:
+    """What the administrator may do otherwise: whoever writes so could hold the lake to ransom."""
+    s3, kms = deployed.client("s3"), deployed.client("kms")
+    stranger = kms.create_key()["KeyMetadata"]["Arn"]
+    customers = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
+    for bucket in (deployed.bucket, deployed.names["results_bucket"], deployed.names["logs_bucket"]):
+        put = {"Bucket": bucket, "Key": "set-aside/by-hand", "Body": b"x"}
+        for options in (customers, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": stranger}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                s3.put_object(**put, **options)
+        s3.put_object(**put)
+    named = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": deployed.names["key_arn"]}
+    s3.put_object(Bucket=deployed.bucket, Key="set-aside/by-hand", Body=b"x", **named)
+
+
 def test_the_first_apply_has_written_the_first_version(deployed: Deployed) -> None:
     assert "the first version of the pseudonym key was written" in deployed.said[0]
 
