@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+import boto3
 from botocore.config import Config
 
 from lake.environment import athena, deployment, inventory
@@ -152,13 +153,24 @@ class Lake(LocalAws):
         """Start the pipeline's job and wait for the end of the run."""
         return self.ended(self.start_job())
 
+    def pseudonym_key(self) -> str:
+        """The secret with the versions of the pseudonym key, read as its keeper: the administrator cannot."""
+        made = self.client("sts").assume_role(RoleArn=self.names["key_role"], RoleSessionName="test")["Credentials"]
+        keys = (made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+        session = boto3.Session(*keys, region_name=self.names["region"])
+        client = session.client("secretsmanager", endpoint_url=self.endpoint)
+        return str(client.get_secret_value(SecretId=self.names["pseudonym_key"])["SecretString"])
+
+    def job_log_groups(self, job: str | None = None) -> tuple[str, ...]:
+        """The log groups of a job by its full name, of the pipeline's only one without."""
+        return tuple(f"/aws-glue/{job or self.job}/{kind}" for kind in ("output", "error"))
+
     def job_log(self, run_id: str) -> str:
-        """Return all log messages of a job run."""
+        """Return all log messages of a run of the pipeline's job."""
         client = self.client("logs")
-        groups = ("/aws-glue/jobs/output", "/aws-glue/jobs/error")
         pages = [
             page
-            for group in groups
+            for group in self.job_log_groups()
             for page in client.get_paginator("filter_log_events").paginate(
                 logGroupName=group, logStreamNamePrefix=run_id
             )

@@ -1,7 +1,8 @@
 """Run a job's script from the working tree against the local lake, with the arguments that the deployed job has.
 
 It takes seconds, needs no deployment of the change, and runs in this process: `breakpoint()` in the script opens the
-debugger. The job acts as the administrator, not as its role, so what its role may not do shows on a deployed run only.
+debugger. The job acts as the administrator, not as its role, so what its role may not do shows on a deployed run only;
+of the pseudonym key, which the administrator cannot read, it gets a copy that is gone when it ends.
 Further words are arguments of the job and win over the deployed ones:
 
     make job JOB=transform
@@ -15,9 +16,13 @@ import os
 import shlex
 import sys
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.core.errors import LakeError
@@ -26,6 +31,7 @@ from lake.environment.deployment import Platform
 from localaws.client import LocalAws
 from localaws.services.glue import spark
 
+_KEY = "--pseudonym_key"
 JOBS = Path(__file__).parent.parent / "glue_jobs"
 
 
@@ -64,16 +70,33 @@ def loaded(file: Path) -> ModuleType:
     return module
 
 
+@contextmanager
+def copied_key(environment: str, arguments: list[str]) -> Iterator[list[str]]:
+    """Yield the arguments with a copy of the pseudonym key in its place, for as long as the job works."""
+    if _KEY not in arguments:
+        yield arguments
+        return
+    keeper, secrets = deployment.load_as(environment, "key_role"), boto3.client("secretsmanager")
+    name = keeper.names["pseudonym_key"]
+    value = keeper.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    copy = secrets.create_secret(Name=f"{name}-of-a-working-tree-{uuid.uuid4().hex}", SecretString=value)["ARN"]
+    try:
+        yield [*arguments, _KEY, copy]
+    finally:
+        secrets.delete_secret(SecretId=copy, ForceDeleteWithoutRecovery=True)
+
+
 def run(job: str | None, pipeline: str | None, environment: str, extra: list[str]) -> None:
     """Run the job's main with the deployed arguments and then ``extra``."""
     file = script(job, pipeline)
     local = LocalAws.here()
     os.environ.update(local.environment)
-    arguments = [*deployed_arguments(deployment.load(environment), file.parent.name, file.stem), *extra]
+    arguments = deployed_arguments(deployment.load(environment), file.parent.name, file.stem)
     with tempfile.TemporaryDirectory() as folder:
         spark.write_configuration(Path(folder), local.endpoint, local.environment["AWS_REGION"], "")
         os.environ.update(spark.environment(Path(folder)), PYSPARK_PYTHON=sys.executable)
-        loaded(file).main(arguments)
+        with copied_key(environment, arguments) as whole:
+            loaded(file).main([*whole, *extra])
 
 
 def main() -> int:

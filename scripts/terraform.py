@@ -9,6 +9,7 @@ Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` 
 The states lie in the account of the credentials, which must be `account_id` of the <environment>.tfvars when that is
 given. LAKE_PROJECT, when set, is the first part of all names: so a second lake stands beside the first.
 `destroy` needs allow_destroy = true in the <environment>.tfvars of each root, applied, and CONFIRM=<environment>.
+`apply` of the platform also writes the first version of the pseudonym key, once: Terraform never has a key.
 ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
 registry.terraform.io. LOCK_TIMEOUT, when set, is how long to wait for a lock that somebody else holds (60s).
 """
@@ -29,6 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.environment import deployment
 from lake.environment.deployment import PROJECT_VARIABLE
+from lake.maintenance import key_rotation
 from scripts import contract_guard, roots, state_lock
 from scripts.roots import REPOSITORY, TERRAFORM
 
@@ -98,7 +100,7 @@ def terraform_environment(environment: Mapping[str, str], cache: Path) -> dict[s
 
 
 def check_version(executable: str, environment: Mapping[str, str]) -> None:
-    """Refuse a Terraform that is too old for write-only values and the lock in S3."""
+    """Refuse a Terraform that is too old for the lock in S3."""
     command = [executable, "version", "-json"]
     answer = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=True)
     version = json.loads(answer.stdout)["terraform_version"]
@@ -301,7 +303,21 @@ class Turns:
             if missing:
                 print(f"{root}: can be planned as soon as the platform is deployed")
                 return 0
-        return terraform.act(self._action)
+        code = terraform.act(self._action)
+        if self._action == "apply" and root == roots.PLATFORM and not code:
+            print(write_first_key(self._environment))
+        return code
+
+
+def write_first_key(environment: str) -> str:
+    """Write the first version of the pseudonym key unless there is one; return what was done."""
+    try:
+        key_rotation.begin(deployment.load(environment))
+    except key_rotation.FirstVersionExists:
+        return "the pseudonym key has its first version; it was left alone"
+    except (BotoCoreError, ClientError) as error:
+        raise TerraformError(f"the platform stands, but its pseudonym key could not be written: {error}") from error
+    return "the first version of the pseudonym key was written"
 
 
 def _platform_is_missing(environment: str) -> str:

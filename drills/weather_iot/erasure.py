@@ -3,6 +3,7 @@
 import gzip
 from typing import Any
 
+from drills import faults
 from drills.drill import Drill, require
 from drills.lake import Lake
 
@@ -40,9 +41,21 @@ def erased(lake: Lake, _found: Any) -> str:
     require(not found, f"the subject is still in {found}")
     rows = lake.query("SELECT count(*) FROM curated_sensor_readings WHERE date = DATE '2024-05-01'")[0][0]
     require(rows == "2", f"{rows} readings of the day instead of the two of the neighbour")
-    named = [event for group in ("output", "error") for event in _logged(lake, f"/aws-glue/jobs/{group}")]
+    jobs = (lake.part("jobs"), lake.part("operations"))
+    groups = [group for job in jobs for group in lake.job_log_groups(job)]
+    named = [event for group in groups for event in _logged(lake, group)]
     require(not named, f"logs name the subject: {named[:1]}")
     return "nothing of the subject in any version of any object or in logs; both readings of the neighbour are there"
+
+
+def erase_fails(lake: Lake) -> dict[str, str]:
+    """The job's role lost the right to delete versions, and somebody ordered an erasure."""
+    found = asked(lake)
+    faults.forbid_action(lake, lake.part("operations", "erase"), "s3:DeleteObjectVersion")
+    ordered = lake.command(".venv/bin/lake", "erase", found["DATASET"], "--subject", SUBJECT, "--yes")
+    require(ordered.returncode != 0, f"the erasure did not fail\n{ordered.stdout}{ordered.stderr}")
+    require(bool(_holding(lake)), "nothing of the subject is left, although the job failed")
+    return found
 
 
 def _holding(lake: Lake) -> list[str]:
@@ -70,5 +83,10 @@ DRILLS = (
     Drill(
         "8e", "erase-a-subject", "somebody asks to be erased", asked, ("confirm", "erase", "verify"), erased,
         noticed=stored, variables=lambda _lake, found: dict(found),
+    ),
+    Drill(
+        "8f", "glue-erase-failures", "the role of the erase job may not delete versions", erase_fails,
+        ("confirm", "apply", "erase-a-subject.erase", "erase-a-subject.verify"), erased,
+        alarms=("glue-erase-failures",), variables=lambda _lake, found: dict(found),
     ),
 )  # fmt: skip

@@ -99,8 +99,7 @@ def key_seen(lake: Lake) -> Found:
     """Somebody may have seen the key."""
     transform.send(lake)
     begins = lake.now + timedelta(minutes=NOTICE_MINUTES)
-    secret = lake.client("secretsmanager").get_secret_value(SecretId=lake.names["pseudonym_key"])["SecretString"]
-    version = max(entry["version"] for entry in json.loads(secret)["versions"]) + 1
+    version = max(entry["version"] for entry in json.loads(lake.pseudonym_key())["versions"]) + 1
     return {
         "DATASET": "curated_sensor_readings", "FROM": f"{begins:%Y-%m-%dT%H:%M}", "FIRST": f"{lake.now:%Y-%m-%d}",
         "LAST": f"{begins:%Y-%m-%d}", "VERSION": str(version),

@@ -9,7 +9,7 @@ from lake.cli import job_requests
 from lake.cli.options import Environment, Json, Yes
 from lake.contract import model
 from lake.contract.model import Contract
-from lake.environment.deployment import Platform, load
+from lake.environment.deployment import Platform, load, load_as
 from lake.maintenance import quarantined_record, redelivery
 from lake.operations.erasure.data_subject import DataSubject
 from lake.pseudonyms import encryption
@@ -37,7 +37,8 @@ def erase(
     DataSubject.of(target, subject)
     source = redelivery.stream(platform, target.domain)
     where = {"stream": source.name, "errors": source.errors.uri}
-    job_requests.submit(platform, dataset, "erase", {**where, **_encrypted(platform, dataset, subject)}, yes, as_json)
+    encrypted = _encrypted(load_as(env, "key_role"), dataset, subject)
+    job_requests.submit(platform, dataset, "erase", {**where, **encrypted}, yes, as_json)
     if others := also_of(target):
         print(f"lake: the subject may be in {', '.join(others)} too, made from {target.source}", file=sys.stderr)
 

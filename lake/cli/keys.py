@@ -1,4 +1,4 @@
-"""``lake keys``: list and rotate the versions of the pseudonym key."""
+"""``lake keys``: begin, list and rotate the versions of the pseudonym key."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,9 +8,11 @@ import typer
 from lake.cli import job_requests
 from lake.cli.options import Environment, Json, Yes
 from lake.cli.output import show
-from lake.environment.deployment import load
+from lake.environment.deployment import load, load_as
 from lake.maintenance import key_rotation
 
+# What reads the key, reads it as this role; an administrator has no right to.
+_ROLE = "key_role"
 group = typer.Typer(
     help="""The key that makes pseudonyms, v1:… or v2:…, in versions. No command prints a key.
 
@@ -19,10 +21,19 @@ group = typer.Typer(
 )
 
 
+@group.command()
+def init(env: Environment = "dev", as_json: Json = False) -> None:
+    """Write the first version of the key, which 'make apply' does too. Refused when there is any.
+
+    Needs the right to write the secret and to list its versions, not to read it.
+    """
+    show(key_rotation.begin(load(env)), as_json, "Versions of the pseudonym key")
+
+
 @group.command("list")
 def list_versions(env: Environment = "dev", as_json: Json = False) -> None:
     """List the key versions and the event times that they are for."""
-    show(key_rotation.schedule(load(env)), as_json, "Versions of the pseudonym key")
+    show(key_rotation.schedule(load_as(env, _ROLE)), as_json, "Versions of the pseudonym key")
 
 
 @group.command()
@@ -37,9 +48,9 @@ def rotate(
     """Add a version for events from a time on. Old rows keep their pseudonyms; new ones do not join with them.
 
     Refused when the time is not at least two hours away or not after the last version's. Who may do this is who may
-    write the secret: none of the platform's roles. Example: lake keys rotate --from 2027-01-01 --yes
+    assume the role of the key's keeper. Example: lake keys rotate --from 2027-01-01 --yes
     """
-    platform = load(env)
+    platform = load_as(env, _ROLE)
     rows = key_rotation.rotate(platform, valid_from.replace(tzinfo=UTC), store=yes)
     show(rows, as_json, "Versions of the pseudonym key")
     if not yes and not as_json:

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -71,6 +72,24 @@ def load(environment: str) -> Platform:
             raise
         raise NotDeployed(f"there is no parameter {name}; deploy with 'make apply ENV={environment}'") from error
     return Platform(environment, json.loads(value), session, registered(session.client("ssm"), f"{name}/pipelines"))
+
+
+def load_as(environment: str, role: str) -> Platform:
+    """Return the platform of an environment as a role of people sees it: ``key_role`` or ``repair_role``.
+
+    The session has the caller's name, which CloudTrail keeps. Who has assumed the role already stays who he is. Raises
+    NotDeployed.
+    """
+    platform = load(environment)
+    arn, sts = platform.names[role], platform.client("sts")
+    caller = sts.get_caller_identity()["Arn"]
+    if f":assumed-role/{arn.rpartition('/')[2]}/" in caller:
+        return platform
+    name = re.sub(r"[^\w+=,.@-]", "-", caller.rpartition("/")[2])[:64]
+    source = {"SourceIdentity": name} if platform.names["source_identity"] else {}
+    made = sts.assume_role(RoleArn=arn, RoleSessionName=name, **source)["Credentials"]
+    keys = (made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+    return replace(platform, session=boto3.Session(*keys, region_name=platform.names["region"]))
 
 
 def registered(client: Any, path: str) -> dict[str, dict[str, Any]]:

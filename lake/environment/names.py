@@ -21,6 +21,8 @@ _OF_PLATFORM = {
     "TOPIC": "alerts",
     "DEAD_LETTERS": "dead_letters",
     "KEY_ALIAS": "key_alias",
+    "PRIVACY_KEY_ALIAS": "privacy_alias",
+    "KEY_ROLE": "key_role",
     "WATCH": "watch",
     "DASHBOARD": "dashboard",
 }

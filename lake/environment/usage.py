@@ -11,8 +11,6 @@ from lake.environment.deployment import Platform
 from lake.environment.timeseries import Metric
 
 _HOUR = 3600
-# Glue names the log groups of its jobs; all jobs of an account share them.
-_OF_JOBS = "/aws-glue/"
 _LONGEST = timedelta(days=30)
 _QUERIES_PER_CALL = 50
 
@@ -135,12 +133,10 @@ def _ledger(platform: Platform, during: Window) -> Iterator[Usage]:
 
 def _logs(platform: Platform, during: Window) -> Iterator[Usage]:
     groups = platform.client("logs").get_paginator("describe_log_groups")
-    pattern = inventory.prefix(platform)
-    pages = (*groups.paginate(logGroupNamePattern=pattern), *groups.paginate(logGroupNamePrefix=_OF_JOBS))
-    names = {group["logGroupName"] for page in pages for group in page["logGroups"]}
-    ours = [
-        name for name in sorted(names) if inventory.ours(platform, name.rpartition("/")[2]) or name.startswith(_OF_JOBS)
-    ]
+    pages = groups.paginate(logGroupNamePattern=inventory.prefix(platform))
+    names = sorted(group["logGroupName"] for page in pages for group in page["logGroups"])
+    # /aws/lambda/<function>, /aws-glue/<job>/output
+    ours = [name for name in names if any(inventory.ours(platform, part) for part in name.split("/"))]
     found = _read(platform, during, [_metric("AWS/Logs", "IncomingBytes", LogGroupName=name) for name in ours])
     points = [point for group in found for point in group]
     yield _or_unknown("CloudWatch", f"{len(ours)} log groups", "cloudwatch_logs_ingested", points, GIGABYTE)

@@ -1,7 +1,8 @@
-"""List the versions of the pseudonym key, and add one for event times from a moment on."""
+"""Write the first version of the pseudonym key, list the versions, and add one for event times from a moment on."""
 
 import json
 import secrets
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +17,38 @@ from lake.pseudonyms.keys import key_versions
 # A reading may be an hour ahead of its arrival, and a run on its way has read the secret already.
 _NOTICE = timedelta(hours=2)
 _KEY_BYTES = 32
+_ALWAYS = "1970-01-01T00:00:00Z"
 _PENDING = "AWSPENDING"
 
 
 class RotationRefused(LakeError):
     """The new version would change or remove tokens of present records."""
+
+
+class FirstVersionExists(LakeError):
+    """The secret has a version, and another first one would change all tokens."""
+
+
+def begin(platform: Platform) -> list[dict[str, Any]]:
+    """Write version 1, for all event times, into a secret that has no version yet; return the schedule.
+
+    Reads no value, so whoever may write the secret need not be able to read it. Raises FirstVersionExists, also when
+    somebody else has just written one.
+    """
+    client, name = platform.client("secretsmanager"), platform.names["pseudonym_key"]
+    found = client.list_secret_version_ids(SecretId=name, IncludeDeprecated=True)
+    if found["Versions"]:
+        raise FirstVersionExists("the pseudonym key has a first version already; 'lake keys rotate' adds another")
+    text = json.dumps({"versions": [{"version": 1, "valid_from": _ALWAYS, "key": secrets.token_hex(_KEY_BYTES)}]})
+    # One token for each secret: of two first versions at once Secrets Manager takes one and refuses the other.
+    token = str(uuid.uuid5(uuid.NAMESPACE_URL, found["ARN"]))
+    try:
+        client.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=token)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        raise FirstVersionExists("somebody else has just written the first version of the pseudonym key") from error
+    return _rows(text, inventory.now(platform))
 
 
 def schedule(platform: Platform) -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
-"""Find, decrypt (with an audit item) and correct one quarantined record on the operator's machine."""
+"""Find, decrypt (with an audit) and correct one quarantined record on the operator's machine."""
 
 import hashlib
 import io
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from lake.environment import inventory
 from lake.environment.deployment import Platform
 from lake.pseudonyms import encryption, keys
 from lake.records.reference import Reference
+from lake.runs import audits
 
 
 class NoSuchRecord(LakeError):
@@ -55,16 +55,13 @@ def find(platform: Platform, dataset: str, record: Reference) -> Rejected:
 
 
 def decrypted(platform: Platform, record: Rejected, by: str) -> bytes:
-    """Return the decrypted record, after writing an audit item that names the caller, ``by`` (an IAM ARN).
+    """Return the decrypted record, after writing an audit that names the caller, ``by`` (an IAM ARN).
 
     Raises NotDecrypted when no key in the secret decrypts it.
     """
-    moment = inventory.now(platform).isoformat()
-    item = {"pk": f"audit#{record.dataset}", "sk": f"decrypted#{moment}#{uuid.uuid4().hex}"}
-    item |= {"action": "decrypted", "record": record.name, "by": by, "at": moment}
-    platform.client("dynamodb").put_item(
-        TableName=platform.names["ledger"], Item={name: {"S": value} for name, value in item.items()}
-    )
+    storage, at = Storage(platform.client("s3")), inventory.now(platform)
+    said = {"record": record.name, "by": by}
+    audits.write(storage, platform.names["lake_bucket"], record.dataset, "decrypted", at, said)
     encrypted, version = record.fields["encrypted_payload"], record.fields["key_version"]
     return encryption.decrypted(record.dataset, versions(platform), version, encrypted)
 

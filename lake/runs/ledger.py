@@ -158,15 +158,6 @@ class Ledger:
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
-    def audit(self, dataset: str, action: str, record: Mapping[str, Any]) -> None:
-        """Write an audit item for an action that no run record shows.
-
-        ``record`` is kept with the item as it is; it needs the key ``run_id``, and values that DynamoDB can hold.
-        """
-        moment = self._now().isoformat()
-        key = {"pk": f"audit#{dataset}", "sk": f"{action}#{moment}#{record['run_id']}"}
-        self._client.put_item(TableName=self._table, Item=_typed({**key, "action": action, "at": moment, **record}))
-
     def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
         """Record that the lock's run reads these objects; raises LeaseLost when the lock has another fencing token.
 

@@ -36,3 +36,29 @@ def test_the_query_protocol_carries_the_namespace_too(aws: LocalAws, limited: Lo
     datum = {"MetricData.member.1.MetricName": "Queried", "MetricData.member.1.Value": "1"}
     limited.query("monitoring", "2010-08-01", Action="PutMetricData", Namespace="Allowed", **datum)
     assert aws.metric("Allowed", "Queried") == 1
+
+
+@pytest.mark.parametrize(
+    ("actions", "given", "allowed"),
+    [
+        (["sts:AssumeRole", "sts:SetSourceIdentity"], {"SourceIdentity": "somebody"}, True),
+        (["sts:AssumeRole", "sts:SetSourceIdentity"], {}, False),
+        (["sts:AssumeRole"], {"SourceIdentity": "somebody"}, False),
+    ],
+    ids=["given", "missing", "may not be set"],
+)
+def test_a_trust_policy_can_demand_a_source_identity(
+    aws: LocalAws, actions: list[str], given: dict[str, str], allowed: bool
+) -> None:
+    name = f"named-{len(actions)}-{len(given)}"
+    condition = {"StringLike": {"sts:SourceIdentity": "?*"}}
+    root = {"AWS": "arn:aws:iam::000000000000:root"}
+    trust = {"Effect": "Allow", "Principal": root, "Action": actions, "Condition": condition}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    sts = aws.client("sts")
+    if allowed:
+        assert sts.assume_role(RoleArn=arn, RoleSessionName="test", **given)["Credentials"]["SessionToken"]
+    else:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sts.assume_role(RoleArn=arn, RoleSessionName="test", **given)

@@ -50,6 +50,7 @@ class Jobs:
             {"Action": "s3:ListBucket", "Resource": arn},
             {"Action": ["s3:GetObject"], "Resource": [f"{arn}/scripts/*", f"{arn}/in/*", f"{arn}/out*"]},
             {"Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": f"{arn}/out*"},
+            {"Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]},
             services=("glue.amazonaws.com",),
         )
 
@@ -83,8 +84,8 @@ class Jobs:
         until(lambda: self.get(name, run_id)["JobRunState"] not in ("STARTING", "RUNNING", "STOPPING"))
         return self.get(name, run_id)
 
-    def log(self, run_id: str, kind: str) -> list[str]:
-        place = {"logGroupName": f"/aws-glue/jobs/{kind}", "logStreamName": run_id}
+    def log(self, run_id: str, kind: str, prefix: str = "/aws-glue/jobs") -> list[str]:
+        place = {"logGroupName": f"{prefix}/{kind}", "logStreamName": run_id}
         with contextlib.suppress(self.logs.exceptions.ResourceNotFoundException):
             return [event["message"] for event in self.logs.get_log_events(**place, startFromHead=True)["events"]]
         return []
@@ -366,3 +367,25 @@ def test_the_end_of_a_run_is_an_event(jobs: Jobs, script: str, state: str, sever
     (received,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
     detail = json.loads(received["Body"])["detail"]
     assert detail == {"jobName": name, "severity": severity, "state": state, "jobRunId": run["Id"], "message": message}
+
+
+def test_logs_go_below_the_prefix_that_the_job_names_and_nowhere_else(jobs: Jobs) -> None:
+    prefix = f"/aws-glue/{jobs.bucket}"
+    name = jobs.make("print('said')", NonOverridableArguments={"--custom-logGroup-prefix": prefix})
+    run = jobs.run(name, Arguments={"--custom-logGroup-prefix": "/aws-glue/another"})
+    assert (run["JobRunState"], run["LogGroupName"]) == ("SUCCEEDED", prefix)
+    assert jobs.log(run["Id"], "output", prefix) == ["said"]
+    assert jobs.log(run["Id"], "output") == jobs.log(run["Id"], "output", "/aws-glue/another") == []
+
+
+def test_a_role_that_may_not_make_log_groups_fills_those_that_are_there(jobs: Jobs) -> None:
+    prefix = f"/aws-glue/{jobs.bucket}-own"
+    arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{prefix}/output:*"
+    of_logs = {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn}
+    scripts = {"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{jobs.bucket}/scripts/*"}
+    role = jobs.aws.role(f"{jobs.bucket}-own", scripts, of_logs, services=("glue.amazonaws.com",))
+    jobs.logs.create_log_group(logGroupName=f"{prefix}/output")
+    script = "import sys\nprint('said')\nprint('warned', file=sys.stderr)"
+    run = jobs.run(jobs.make(script, Role=role, DefaultArguments={"--custom-logGroup-prefix": prefix}))
+    assert run["JobRunState"] == "SUCCEEDED", "what cannot be written down stops no run"
+    assert (jobs.log(run["Id"], "output", prefix), jobs.log(run["Id"], "error", prefix)) == (["said"], [])

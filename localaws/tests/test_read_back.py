@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 import botocore.auth
 import botocore.awsrequest
 import botocore.httpsession
+import pytest
 
 from localaws.ministack_fixes.cloudwatch import unflatten
 from localaws.testing import LocalAws
@@ -50,6 +51,16 @@ def query(aws: LocalAws, service: str, action: str, **parameters: str) -> str:
     response = botocore.httpsession.URLLib3Session().send(request.prepare())
     assert response.status_code == 200, response.text
     return str(response.text)
+
+
+def test_a_request_token_names_one_value_for_ever(aws: LocalAws) -> None:
+    client, token = aws.client("secretsmanager"), "00000000-0000-0000-0000-000000000001"
+    client.create_secret(Name="tokens")
+    for _ in range(2):
+        client.put_secret_value(SecretId="tokens", SecretString="a", ClientRequestToken=token)
+    with pytest.raises(client.exceptions.ResourceExistsException):
+        client.put_secret_value(SecretId="tokens", SecretString="b", ClientRequestToken=token)
+    assert client.get_secret_value(SecretId="tokens")["SecretString"] == "a"
 
 
 def test_a_secret_made_without_a_value_has_no_version(aws: LocalAws) -> None:

@@ -1,9 +1,11 @@
 locals {
   _contracts = [for file in fileset(local.contracts, "*/*.yaml") : yamldecode(file("${local.contracts}/${file}"))]
 
-  # How long data is kept is said by its contract.
+  # How long data is kept is said by its contract. The last days of it an object is an old version, with which runs are
+  # undone; nothing is left of it when the time is over.
   _data_retention = { for contract in local._contracts : "${contract.schema[0].physicalName}/" => {
     expire_days            = one([for rule in contract.slaProperties : rule.value if rule.property == "retention"])
+    versions_days          = 30
     infrequent_access_days = startswith(contract.schema[0].physicalName, "raw/") ? 30 : null
   } }
   _scratch_retention = {
@@ -21,6 +23,7 @@ module "lake_bucket" {
   log_bucket    = module.logs_bucket.bucket.name
   log_prefix    = "datalake"
   retention     = merge(local._data_retention, local._scratch_retention)
+  append_only   = ["ops/audits/"]
   allow_destroy = var.allow_destroy
 }
 

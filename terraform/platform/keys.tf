@@ -39,22 +39,11 @@ resource "aws_kms_alias" "lake" {
 }
 
 locals {
-  # Lambda, Glue and S3 use the key with the rights of a role, so the role's policy decides; it is the services that use it
-  # in their own name that must be listed here.
+  # Lambda, Glue, Firehose and S3 use the key with the rights of a role or by a grant, so the role's policy decides; it is
+  # the services that use it in their own name that must be listed here.
   _key_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      local._account_decides,
-      local._logs_use_key,
-      {
-        Sid       = "Firehose"
-        Effect    = "Allow"
-        Principal = { Service = "firehose.amazonaws.com" }
-        Action    = local._use_key
-        Resource  = "*"
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
-      },
-    ]
+    Version   = "2012-10-17"
+    Statement = [local._account_decides, local._logs_use_key]
   })
 }
 

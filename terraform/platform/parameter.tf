@@ -14,13 +14,18 @@ locals {
     ledger            = aws_dynamodb_table.ledger.name
     pseudonym_key     = aws_secretsmanager_secret.pseudonym_key.name
     pseudonym_key_arn = aws_secretsmanager_secret.pseudonym_key.arn
-    repair_role       = aws_iam_role.quarantine_repair.arn
+    key_readers       = local.key_readers
+    repair_role       = module.quarantine_repair.role.arn
+    key_role          = module.key_keeper.role.arn
+    source_identity   = var.people_sessions.source_identity
     alerts            = aws_sns_topic.alerts.arn
     dead_letters      = aws_sqs_queue.dead_letters.url
     dead_letters_arn  = aws_sqs_queue.dead_letters.arn
     key_alias         = aws_kms_alias.lake.name
     key_arn           = aws_kms_key.lake.arn
     alerts_alias      = aws_kms_alias.alerts.name
+    privacy_alias     = aws_kms_alias.privacy.name
+    privacy_key_arn   = aws_kms_key.privacy.arn
     watch             = module.watch.function.name
     dashboard         = module.dashboard.dashboard.name
     runs              = { for key in ["name", "prefix", "uri"] : key => module.pipeline_runs.dataset[key] }

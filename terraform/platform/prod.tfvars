@@ -1,2 +1,6 @@
-# alert_email has no value here on purpose: give ALERT_EMAIL, or write it down.
+# These have no value here on purpose: give ALERT_EMAIL and TF_VAR_repair_principals, TF_VAR_key_principals (lists of ARNs as
+# JSON), or write them down.
+#   alert_email, repair_principals, key_principals
 environment = "prod"
+
+people_sessions = { source_identity = true }

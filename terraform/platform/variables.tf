@@ -51,3 +51,29 @@ variable "reserved_concurrency" {
   type        = map(number)
   default     = {}
 }
+
+variable "repair_principals" {
+  description = "ARNs of the roles and users that may open and repair rejected records, patterns too. Empty: everybody whom the account's policies let assume the role, which only dev may say."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = length(var.repair_principals) > 0 || var.environment == "dev"
+    error_message = "Name who may repair: repair_principals = [\"arn:aws:iam::<account>:role/…\"]."
+  }
+}
+
+variable "key_principals" {
+  description = "ARNs of the roles and users that may read and rotate the pseudonym key and order erasures, patterns too. Empty as above."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = length(var.key_principals) > 0 || var.environment == "dev"
+    error_message = "Name who keeps the key: key_principals = [\"arn:aws:iam::<account>:role/…\"]."
+  }
+}
+
+variable "people_sessions" {
+  description = "What a session of a role of people must have: mfa, which sessions of a single sign-on never have by themselves, and source_identity, a name that CloudTrail keeps."
+  type        = object({ mfa = optional(bool, false), source_identity = optional(bool, false) })
+  default     = {}
+}

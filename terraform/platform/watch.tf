@@ -10,7 +10,7 @@ locals {
   watched = {
     pipelines = "${local.parameter}/pipelines"
     ledger    = aws_dynamodb_table.ledger.name
-    keys      = [aws_kms_key.lake.arn, aws_kms_key.alerts.arn]
+    keys      = [aws_kms_key.lake.arn, aws_kms_key.alerts.arn, aws_kms_key.privacy.arn]
   }
 }
 

@@ -123,6 +123,7 @@ def test_secrets_and_logs_are_asked_for_by_the_project_s_name(account: Platform)
     for name in ("aws-datalake-platform-key-dev", "aws-datalake-platform-key-prod", "of-somebody-else-dev"):
         secrets.create_secret(Name=name, SecretString="x")
         logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
+    logs.create_log_group(logGroupName="/aws-glue/aws-datalake-platform-transform-dev/output")
     logs.create_log_group(logGroupName="/aws-glue/jobs/output")
     listed: list[dict[str, Any]] = []
 
@@ -135,6 +136,5 @@ def test_secrets_and_logs_are_asked_for_by_the_project_s_name(account: Platform)
     assert {"1 secrets", "2 log groups"} <= found
     assert listed == [
         {"logGroupNamePattern": "aws-datalake-platform-"},
-        {"logGroupNamePrefix": "/aws-glue/"},
         {"Filters": [{"Key": "name", "Values": ["aws-datalake-platform-"]}]},
     ]

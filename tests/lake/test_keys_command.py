@@ -1,7 +1,9 @@
 """``lake keys``: a rotation changes what is to come, never what was; nonsense is refused; no key is printed."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,15 +15,18 @@ from lake.environment.deployment import Platform
 from lake.maintenance import key_rotation
 from lake.maintenance.key_rotation import RotationRefused
 from lake.pseudonyms import keys
+from localaws import testing
 from tests.place import SECRET, Place
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
+# What `lake keys init` may do; nothing in it reads a value.
+WRITER = ("secretsmanager:PutSecretValue", "secretsmanager:ListSecretVersionIds")
 
 
 @pytest.fixture
 def rotating(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    monkeypatch.setattr(command, "load", lambda _: platform)
+    monkeypatch.setattr(command, "load_as", lambda _, role: {"key_role": platform}[role])
     monkeypatch.setattr("lake.environment.inventory.now", lambda _: NOW)
     return platform
 
@@ -118,3 +123,52 @@ def test_a_rotation_after_one_that_was_refused_is_done(rotating: Platform, monke
     key_rotation.rotate(rotating, LATER + timedelta(days=2), store=True)
     first, second, third = keys.key_versions(stored(rotating))
     assert (first.version, second.key, third.version) == (1, b"theirs", 3)
+
+
+@pytest.fixture
+def empty(rotating: Platform, place: Place) -> Platform:
+    """The platform right after its apply: a secret without any version."""
+    made = place.aws.client("secretsmanager").create_secret(Name=f"{place.bucket}-empty")
+    return replace(rotating, names={**rotating.names, "pseudonym_key": made["ARN"]})
+
+
+def test_the_first_version_is_for_all_events_and_is_written_once(
+    empty: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "load", lambda _: empty)
+    said = lake("init")
+    (first,) = keys.key_versions(stored(empty))
+    assert (first.version, first.valid_from.year, len(first.key), first.key.decode() in said) == (1, 1970, 64, False)
+    with pytest.raises(key_rotation.FirstVersionExists, match="has a first version already"):
+        lake("init")
+    assert keys.key_versions(stored(empty)) == (first,)
+
+
+def test_who_begins_needs_no_right_to_read(empty: Platform, place: Place) -> None:
+    secret = empty.names["pseudonym_key"]
+    aws = testing.LocalAws(place.aws.home, place.aws.port, place.aws.environment)
+    writer = aws.client("secretsmanager", aws.as_role(aws.role(f"{place.bucket[:40]}-writer", {"Action": WRITER})))
+    with pytest.raises(writer.exceptions.ClientError, match="not authorized to perform: secretsmanager:GetSecretValue"):
+        writer.get_secret_value(SecretId=secret)
+    key_rotation.begin(
+        replace(
+            empty,
+            session=SimpleNamespace(
+                client=lambda service: writer if service == "secretsmanager" else aws.client(service)
+            ),
+        )
+    )
+    assert len(keys.key_versions(stored(empty))) == 1
+
+
+def test_of_two_first_versions_at_once_one_stays(empty: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = empty.client("secretsmanager")
+    blind = SimpleNamespace(
+        list_secret_version_ids=lambda **request: {**client.list_secret_version_ids(**request), "Versions": []},
+        put_secret_value=client.put_secret_value,
+    )
+    key_rotation.begin(empty)
+    before = stored(empty)
+    with pytest.raises(key_rotation.FirstVersionExists, match="somebody else has just written"):
+        key_rotation.begin(replace(empty, session=SimpleNamespace(client=lambda _: blind)))
+    assert stored(empty) == before

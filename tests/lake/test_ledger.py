@@ -450,13 +450,6 @@ def test_what_is_said_of_an_object_elsewhere_is_said_of_its_new_content_too(ledg
     assert item_of("redelivered#raw/1.json#new", "stream#s") == {}
 
 
-def test_an_audit_says_what_was_done_when_and_by_which_run(ledger: Ledger) -> None:
-    ledger.audit("readings", "erased", {"run_id": "one", "rows": 3})
-    sort = f"erased#{START.isoformat()}#one"
-    expected = {"pk": "audit#readings", "sk": sort, "action": "erased", "at": START.isoformat()}
-    assert item_of(sort, "audit#readings") == {**expected, "run_id": "one", "rows": "3"}
-
-
 def test_a_number_is_read_as_the_number_that_it_is_also_inside_lists(ledger: Ledger) -> None:
     record = {"started_at": "x", "details": {"first": [1, {"rows": 2}], "count": 3}}
     ledger.prepare(locked(ledger, "one"), "one", record)

@@ -20,6 +20,7 @@ PLATFORM = {
     "ledger": "acme-ledger", "pseudonym_key": "acme-key", "repair_role": "arn:aws:iam::123456789012:role/repair",
     "alerts": "arn:aws:sns:eu-west-1:123456789012:alerts", "dead_letters": "https://queue/a?b=c d",
     "watch": "acme-watch",
+    "privacy_alias": "alias/acme-privacy", "key_role": "arn:aws:iam::123456789012:role/key",
     "key_alias": "alias/acme", "dashboard": "acme-dev",
 }  # fmt: skip
 REGISTERED = {

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lake.cli import application, job_requests
+from lake.core.s3 import Location
 from lake.environment.deployment import Platform
 from lake.maintenance import quarantined_record
 from lake.records.reference import Reference
@@ -27,18 +28,15 @@ def raw(place: Place) -> list[str]:
     return [entry.key for entry in place.lake.storage.list(place.lake.locations["raw_weather"])]
 
 
-def test_a_record_is_decrypted_for_who_may_and_the_ledger_says_so(commanded: Place, platform: Platform) -> None:
+def test_a_record_is_decrypted_for_who_may_and_an_audit_says_so(commanded: Place, platform: Platform) -> None:
     commanded.put("a.json", line(1, 5.0), line(2, 999.0))
     commanded.run()
     code, (row,) = lake("show", "curated_weather", f"{OBJECT}:2")
     assert (code, row["reasons"], json.loads(row["payload"])["temperature_c"]) == (0, "range:temperature_c", 999.0)
-    key = {":pk": {"S": "audit#curated_weather"}}
-    table = commanded.aws.client("dynamodb")
-    (item,) = table.query(
-        TableName=commanded.bucket, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key
-    )["Items"]  # fmt: skip
-    assert (item["record"]["S"], item["action"]["S"]) == (f"{OBJECT}:2", "decrypted")
-    assert item["by"]["S"].startswith("arn:aws:")
+    (audit,) = commanded.lake.storage.list(Location(commanded.bucket, "ops/audits/curated_weather/"))
+    said = json.loads(commanded.lake.storage.read(commanded.bucket, audit.key))
+    assert (said["record"], said["action"], said["dataset"]) == (f"{OBJECT}:2", "decrypted", "curated_weather")
+    assert said["by"].startswith("arn:aws:")
     with pytest.raises(quarantined_record.NoSuchRecord, match=r"a\.json:1 is not in the quarantine of curated_weather"):
         quarantined_record.find(platform, "curated_weather", Reference(OBJECT, 1))
 

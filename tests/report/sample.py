@@ -26,8 +26,8 @@ NAMES = (RAW[0], CURATED[0], RAW[1], CURATED[1])
 SHORT = """
     batch-ingest-duration batch-ingest-errors batch-ingest-throttles reconciliation curated-sensor-readings-freshness
     curated-weather-freshness dead-letters firehose-delivery firehose-freshness firehose-refused-records
-    glue-transform-failures key-unusable lock-age quarantine-ratio raw-iot-sensors-freshness schema-drift
-    raw-weather-freshness stream-generate-duration stream-generate-errors stream-generate-throttles
+    glue-erase-failures glue-transform-failures key-unusable lock-age quarantine-ratio raw-iot-sensors-freshness
+    schema-drift raw-weather-freshness stream-generate-duration stream-generate-errors stream-generate-throttles
     stream-validate-errors watch-errors watch-heartbeat
 """.split()  # noqa: SIM905 - words
 

@@ -56,3 +56,37 @@ def test_a_job_that_is_not_deployed_is_an_error_that_says_what_to_type() -> None
 
 def test_the_script_is_loaded_without_being_run() -> None:
     assert callable(job.loaded(job.script("transform", "weather_iot")).main)
+
+
+class Secrets:
+    """Secrets Manager as one who may read only what is named; ``made`` are the secrets that are there."""
+
+    def __init__(self, readable: tuple[str, ...] = ()) -> None:
+        self.readable = readable
+        self.made: dict[str, str] = {}
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - boto3 spells it so
+        if SecretId not in self.readable:
+            raise PermissionError(SecretId)
+        return {"SecretString": "the key"}
+
+    def create_secret(self, Name: str, SecretString: str) -> dict[str, str]:  # noqa: N803
+        self.made[Name] = SecretString
+        return {"ARN": Name}
+
+    def delete_secret(self, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+        assert ForceDeleteWithoutRecovery
+        del self.made[SecretId]
+
+
+def test_the_job_reads_a_copy_of_the_pseudonym_key_that_is_gone_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    administrator, keeper = Secrets(), Secrets(readable=("key",))
+    seen = Platform("dev", {"pseudonym_key": "key"}, SimpleNamespace(client=lambda _service: keeper))
+    monkeypatch.setattr("scripts.job.deployment.load_as", lambda _environment, role: {"key_role": seen}[role])
+    monkeypatch.setattr("scripts.job.boto3.client", lambda _service: administrator)
+    with pytest.raises(RuntimeError), job.copied_key("dev", ["--pseudonym_key", "arn"]) as arguments:
+        assert administrator.made == {arguments[-1]: "the key"}
+        raise RuntimeError
+    assert (administrator.made, arguments[:3]) == ({}, ["--pseudonym_key", "arn", "--pseudonym_key"])
+    with job.copied_key("dev", ["--ledger", "x"]) as without:
+        assert (without, administrator.made) == (["--ledger", "x"], {})

@@ -20,16 +20,6 @@ REPOSITORY = Path(__file__).parents[2]
 FIRST = "weather_iot"
 Resources = dict[str, dict[str, Any]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
-PLANTED_KEY = """
-variable "planted" {
-  type      = string
-  ephemeral = true
-}
-
-locals {
-  first_pseudonym_key = var.planted
-}
-"""
 ON_PLATFORM = """
 mock_provider "aws" {
   mock_resource "aws_iam_role" {
@@ -68,7 +58,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *(f"{name}.zip" for name in build.functions(REPOSITORY / "lambdas")),
     ):
         write_empty(copy / "build/artifacts" / package)
-    (copy / "terraform/platform/first_key.tf").write_text(PLANTED_KEY)
     return copy
 
 
@@ -106,7 +95,7 @@ def resources_of(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 @pytest.fixture(scope="session")
 def platform_test(tree: Path, terraform: Run) -> str:
     """Everything that `terraform test` says about the platform, states included."""
-    return mocked_apply(tree / "terraform/platform", terraform, "-var=planted=planted-key-that-must-not-be-seen")
+    return mocked_apply(tree / "terraform/platform", terraform)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ ALARMS = {
     "firehose-refused-records": ("RecordsRefused", "Sum", ABOVE, 0),
     "firehose-freshness": ("DeliveryToS3.DataFreshness", "Maximum", ABOVE, 300),
     "firehose-delivery": ("DeliveryToS3.Success", "Average", BELOW, 1),
+    "glue-erase-failures": ("TriggeredRules", "Sum", ABOVE, 0),
     "glue-transform-failures": ("TriggeredRules", "Sum", ABOVE, 0),
     "raw-weather-freshness": ("Freshness", "Maximum", ABOVE, 26 * 3600),
     "raw-iot-sensors-freshness": ("Freshness", "Maximum", ABOVE, 15 * 60),
@@ -52,6 +53,19 @@ def alarms(platform: Resources) -> dict[str, dict[str, Any]]:
         if values["resource_type"] == "aws_cloudwatch_metric_alarm"
     ]
     return {alarm["alarm_name"].removeprefix("lake-").removesuffix("-test"): alarm for alarm in found}
+
+
+def test_a_failed_run_of_any_job_of_weather_iot_rings(first: Resources, alarms: dict[str, dict[str, Any]]) -> None:
+    """Also one that somebody starts by hand: an erasure that dies at night."""
+    of_kind = {
+        kind: [values for values in first.values() if values["resource_type"] == kind]
+        for kind in ("aws_glue_job", "aws_cloudwatch_event_rule")
+    }
+    patterns = {rule["name"]: json.loads(rule["event_pattern"]) for rule in of_kind["aws_cloudwatch_event_rule"]}
+    watched = {job: rule for rule, pattern in patterns.items() for job in pattern["detail"]["jobName"]}
+    assert {job["name"] for job in of_kind["aws_glue_job"]} == watched.keys()
+    ringing = {alarm["dimensions"].get("RuleName") for alarm in alarms.values()}
+    assert set(watched.values()) <= ringing
 
 
 def test_the_alarms_of_the_platform_and_of_weather_iot_are_these(alarms: dict[str, dict[str, Any]]) -> None:

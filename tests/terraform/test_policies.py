@@ -2,11 +2,12 @@
 
 import fnmatch
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.terraform.conftest import FIRST, Resources, contracts
+from tests.terraform.conftest import FIRST, Resources, Run, contracts
 
 LAKE = "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
@@ -16,7 +17,7 @@ ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace 
 DATASETS = tuple(loaded.name for loaded in contracts(FIRST))
 QUARANTINE_TABLES = tuple(loaded.quarantine().name for loaded in contracts(FIRST) if loaded.source)
 # Roles that people assume, not services.
-OF_PEOPLE = ("aws_iam_role.quarantine_repair",)
+OF_PEOPLE = ("module.quarantine_repair.aws_iam_role.this", "module.key_keeper.aws_iam_role.this")
 
 
 def statements(platform: Resources, role: str) -> list[dict[str, Any]]:
@@ -48,11 +49,11 @@ def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]
     }
 
 
-TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR, ERASE = (
+TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR, ERASE, KEEPER = (
     f"lake-{thing}-test"
     for thing in (
         "transform", "batch-ingest", "stream-generate", "stream-validate", "iot-firehose", "watch", "quarantine-repair",
-        "erase",
+        "erase", "key-keeper",
     )
 )  # fmt: skip
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
@@ -66,8 +67,7 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (TRANSFORM, "s3:PutObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", True),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/quarantine/sensor-readings/date=2026-11-20/h13.parquet", True),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/ops/runs/date=2026-11-20/run.json", True),
-        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/weather_iot/run/part.parquet", True),
-        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/another/run/part.parquet", False),
+        (TRANSFORM, "s3:DeleteObject", f"{LAKE}/staging/weather_iot/run/part.parquet", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/staging/another/run/part.parquet", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (TRANSFORM, "s3:DeleteObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
@@ -139,6 +139,8 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (REPAIR, "secretsmanager:GetSecretValue", SECRET, True),
         (REPAIR, "secretsmanager:PutSecretValue", SECRET, False),
         (REPAIR, "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/lake-transform-test", True),
+        (KEEPER, "secretsmanager:PutSecretValue", SECRET, True),
+        (KEEPER, "s3:GetObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet", False),
         (BATCH, "secretsmanager:GetSecretValue", SECRET, False),
         (WATCH, "secretsmanager:GetSecretValue", SECRET, False),
         # Their metrics are in their logs.
@@ -159,7 +161,7 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
 
 
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources, first: Resources) -> None:
-    assert len(documents(first, "aws_iam_role_policy")) == 13
+    assert len(documents(first, "aws_iam_role_policy")) == 14
     roles = documents(platform, "aws_iam_role_policy")
     for address, granted in roles.items():
         for statement in granted:
@@ -186,6 +188,26 @@ def test_versions_are_listed_of_what_a_job_puts_back_or_judges_again(platform: R
     assert not {"*", "glue-scripts/*"} & set(prefixes)
 
 
+def test_a_job_logs_into_two_groups_of_its_own_that_expire_and_have_a_key(platform: Resources) -> None:
+    """It makes none itself: that would have neither."""
+    kept = {
+        values["name"]: (values["retention_in_days"], values["kms_key_id"])
+        for values in platform.values()
+        if values["resource_type"] == "aws_cloudwatch_log_group"
+    }
+    jobs = [values for values in platform.values() if values["resource_type"] == "aws_glue_job"]
+    assert len(jobs) >= 2
+    for job in jobs:
+        prefix = job["non_overridable_arguments"]["--custom-logGroup-prefix"]
+        groups = [f"{prefix}/{kind}" for kind in ("output", "error")]
+        assert prefix == f"/aws-glue/{job['name']}"
+        assert {kept[name] for name in groups} == {(14, platform["aws_kms_key.lake"]["arn"])}
+        logs = [of for of in statements(platform, job["name"]) if any("logs:" in action for action in of["Action"])]
+        ((actions, resources),) = ((of["Action"], of["Resource"]) for of in logs)
+        assert set(actions) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+        assert {arn.partition("log-group:")[2] for arn in resources} == {f"{name}:*" for name in groups}
+
+
 def test_a_role_is_assumed_by_one_service_only(platform: Resources) -> None:
     for address, values in platform.items():
         if values["resource_type"] == "aws_iam_role" and address not in OF_PEOPLE:
@@ -194,23 +216,126 @@ def test_a_role_is_assumed_by_one_service_only(platform: Resources) -> None:
             assert trust["Action"] == "sts:AssumeRole", address
 
 
-def test_a_role_of_people_is_assumed_by_who_the_account_lets(platform: Resources) -> None:
+def test_a_role_of_people_is_assumed_by_whom_the_environment_names(platform: Resources) -> None:
+    principals = set()
     for address in OF_PEOPLE:
         (trust,) = json.loads(platform[address]["assume_role_policy"])["Statement"]
         assert trust["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+        named = trust["Condition"].pop("ArnLike")
+        assert trust["Condition"] == {"StringLike": {"sts:SourceIdentity": "?*"}}
+        principals |= set(named["aws:PrincipalArn"])
+    assert principals == {
+        "arn:aws:iam::123456789012:role/repairer",
+        "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*",
+    }
 
 
-def test_who_repairs_writes_nothing_but_audits_into_the_ledger(first: Resources) -> None:
-    (audit,) = (granted for granted in statements(first, REPAIR) if "dynamodb:PutItem" in granted["Action"])
-    keys = [f"audit#{name}" for name in DATASETS]
-    assert audit["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
+@pytest.mark.parametrize(
+    ("environment", "named", "refused"),
+    [("dev", False, False), ("dev", True, False), ("prod", True, False), ("prod", False, True)],
+)
+def test_only_dev_leaves_open_who_repairs_and_who_keeps_the_key(
+    tree: Path, terraform: Run, tmp_path: Path, environment: str, named: bool, refused: bool
+) -> None:
+    text = (tree / "terraform/platform/variables.tf").read_text(encoding="utf-8")
+    (tmp_path / "variables.tf").write_text(text, encoding="utf-8")
+    people = ["arn:aws:iam::123456789012:role/r"] if named else []
+    values = {
+        "environment": environment,
+        "alert_email": "a@b.org",
+        "repair_principals": people,
+        "key_principals": people,
+    }
+    (tmp_path / "some.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
+    planned = terraform(tmp_path, "plan", "-no-color", "-input=false", "-var-file=some.tfvars.json")
+    assert (planned.returncode != 0) is refused, planned.stderr
+    assert ("Name who may repair" in planned.stderr, "Name who keeps the key" in planned.stderr) == (refused, refused)
+
+
+def key_policy(platform: Resources, name: str) -> dict[str, dict[str, Any]]:
+    """Statement id => statement of the policy of a KMS key."""
+    return {statement["Sid"]: statement for statement in documents(platform, "aws_kms_key")[f"aws_kms_key.{name}"]}
+
+
+def test_the_pseudonym_key_has_a_kms_key_that_named_roles_alone_decrypt_with(platform: Resources) -> None:
+    """Neither who administers the key nor who may use the lake's key reads the secret."""
+    secret = platform["aws_secretsmanager_secret.pseudonym_key"]
+    assert secret["kms_key_id"] == platform["aws_kms_key.privacy"]["arn"] != platform["aws_kms_key.lake"]["arn"]
+    policy = key_policy(platform, "privacy")
+    using = {sid for sid, of in policy.items() if not {"kms:Decrypt", "kms:GenerateDataKey"}.isdisjoint(of["Action"])}
+    assert using == {"WriteTheSecret", "TryTheKey", "ReadTheSecret"}
+    for sid in using:
+        via = policy[sid]["Condition"]["StringEquals"]["kms:ViaService"]
+        assert via == "secretsmanager.eu-west-1.amazonaws.com", sid
+    administering = {action.removeprefix("kms:") for action in policy["Administer"]["Action"]}
+    assert "PutKeyPolicy" in administering
+    assert not {"*", "CreateGrant", "Encrypt", "ReEncrypt*", "GenerateDataKey*"} & administering
+    (trial,) = (of for sid, of in policy.items() if sid == "TryTheKey")
+    assert trial["Condition"]["StringEquals"]["kms:EncryptionContext:SecretVersionId"] == "RequestToValidateKeyAccess"
+
+
+def test_key_and_secret_name_the_same_readers_and_they_are_those_that_have_the_right(platform: Resources) -> None:
+    (deny,) = documents(platform, "aws_secretsmanager_secret_policy")["aws_secretsmanager_secret_policy.pseudonym_key"]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "secretsmanager:GetSecretValue")
+    named = deny["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+    assert key_policy(platform, "privacy")["ReadTheSecret"]["Condition"]["ArnLike"]["aws:PrincipalArn"] == named
+    patterns = [arn.partition("role/")[2] for arn in named]
+    for values in platform.values():
+        if values["resource_type"] == "aws_iam_role":
+            reads = allowed(platform, values["name"], "secretsmanager:GetSecretValue", SECRET)
+            assert reads is any(fnmatch.fnmatchcase(values["name"], of) for of in patterns), values["name"]
+
+
+def test_a_role_uses_a_key_through_services_alone(platform: Resources) -> None:
+    for address, granted in documents(platform, "aws_iam_role_policy").items():
+        for statement in granted:
+            if {"kms:Decrypt", "kms:GenerateDataKey"} & set(statement["Action"]):
+                assert "kms:ViaService" in statement["Condition"]["StringEquals"], address
+
+
+def test_who_repairs_writes_nothing_into_the_ledger_and_audits_only_where_there_is_none(first: Resources) -> None:
+    granted = statements(first, REPAIR)
+    writing = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "s3:DeleteObject"}
+    assert [of for of in granted if writing & set(of["Action"])] == []
+    (audit,) = (of for of in granted if any("/ops/audits/" in arn for arn in of["Resource"]))
+    assert audit["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert set(audit["Resource"]) == {f"{LAKE}/ops/audits/{name}/*" for name in DATASETS}
+
+
+def test_the_lake_bucket_replaces_and_deletes_no_audit_for_anybody(platform: Resources) -> None:
+    granted = documents(platform, "aws_s3_bucket_policy")["module.lake_bucket.aws_s3_bucket_policy.this"]
+    denied = {of["Sid"]: of for of in granted}
+    for sid, actions, condition in (
+        ("CreateOnly", ["s3:PutObject"], {"Null": {"s3:if-none-match": "true"}}),
+        ("DeleteNone", ["s3:DeleteObject", "s3:DeleteObjectVersion"], None),
+    ):
+        of = denied[sid]
+        assert (of["Effect"], of["Principal"], of["Resource"]) == ("Deny", "*", [f"{LAKE}/ops/audits/*"])
+        assert (of["Action"], of.get("Condition")) == (actions, condition)
+
+
+def test_nothing_is_left_of_an_object_when_its_contract_says_so(platform: Resources) -> None:
+    """An object that expires stays as an old version: both times together are the promise."""
+    rules = platform["module.lake_bucket.aws_s3_bucket_lifecycle_configuration.this"]["rule"]
+    days = {
+        rule["filter"][0]["prefix"]: (
+            rule["expiration"][0]["days"],
+            rule["noncurrent_version_expiration"][0]["noncurrent_days"],
+        )
+        for rule in rules
+        if rule["id"] != "housekeeping"
+    }
+    promised = {f"{loaded.path}/": loaded.retention_days for loaded in contracts()}
+    assert {prefix: sum(days[prefix]) for prefix in promised} == promised
+    assert {days[prefix][1] for prefix in promised} == {30}, "so long a run can be undone"
+    assert {prefix: sum(of) for prefix, of in days.items() if prefix not in promised} == {
+        "staging/": 7, "glue-temp/": 7, "firehose-errors/": 90, "set-aside/": 90,
+    }  # fmt: skip
 
 
 def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(first: Resources) -> None:
     assert {"curated_weather", "raw_iot_sensors", "quarantine_curated_weather"} < {*DATASETS, *QUARANTINE_TABLES}
-    own = {
-        f"{kind}#{name}" for kind in ("dataset", "audit") for name in (*DATASETS, *QUARANTINE_TABLES, "pipeline_runs")
-    }
+    own = {f"dataset#{name}" for name in (*DATASETS, *QUARANTINE_TABLES, "pipeline_runs")}
     for role in (TRANSFORM, ERASE, REPAIR):
         for granted in statements(first, role):
             if any(action.startswith("dynamodb:") for action in granted["Action"]):
@@ -234,14 +359,25 @@ def test_a_put_with_another_encryption_is_denied_but_a_plain_put_is_not(platform
     assert deny["Condition"] == {"Null": {header: "false"}, "StringNotEquals": {header: "aws:kms"}}
 
 
+def test_no_bucket_takes_what_is_encrypted_with_a_key_that_is_not_its_own(platform: Resources) -> None:
+    header = "s3:x-amz-server-side-encryption"
+    for address, granted in documents(platform, "aws_s3_bucket_policy").items():
+        denied = {of["Sid"]: of for of in granted if of["Effect"] == "Deny" and of["Action"] == "s3:PutObject"}
+        assert denied["NoCustomerKeys"]["Condition"] == {"Null": {f"{header}-customer-algorithm": "false"}}
+        key = "" if address.startswith("module.logs_bucket.") else platform["aws_kms_key.lake"]["arn"]
+        name = f"{header}-aws-kms-key-id"
+        assert denied["NoOtherKeys"]["Condition"] == {"Null": {name: "false"}, "StringNotEquals": {name: key}}
+
+
 def test_the_topic_has_a_key_of_its_own(platform: Resources) -> None:
     """The message that the lake's key cannot be used must arrive."""
     topic, keys = platform["aws_sns_topic.alerts"], documents(platform, "aws_kms_key").keys()
-    assert keys == {"aws_kms_key.lake", "aws_kms_key.alerts"}
+    assert keys == {"aws_kms_key.lake", "aws_kms_key.alerts", "aws_kms_key.privacy"}
     assert topic["kms_master_key_id"] == platform["aws_kms_key.alerts"]["arn"] != platform["aws_kms_key.lake"]["arn"]
 
 
-def test_the_pseudonym_key_is_in_no_state(platform: Resources, platform_test: str) -> None:
-    secret = platform["aws_secretsmanager_secret_version.pseudonym_key"]
-    assert (secret["secret_string_wo_version"], secret["secret_string_wo"]) == (1, None)
-    assert "planted-key-that-must-not-be-seen" not in platform_test
+def test_terraform_owns_the_secret_and_never_a_value_of_it(platform: Resources) -> None:
+    """Reading a version back is what its resource does at every plan: whoever plans would have to be able to."""
+    kinds = {values["resource_type"] for values in platform.values()}
+    of_secrets = {kind for kind in kinds if kind.startswith("aws_secretsmanager_")}
+    assert of_secrets == {"aws_secretsmanager_secret", "aws_secretsmanager_secret_policy"}

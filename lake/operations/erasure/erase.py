@@ -23,6 +23,7 @@ from lake.operations.erasure.search import Lines, Search
 from lake.operations.quarantine import KEY
 from lake.pseudonyms import spark
 from lake.records import failed_deliveries
+from lake.runs import audits
 from lake.runs.ledger import Lock
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
@@ -125,7 +126,7 @@ class Erase:
         for stored in gone:
             context.storage.remove(context.staging.bucket, stored)
         said = {"run_id": lock.owner, **found.counts, "removed_versions": len(gone), **self._said(context, subject)}
-        context.ledger.audit(self.target.name, "erased", said)
+        audits.write(context.storage, context.staging.bucket, self.target.name, "erased", context.now(), said)
         logger.info("%s: run %s has deleted %d versions for good", self.target.name, lock.owner, len(gone))
 
     def _subject(self, context: SparkRunContext) -> DataSubject:

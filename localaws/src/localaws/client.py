@@ -84,6 +84,14 @@ class LocalAws:
         """The e-mails that were sent, oldest first."""
         return list(self.ask("mail")["messages"])
 
+    def calls(self, caller: str) -> dict[str, int]:
+        """IAM action => how often it was called, by callers whose ARN contains ``caller``; refused calls count too."""
+        made: dict[str, int] = {}
+        for call in self.ask("calls")["calls"]:
+            if caller in call["caller"]:
+                made[call["action"]] = made.get(call["action"], 0) + int(call["times"])
+        return made
+
     def simulator(self, name: str) -> str:
         """The base URL of a simulator of a service outside AWS."""
         return str(self.ask("health")["simulators"][name])

@@ -24,8 +24,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       filter {
         prefix = rule.key
       }
+      # In a versioned bucket an object that expires becomes an old version, which is kept for some days more.
       expiration {
-        days = rule.value.expire_days
+        days = rule.value.expire_days - rule.value.versions_days
+      }
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value.versions_days
       }
       dynamic "transition" {
         for_each = rule.value.infrequent_access_days[*]

@@ -24,6 +24,29 @@ locals {
     }
   }
 
+  # With a key that the writer sends along, or one of another account, we could not read what is in our own bucket.
+  # A negative condition also holds for a header that is not there, hence the Null test of the second one.
+  _own_keys_only = {
+    NoCustomerKeys = { Null = { "s3:x-amz-server-side-encryption-customer-algorithm" = "false" } }
+    NoOtherKeys = {
+      Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+      StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = local._with_key ? var.key.arn : "" }
+    }
+  }
+  _own_keys = [for id, condition in local._own_keys_only :
+  { Sid = id, Effect = "Deny", Principal = "*", Action = "s3:PutObject", Resource = ["${local.arn}/*"], Condition = condition }]
+
+  # A put that replaces is one without If-None-Match. What starts an upload in parts has no such header, so it is refused too.
+  _append_only = [
+    for sid, denied in {
+      CreateOnly = { actions = ["s3:PutObject"], condition = { Null = { "s3:if-none-match" = "true" } } }
+      DeleteNone = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], condition = {} }
+      } : merge(
+      { Sid = sid, Effect = "Deny", Principal = "*", Action = denied.actions, Resource = [for prefix in var.append_only : "${local.arn}/${prefix}*"] },
+      { for key, value in { Condition = denied.condition } : key => value if length(value) > 0 },
+    ) if length(var.append_only) > 0 && !(sid == "DeleteNone" && var.allow_destroy)
+  ]
+
   _access_logs = {
     Sid       = "AccessLogs"
     Effect    = "Allow"
@@ -43,6 +66,8 @@ resource "aws_s3_bucket_policy" "this" {
     Version = "2012-10-17"
     Statement = concat(
       [local._tls_only],
+      local._own_keys,
+      local._append_only,
       [for statement in [local._kms_only] : statement if local._with_key],
       [for statement in [local._access_logs] : statement if length(var.logs_of.buckets) > 0],
     )

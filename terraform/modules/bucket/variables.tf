@@ -32,9 +32,15 @@ variable "logs_of" {
 }
 
 variable "retention" {
-  description = "Prefix => days until its objects expire and, if wanted, until they move to Infrequent Access."
-  type        = map(object({ expire_days = number, infrequent_access_days = optional(number) }))
+  description = "Prefix => days until nothing is left of an object, of which an old version has some, and days until it moves to Infrequent Access."
+  type        = map(object({ expire_days = number, versions_days = optional(number, 1), infrequent_access_days = optional(number) }))
   default     = {}
+}
+
+variable "append_only" {
+  description = "Prefixes below which objects are created and neither replaced nor, while the bucket may not be destroyed, deleted."
+  type        = list(string)
+  default     = []
 }
 
 variable "allow_destroy" {

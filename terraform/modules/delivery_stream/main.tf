@@ -84,7 +84,11 @@ module "role" {
       Action   = ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
       Resource = ["${var.validator.arn}:$LATEST"]
     }
-    UseKey = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
+    UseKey = {
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [var.platform.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.platform.region}.amazonaws.com" } }
+    }
     Log = {
       Action   = ["logs:PutLogEvents"]
       Resource = ["arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:${local.log_group}:*"]

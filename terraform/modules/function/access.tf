@@ -4,7 +4,11 @@ locals {
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = ["arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:/aws/lambda/${local.name}:*"]
     }
-    UseKey          = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
+    UseKey = {
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [var.platform.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = [for service in ["lambda", "s3"] : "${service}.${var.platform.region}.amazonaws.com"] } }
+    }
     SendDeadLetters = { Action = ["sqs:SendMessage"], Resource = [var.platform.dead_letters_arn] }
   }
   _with_writes = {

@@ -1,7 +1,7 @@
 locals {
   _objects = "${var.platform.bucket_arn}/"
   _catalog = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}"
-  _logs    = "arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group:/aws-glue"
+  _logs    = "arn:aws:logs:${var.platform.region}:${var.platform.account_id}:log-group"
 
   _read    = [for dataset in var.reads : dataset.prefix]
   _written = [for dataset in var.writes : dataset.prefix]
@@ -20,11 +20,6 @@ locals {
     WriteObjects = {
       Action   = ["s3:PutObject"]
       Resource = [for prefix in concat(local._written, local._scratch, local._records) : "${local._objects}${prefix}*"]
-    }
-    # Only what the job itself put aside. Data is replaced, never deleted.
-    DeleteScratch = {
-      Action   = ["s3:DeleteObject"]
-      Resource = [for prefix in local._scratch : "${local._objects}${prefix}*"]
     }
     ListObjects = {
       Action   = ["s3:ListBucket"]
@@ -47,32 +42,34 @@ locals {
         for prefix in concat(local._read, local._written, local._records) : "${prefix}*"
       ] } }
     }
-    LocateBucket = { Action = ["s3:GetBucketLocation"], Resource = [var.platform.bucket_arn] }
   }
 
   _on_services = {
     Partitions = {
-      Action = [
-        "glue:BatchCreatePartition", "glue:BatchGetPartition", "glue:CreatePartition", "glue:GetDatabase",
-        "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:UpdatePartition",
-      ]
+      Action   = ["glue:BatchCreatePartition", "glue:GetTable"]
       Resource = concat(["${local._catalog}:catalog", "${local._catalog}:database/${var.platform.database}"], local._tables)
     }
     Ledger = {
-      Action = [
-        "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem",
-        "dynamodb:Query", "dynamodb:UpdateItem",
-      ]
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
       Resource = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
-      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = flatten([
-        for name in distinct(concat(keys(var.reads), keys(var.writes))) : ["dataset#${name}", "audit#${name}"]
-      ]) } }
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [
+        for name in distinct(concat(keys(var.reads), keys(var.writes))) : "dataset#${name}"
+      ] } }
     }
     PseudonymKey = { Action = ["secretsmanager:GetSecretValue"], Resource = [var.platform.pseudonym_key_arn] }
-    UseKey       = { Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.platform.key_arn] }
+    OpenPseudonymKey = {
+      Action    = ["kms:Decrypt"]
+      Resource  = [var.platform.privacy_key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.platform.region}.amazonaws.com" } }
+    }
+    UseKey = {
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [var.platform.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = [for service in ["dynamodb", "s3"] : "${service}.${var.platform.region}.amazonaws.com"] } }
+    }
     Log = {
-      Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = ["${local._logs}/*"]
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = [for name in values(local.log_groups) : "${local._logs}:${name}:*"]
     }
     # Metrics have no ARN, so the namespace is the only fence there is.
     Metrics = {
@@ -90,7 +87,7 @@ module "role" {
   account_id = var.platform.account_id
   statements = merge(
     local._on_objects,
-    { for id, statement in local._on_services : id => statement if id != "PseudonymKey" || local.encrypts },
+    { for id, statement in local._on_services : id => statement if local.encrypts || !endswith(id, "PseudonymKey") },
     var.statements,
   )
 }

@@ -6,6 +6,10 @@ locals {
   source = "${var.platform.jobs}/${var.script}"
   script = "s3://${var.platform.bucket}/${aws_s3_object.script.key}"
 
+  # Glue would make groups that all jobs of the account share, without an expiry and without our key.
+  log_prefix = "/aws-glue/${local.name}"
+  log_groups = { for kind in ["output", "error"] : kind => "${local.log_prefix}/${kind}" }
+
   # Only who writes encrypted data gets the key.
   encrypts = anytrue([for dataset in var.writes : dataset.encrypted])
 
@@ -18,6 +22,13 @@ resource "aws_s3_object" "script" {
   key         = "glue-scripts/${var.platform.pipeline}/${var.script}"
   source      = local.source
   source_hash = filesha256(local.source)
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  for_each          = local.log_groups
+  name              = each.value
+  retention_in_days = 14
+  kms_key_id        = var.platform.key_arn
 }
 
 resource "aws_glue_job" "this" {
@@ -62,9 +73,20 @@ resource "aws_glue_job" "this" {
     "--conf"            = "spark.sql.session.timeZone=UTC"
     # The wheel needs nothing that Glue lacks; a package index that a job depends on could stop it or change it.
     "--python-modules-installer-option"  = "--no-index --no-deps"
+    "--custom-logGroup-prefix"           = local.log_prefix
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--enable-observability-metrics"     = "true"
     "--job-bookmark-option"              = "job-bookmark-disable"
   })
+
+  lifecycle {
+    precondition {
+      condition     = !local.encrypts || contains(var.platform.key_readers, var.name)
+      error_message = "A job that encrypts data must be called ${join(" or ", var.platform.key_readers)}: roles of other names cannot read the pseudonym key."
+    }
+  }
+
+  # A run that comes before its groups would be a run without a log.
+  depends_on = [aws_cloudwatch_log_group.this]
 }

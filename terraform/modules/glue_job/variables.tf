@@ -23,6 +23,8 @@ variable "platform" {
     database          = string
     ledger            = string
     pseudonym_key_arn = string
+    privacy_key_arn   = string
+    key_readers       = list(string)
     jobs              = string
     wheel             = object({ uri = string, sha256 = string })
   })

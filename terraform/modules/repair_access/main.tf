@@ -30,11 +30,11 @@ locals {
       Resource  = local._ledger
       Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in local._datasets : "dataset#${name}"] } }
     }
-    # Who opens a record says so first, and can say nothing else.
+    # Who opens a record says so first. The condition makes it an object that is new: no earlier audit can be replaced.
     WriteAudit = {
-      Action    = ["dynamodb:PutItem"]
-      Resource  = local._ledger
-      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in local._datasets : "audit#${name}"] } }
+      Action    = ["s3:PutObject"]
+      Resource  = [for name in local._datasets : "${var.platform.bucket_arn}/ops/audits/${name}/*"]
+      Condition = { Null = { "s3:if-none-match" = "false" } }
     }
   }
 }

@@ -39,6 +39,12 @@ module "erase" {
       Action   = ["s3:DeleteObjectVersion"]
       Resource = [for prefix in local._anywhere : "${local.platform.bucket_arn}/${prefix}*"]
     }
+    # The ledger's record of a run says less than what was erased from where.
+    WriteAudit = {
+      Action    = ["s3:PutObject"]
+      Resource  = [for name in keys(local._of_subjects) : "${local.platform.bucket_arn}/ops/audits/${name}/*"]
+      Condition = { Null = { "s3:if-none-match" = "false" } }
+    }
     # An object that has got its new content is none any more that is getting it.
     SettleLedger = {
       Action    = ["dynamodb:DeleteItem"]

@@ -9,7 +9,7 @@ locals {
     stream-generate = { function = module.stream_generate.function, loss = "Sensor messages are missing" }
   }
 
-  alarms = merge(local._function_alarms, local._stream_alarms, local._freshness_alarms, local._run_alarms)
+  alarms = merge(local._function_alarms, local._stream_alarms, local._freshness_alarms, local._job_alarms, local._run_alarms)
 
   _function_alarms = merge([for name, landing in local._functions_that_land : {
     "${name}-errors" = {
@@ -71,12 +71,18 @@ locals {
   # Of one run. The dashboard draws it too.
   highest_quarantine_ratio = 0.05
 
+  # Every job, also one that is started by hand.
+  _jobs = {
+    transform = { job = module.transform.job, loss = "Curated data is getting old" }
+    erase     = { job = module.erase.job, loss = "Somebody who asked to be erased still is in the lake" }
+  }
+  _job_alarms = { for name, watched in local._jobs : "glue-${name}-failures" => {
+    description = "${watched.loss}: a run of the ${name} job failed, timed out or was stopped."
+    metric      = module.job_failures[name].metric
+    evaluation  = { threshold = 0 }
+  } }
+
   _run_alarms = {
-    glue-transform-failures = {
-      description = "Curated data is getting old: a run of the transform job failed, timed out or was stopped."
-      metric      = module.transform_failures.metric
-      evaluation  = { threshold = 0 }
-    }
     quarantine-ratio = {
       description = "More than ${local.highest_quarantine_ratio * 100} % of the records of a run broke a rule and are in quarantine."
       metric      = merge(local._runs, { name = "QuarantineRatio", statistic = "Maximum" })
@@ -105,9 +111,10 @@ module "alarm" {
   platform    = local.platform
 }
 
-module "transform_failures" {
+module "job_failures" {
   source   = "../../modules/job_failures"
-  name     = "glue-transform-failures"
-  job      = module.transform.job
+  for_each = local._jobs
+  name     = "glue-${each.key}-failures"
+  job      = each.value.job
   platform = local.platform
 }

@@ -42,11 +42,11 @@ module "destroy_guard" {
     module.erase,
     module.function_schedule,
     module.iot_firehose,
+    module.job_failures,
     module.repair_access,
     module.stream_generate,
     module.stream_validate,
     module.transform,
-    module.transform_failures,
     module.transform_schedule,
   ]
 }

@@ -22,13 +22,18 @@ mock_provider "aws" {
 }
 
 override_resource {
+  target = aws_kms_key.privacy
+  values = { arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-0000000000ee" }
+}
+
+override_resource {
   target = aws_kms_key.alerts
   values = { arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-00000000a1e5" }
 }
 
 # Pipelines attach their rights by the name in it.
 override_resource {
-  target = aws_iam_role.quarantine_repair
+  target = module.quarantine_repair.aws_iam_role.this
   values = { arn = "arn:aws:iam::123456789012:role/lake-quarantine-repair-test" }
 }
 
@@ -45,6 +50,10 @@ variables {
   region        = "eu-west-1"
   alert_email   = "somebody@lake.test"
   allow_destroy = false
+
+  repair_principals = ["arn:aws:iam::123456789012:role/repairer"]
+  key_principals    = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*"]
+  people_sessions   = { source_identity = true }
 }
 
 run "everything" {

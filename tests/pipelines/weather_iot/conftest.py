@@ -20,7 +20,7 @@ PARIS = "latitude=48.8566"
 def canary(deployed: Deployed) -> str:
     """A second version of the pseudonym key, for events of long ago: none has it, and rotations may follow."""
     client, name = deployed.client("secretsmanager"), deployed.names["pseudonym_key"]
-    value = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    value = json.loads(deployed.pseudonym_key())
     key = f"canary{secrets.token_hex(29)}"
     value["versions"].append({"version": 2, "valid_from": "1950-01-01T00:00:00Z", "key": key})
     client.put_secret_value(SecretId=name, SecretString=json.dumps(value))

@@ -77,6 +77,22 @@ def may_assume(service: str, role_arn: str, source_arn: str) -> bool:
     return service_allowed(anywhere, service, "sts:AssumeRole", "*", source_arn)
 
 
+def role_may(role_arn: str, action: str, resource_arn: str) -> bool:
+    """Return True if the role's own policies and its boundary let it do ``action``; False when it does not exist."""
+    name = role_arn.rsplit("/", 1)[-1]
+    context = iam_evaluator.EvalContext(
+        principal_arn=role_arn,
+        principal_type="AssumedRole",
+        principal_account=settings.ACCOUNT,
+        action=action,
+        resource_arn=resource_arn,
+        region=settings.REGION,
+    )
+    policies = iam_evaluator._gather_role_policies(name, settings.ACCOUNT)
+    limits = iam_evaluator._permissions_boundary(iam._roles, name, settings.ACCOUNT)
+    return bool(iam_evaluator.evaluate(context, policies, *limits).decision == "Allow")
+
+
 def service_allowed(policy: Any, service: str, action: str, resource_arn: str, source_arn: str) -> bool:
     """Return True if a resource's policy lets an AWS service do `action` for `source_arn` in this account."""
     source = {"aws:sourceaccount": settings.ACCOUNT, "aws:sourceowner": settings.ACCOUNT}

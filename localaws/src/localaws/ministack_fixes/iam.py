@@ -1,20 +1,28 @@
 """The input of a request's authorisation: its condition keys and its resource.
 
-AWS: a request carries the condition keys of its action; log events go to a stream of a group. MiniStack: knows the keys
-of S3, DynamoDB, Logs and of tags, and takes the group for the resource, and for a path of
-parameters none. Added: cloudwatch:namespace of PutMetricData,
-without which a role that may put into one namespace could put nothing; the stream in the resource of log events,
-without which a policy for all streams of a group would allow none; the path in the resource of GetParametersByPath,
-without which only a policy for all resources would allow it. Superfluous when MiniStack's evaluator has these.
+AWS: a request carries the condition keys of its action, aws:PrincipalArn of a session is its role, and log events go to
+a stream of a group. MiniStack: knows some keys of S3, DynamoDB, Logs and of tags, gives aws:PrincipalArn the session,
+takes the group for the resource, and for a path of parameters none.
+Added: the role, without which no policy could name it; cloudwatch:namespace of PutMetricData, without which a role that
+may put into one namespace could put nothing; of a put into S3 the customer's key (SSE-C), the KMS key and the
+conditional headers, without which a bucket policy could neither refuse another key nor demand a condition; the stream
+in the resource of log events, without which a policy for all streams of a group would allow none; the path in the
+resource of GetParametersByPath, without which only a policy for all resources would allow it.
+Superfluous when MiniStack's evaluator has these.
 """
 
 import json
 from typing import Any
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam
 
 from localaws.core.patching import wrap
 
+# Headers of a put that are condition keys of the same name after `s3:`; parts of an upload carry none of them.
+S3_HEADERS = ("x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-aws-kms-key-id")
+# Conditional headers, which the request that completes an upload has too.
+S3_CONDITIONS = ("if-match", "if-none-match")
 ON_LOG_STREAMS = {"CreateLogStream", "DeleteLogStream", "GetLogEvents", "PutLogEvents"}
 
 
@@ -22,6 +30,16 @@ def install() -> None:
     """Add to the context in which a request is judged."""
     wrap(iam_actions, "request_tag_context", _add_namespace)
     wrap(iam_actions, "extract_resource_arn", _add_resource)
+    wrap(iam_actions, "_s3_object_context", _add_headers)
+    wrap(iam_evaluator, "_resolve_condition_key", _name_the_role)
+
+
+def _name_the_role(original: Any, key: str, context: Any) -> Any:
+    if key.lower() != "aws:principalarn" or context.principal_type != "AssumedRole":
+        return original(key, context)
+    name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
+    role = iam._roles.get_scoped(context.principal_account, None, name)
+    return role["Arn"] if role else original(key, context)
 
 
 def _add_resource(
@@ -43,3 +61,10 @@ def _add_namespace(original: Any, service: str, iam_action: str, body: bytes, pa
     # Newer clients speak JSON, older ones the Query protocol, whose parameters are lists.
     asked = json.loads(body) if body[:1] == b"{" else {name: value[0] for name, value in params.items()}
     return {**context, "cloudwatch:namespace": str(asked.get("Namespace", ""))}
+
+
+def _add_headers(original: Any, iam_action: str, query_params: Any, path: str, headers: dict[str, str]) -> Any:
+    context = original(iam_action, query_params, path, headers)
+    if iam_action != "s3:PutObject":
+        return context
+    return {**context, **{f"s3:{name}": headers[name] for name in (*S3_HEADERS, *S3_CONDITIONS) if headers.get(name)}}

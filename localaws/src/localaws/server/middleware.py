@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localaws.core import admission, api_faults, clock, simulators, snapshot, taken_buckets
+from localaws.core import admission, api_faults, calls, clock, simulators, snapshot, taken_buckets
 from localaws.core.patching import MINISTACK_VERSION
 from localaws.services import sns
 from localaws.services.awslambda import functions
@@ -91,6 +91,7 @@ ANSWERS: dict[str, Callable[[], dict[str, Any]]] = {
     "clock": lambda: {"now": clock.now().isoformat()},
     "mail": lambda: {"messages": sns.mailbox},
     "idle": _idle,
+    "calls": lambda: {"calls": calls.made()},
     "services": lambda: {"services": admission.ADMITTED},
 }
 

@@ -20,8 +20,9 @@ from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
 SERVICES = """
-    core.identity services.kms.s3_objects services.cloudwatch.metrics services.cloudwatch.embedded_metrics
-    core.simulators services.eventbridge.schedules services.eventbridge.rules
+    core.identity core.calls services.kms.rights services.kms.s3_objects
+    services.cloudwatch.metrics services.cloudwatch.embedded_metrics core.simulators
+    services.eventbridge.schedules services.eventbridge.rules
     services.awslambda.functions services.awslambda.concurrency services.kms.guards
     services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
     services.cloudwatch.alarms services.cloudwatch.dashboards

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localaws.core.settings import ACCOUNT
 from scripts import roots
@@ -46,12 +47,77 @@ def test_the_apply_made_what_the_environment_says(deployed: Deployed) -> None:
 def test_no_version_of_the_pseudonym_key_is_in_the_state(
     deployed: Deployed, canary: str, second_plan: subprocess.CompletedProcess[str]
 ) -> None:
-    secret = deployed.client("secretsmanager").get_secret_value(SecretId=deployed.names["pseudonym_key"])
-    keys = [version["key"] for version in json.loads(secret["SecretString"])["versions"]]
+    keys = [version["key"] for version in json.loads(deployed.pseudonym_key())["versions"]]
     assert (len(keys), len(keys[0]), keys[1]) == (2, 64, canary)
     state = deployed.read(STATE_KEY, STATE_BUCKET).decode()
-    assert "aws_secretsmanager_secret_version" in state
+    assert "aws_secretsmanager_secret_version" not in state
     assert [key for key in keys if key in state or key in "".join(deployed.said)] == []
+
+
+@pytest.fixture(scope="module")
+def deployer(deployed: Deployed) -> dict[str, str]:
+    """The environment of a role that may do everything but read a secret."""
+    iam, name = deployed.client("iam"), "deployer-without-keys"
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    rights = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "*"},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": rights})
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
+    keys = deployed.client("sts").assume_role(RoleArn=role, RoleSessionName="deployer")["Credentials"]
+    names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
+    names["SessionToken"] = "AWS_SESSION_TOKEN"
+    return {variable: keys[name] for name, variable in names.items()}
+
+
+def test_who_plans_and_applies_reads_no_secret(
+    deployed: Deployed, deployer: dict[str, str], second_plan: subprocess.CompletedProcess[str]
+) -> None:
+    planned = deployed.terraform("plan", **deployer)
+    assert planned.returncode == 0, planned.stdout[-3000:] + planned.stderr
+    applied = deployed.terraform("apply", **deployer)
+    assert (applied.returncode, "it was left alone" in applied.stdout) == (0, True), applied.stdout[-3000:]
+    calls = deployed.calls("assumed-role/deployer-without-keys/")
+    assert calls["secretsmanager:DescribeSecret"] >= 2, "the provider has looked at the secret"
+    assert calls["secretsmanager:ListSecretVersionIds"] == 1, "the wrapper has looked for a first version"
+    assert {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"} & calls.keys() == set()
+
+
+def test_nobody_but_the_named_readers_opens_the_pseudonym_key(deployed: Deployed) -> None:
+    """The administrator may do everything in the account, and is named by neither the secret nor its KMS key."""
+    client, name = deployed.client("secretsmanager"), deployed.names["pseudonym_key"]
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        client.get_secret_value(SecretId=name)
+    policy = client.get_resource_policy(SecretId=name)["ResourcePolicy"]
+    client.delete_resource_policy(SecretId=name)
+    try:
+        with pytest.raises(ClientError, match="Access to KMS is not allowed"):
+            client.get_secret_value(SecretId=name)
+    finally:
+        client.put_resource_policy(SecretId=name, ResourcePolicy=policy)
+    assert json.loads(deployed.pseudonym_key())["versions"]
+
+
+def test_buckets_take_no_object_under_a_key_that_is_not_theirs(deployed: Deployed) -> None:
+    """What the administrator may do otherwise: whoever writes so could hold the lake to ransom."""
+    s3, kms = deployed.client("s3"), deployed.client("kms")
+    stranger = kms.create_key()["KeyMetadata"]["Arn"]
+    customers = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
+    for bucket in (deployed.bucket, deployed.names["results_bucket"], deployed.names["logs_bucket"]):
+        put = {"Bucket": bucket, "Key": "set-aside/by-hand", "Body": b"x"}
+        for options in (customers, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": stranger}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                s3.put_object(**put, **options)
+        s3.put_object(**put)
+    named = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": deployed.names["key_arn"]}
+    s3.put_object(Bucket=deployed.bucket, Key="set-aside/by-hand", Body=b"x", **named)
+
+
+def test_the_first_apply_has_written_the_first_version(deployed: Deployed) -> None:
+    assert "the first version of the pseudonym key was written" in deployed.said[0]
 
 
 def test_bootstrapping_again_changes_nothing(deployed: Deployed) -> None:

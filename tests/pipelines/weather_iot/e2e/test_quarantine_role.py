@@ -3,7 +3,9 @@
 import json
 import subprocess
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.pipelines.deployment import Deployed
 from tests.pipelines.weather_iot.conftest import BY_HAND
@@ -38,6 +40,27 @@ def test_who_repairs_decrypts_a_record_and_has_it_validated_again_but_asks_athen
     assert (deployed.etags("quarantine/"), deployed.runs("curated_weather")) == before
     asked = lake(deployed, role, "query", "SELECT 1")
     assert (asked.returncode, "not authorized to perform: athena:StartQueryExecution" in asked.stderr) == (1, True)
+
+
+def test_who_has_opened_a_record_cannot_change_what_is_said_of_it(deployed: Deployed, role: dict[str, str]) -> None:
+    shown = lake(deployed, role, "quarantine", "show", "curated_weather", RECORD, "--json")
+    assert shown.returncode == 0, shown.stderr
+    before = deployed.objects("ops/audits/curated_weather/")
+    said = [json.loads(deployed.read(key)) for key in before]
+    assert {(audit["action"], audit["record"]) for audit in said} == {("decrypted", RECORD)}
+    key = next(iter(before))
+    keys = (role["AWS_ACCESS_KEY_ID"], role["AWS_SECRET_ACCESS_KEY"], role["AWS_SESSION_TOKEN"])
+    session = boto3.Session(*keys, region_name=deployed.names["region"])
+    named = {"Bucket": deployed.bucket, "Key": key}
+    refused = r"AccessDenied|PreconditionFailed"
+    for s3 in (session.client("s3", endpoint_url=deployed.endpoint), deployed.client("s3")):
+        for options in ({}, {"IfNoneMatch": "*"}, {"IfMatch": before[key]["ETag"]}):
+            with pytest.raises(ClientError, match=refused):
+                s3.put_object(**named, Body=b"{}", **options)
+        for change in (s3.delete_object, s3.create_multipart_upload):
+            with pytest.raises(ClientError, match=refused):
+                change(**named)
+    assert deployed.objects("ops/audits/curated_weather/") == before
 
 
 def test_who_repairs_puts_corrections_into_raw_and_nothing_else(deployed: Deployed, role: dict[str, str]) -> None:

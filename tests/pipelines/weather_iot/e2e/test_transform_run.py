@@ -70,8 +70,7 @@ def test_the_counts_of_each_dataset_add_up(deployed: Deployed, transformed: dict
 def test_a_sensor_is_its_token_under_the_key_of_the_secret(
     deployed: Deployed, planted: str, transformed: dict[str, Any]
 ) -> None:
-    secret = deployed.client("secretsmanager").get_secret_value(SecretId=deployed.names["pseudonym_key"])
-    (first,) = (version for version in keys.key_versions(secret["SecretString"]) if version.version == 1)
+    (first,) = (version for version in keys.key_versions(deployed.pseudonym_key()) if version.version == 1)
     token = keys.token(first, "curated_sensor_readings", "sensor_id", planted)
     found = f"SELECT sensor_id_hash, temperature_c FROM curated_sensor_readings WHERE source_object = '{PLANTED}'"
     assert deployed.query(found) == [(token, "20.5")]

@@ -101,7 +101,7 @@ def _start(job: dict[str, Any], data: dict[str, Any], first_id: str, attempt: in
         "PredecessorRuns": [],
         "ExecutionTime": 0,
         "Timeout": data.get("Timeout") or job.get("Timeout") or 480,
-        "LogGroupName": glue_process.LOG_GROUP,
+        "LogGroupName": glue_process.log_group(job, data.get("Arguments") or {}),
         **{field: value for field in SIZE_FIELDS if (value := data.get(field) or job.get(field))},
     }
     glue._job_runs[job["Name"]] = [run, *(glue._job_runs.get(job["Name"]) or [])]

@@ -38,7 +38,7 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
         raise LaunchError("only --job-language python is supported locally")
     try:
         job_arn = f"arn:aws:glue:{settings.REGION}:{settings.ACCOUNT}:job/{job['Name']}"
-        role = identity.role_environment(_role_arn(job), SESSION_NAME, "glue.amazonaws.com", job_arn)
+        role = identity.role_environment(role_arn(job), SESSION_NAME, "glue.amazonaws.com", job_arn)
         spark.write_configuration(folder, settings.endpoint(), settings.REGION, arguments.get("--conf", ""))
         of_spark = spark.environment(folder)
         python, spark_packages = str(spark.glue_python()), str(spark.brought_along(folder / "spark-python"))
@@ -66,7 +66,8 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
     return [python, str(script), *pairs], environment
 
 
-def _role_arn(job: dict[str, Any]) -> str:
+def role_arn(job: dict[str, Any]) -> str:
+    """Return the ARN of the job's role, which may be given by its name."""
     role = str(job.get("Role") or "")
     return role if role.startswith("arn:") else f"arn:aws:iam::{settings.ACCOUNT}:role/{role}"
 

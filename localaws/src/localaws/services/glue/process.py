@@ -1,8 +1,10 @@
 """One Glue job run as a process: its arguments, states, logs and end.
 
-AWS: Spark on workers of its own, with the job's role, killed at its timeout. MiniStack: nothing runs. Added: a process
-group with the role's session and nothing else of this process. The run's folder holds the script, the unpacked
-packages, Spark's settings and scratch space; it goes when the run ends.
+AWS: Spark on workers of its own, with the job's role, killed at its timeout; what it prints goes to log groups below
+/aws-glue/jobs or below the prefix that the job's arguments name, as far as the role may create and fill them.
+MiniStack: nothing runs. Added: a process group with the role's session and nothing else of this process; what the role
+may not write down is lost, as on AWS. The run's folder holds the script, the unpacked packages, Spark's settings and
+scratch space; it goes when the run ends.
 """
 
 import collections
@@ -21,16 +23,26 @@ from typing import IO, Any
 
 from ministack.services import cloudwatch_logs
 
-from localaws.core import clock, settings
+from localaws.core import clock, identity, settings
 from localaws.services.glue import launch
 
-LOG_GROUP = "/aws-glue/jobs"
+LOG_GROUP_ARGUMENT, LOG_GROUP = "--custom-logGroup-prefix", "/aws-glue/jobs"
 POLL_SECONDS = 0.1
 # A run hangs that for so long has used less than this part of one processor. A waiting JVM uses about a hundredth.
 PATIENCE_SECONDS = 60
 BUSY = 0.05
 
 TRACEBACK = "Traceback (most recent call last):"
+
+
+def arguments(job: dict[str, Any], given: dict[str, str]) -> dict[str, str]:
+    """Return the arguments of a run that was started with ``given``: the job's own that may not be overridden win."""
+    return {**(job.get("DefaultArguments") or {}), **given, **(job.get("NonOverridableArguments") or {})}
+
+
+def log_group(job: dict[str, Any], given: dict[str, str]) -> str:
+    """Return what the names of a run's log groups begin with; ``/output`` and ``/error`` follow."""
+    return arguments(job, given).get(LOG_GROUP_ARGUMENT) or LOG_GROUP
 
 
 def runs_folder() -> Path:
@@ -64,6 +76,8 @@ class Process:
         self._stopped = threading.Event()
         self.ended, self._activity = threading.Event(), Activity(time.monotonic())
         self._errors: collections.deque[str] = collections.deque(maxlen=5000)
+        # What the role may do to its logs; asked once for a run, not for each line.
+        self._rights: dict[tuple[str, str], bool] = {}
 
     def stop(self) -> None:
         """Kill the process group; the run ends STOPPED."""
@@ -103,14 +117,9 @@ class Process:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _launched(self, folder: Path) -> subprocess.Popen[bytes]:
-        arguments = {
-            **(self._job.get("DefaultArguments") or {}),
-            "--JOB_NAME": self._run["JobName"],
-            "--JOB_RUN_ID": self._run["Id"],
-            **self._run["Arguments"],
-            **(self._job.get("NonOverridableArguments") or {}),
-        }
-        command, environment = launch.prepared(folder, self._job, arguments)
+        own = {"--JOB_NAME": self._run["JobName"], "--JOB_RUN_ID": self._run["Id"]}
+        whole = {**own, **arguments(self._job, self._run["Arguments"])}
+        command, environment = launch.prepared(folder, self._job, whole)
         self._child = subprocess.Popen(
             command,
             cwd=folder,
@@ -165,14 +174,24 @@ class Process:
         return pump
 
     def _log(self, kind: str, line: str) -> None:
-        group, stream = f"{LOG_GROUP}/{kind}", self._run["Id"]
+        group, stream = f"{self._run['LogGroupName']}/{kind}", self._run["Id"]
         place = {"logGroupName": group, "logStreamName": stream}
-        if group not in cloudwatch_logs._log_groups:
+        if group not in cloudwatch_logs._log_groups and self._may("logs:CreateLogGroup", group):
             cloudwatch_logs._create_log_group({"logGroupName": group})
-        if stream not in cloudwatch_logs._log_groups[group]["streams"]:
+        streams = (cloudwatch_logs._log_groups.get(group) or {}).get("streams")
+        if streams is not None and stream not in streams and self._may("logs:CreateLogStream", group, stream):
             cloudwatch_logs._create_log_stream(place)
-        event = {"timestamp": int(time.time() * 1000), "message": line}
-        cloudwatch_logs._put_log_events({**place, "logEvents": [event]})
+        if streams is not None and stream in streams and self._may("logs:PutLogEvents", group, stream):
+            event = {"timestamp": int(time.time() * 1000), "message": line}
+            cloudwatch_logs._put_log_events({**place, "logEvents": [event]})
+
+    def _may(self, action: str, group: str, stream: str = "") -> bool:
+        asked = (action, group)
+        if asked not in self._rights:
+            arn = f"arn:aws:logs:{settings.REGION}:{settings.ACCOUNT}:log-group:{group}"
+            resource = f"{arn}:log-stream:{stream}" if stream else arn
+            self._rights[asked] = identity.role_may(launch.role_arn(self._job), action, resource)
+        return self._rights[asked]
 
 
 def _processor_seconds(group: int) -> float:

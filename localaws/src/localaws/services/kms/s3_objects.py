@@ -12,19 +12,18 @@ from typing import Any
 from ministack.core import iam_evaluator
 from ministack.services import kms, s3
 
-from localaws.core import settings
 from localaws.core.patching import wrap
+from localaws.services.kms import rights
 
 KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 
-_caller: contextvars.ContextVar[Any] = contextvars.ContextVar("s3_caller", default=None)
 _written: contextvars.ContextVar[str] = contextvars.ContextVar("s3_written", default="")
 _read: contextvars.ContextVar[str] = contextvars.ContextVar("s3_read", default="")
 
 
 def install() -> None:
-    """Learn who calls S3, and ask KMS on his behalf at every write, read, copy and part."""
-    wrap(iam_evaluator, "enforce", _remember_caller)
+    """Learn what is written, and ask KMS on the caller's behalf at every write, read, copy and part."""
+    wrap(iam_evaluator, "enforce", _remember_written)
     wrap(s3, "_resolve_sse_write_headers", _check_write)
     wrap(s3, "_get_object", _remember_object)
     wrap(s3, "_check_sse_read_headers", _check_read)
@@ -32,7 +31,7 @@ def install() -> None:
     wrap(s3, "_check_sse_c_part", _check_part)
 
 
-def _remember_caller(
+def _remember_written(
     original: Any,
     access_key_id: str,
     iam_action: str,
@@ -42,11 +41,8 @@ def _remember_caller(
     service_context: Any = None,
 ) -> Any:
     decision = original(access_key_id, iam_action, service, region, resource_arn, service_context)
-    if service == "s3" and decision is None:
-        principal = iam_evaluator.resolve_principal(access_key_id or "", settings.ACCOUNT)
-        _caller.set(None if isinstance(principal, iam_evaluator.AuthError) else principal)
-        if iam_action == "s3:PutObject":
-            _written.set(resource_arn)
+    if decision is None and iam_action == "s3:PutObject":
+        _written.set(resource_arn)
     return decision
 
 
@@ -94,48 +90,10 @@ def _refusal(operation: str, stored_headers: dict[str, str], object_arn: str) ->
         return s3._error("KMS.DisabledException", f"{key['Arn']} is disabled.", 400)
     if kms._check_key_state(key):
         return s3._error("KMS.KMSInvalidStateException", f"{key['Arn']} is pending deletion.", 400)
-    caller = _caller.get()
-    if caller is None or caller.policies is None or _may_use(caller, operation, key, object_arn):
+    if rights.may_use(operation, key, "s3", {"aws:s3:arn": _encrypted_for(object_arn)}):
         return None
-    message = f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {key['Arn']}"
+    message = f"User: {rights.caller().arn} is not authorized to perform: kms:{operation} on resource: {key['Arn']}"
     return s3._error("AccessDenied", f"{message} because no key policy, identity policy or grant allows it", 403)
-
-
-def _may_use(caller: Any, operation: str, key: dict[str, Any], object_arn: str) -> bool:
-    encrypted_for = _encrypted_for(object_arn)
-    context = iam_evaluator.EvalContext(
-        principal_arn=caller.arn,
-        principal_type=caller.type,
-        principal_account=caller.account,
-        action=f"kms:{operation}",
-        resource_arn=key["Arn"],
-        region=settings.REGION,
-        principal_keys=caller.keys,
-        service_context={
-            "kms:viaservice": f"s3.{settings.REGION}.amazonaws.com",
-            "kms:calleraccount": settings.ACCOUNT,
-            "kms:encryptioncontext:aws:s3:arn": encrypted_for,
-            "kms:encryptioncontextkeys": ["aws:s3:arn"],
-        },
-    )
-    own = iam_evaluator.evaluate(context, caller.policies, *caller.limits)
-    decision = iam_evaluator.combine_resource_policy(
-        own, context, key.get("Policy") or "", settings.ACCOUNT, required=True, limits=caller.limits
-    ).decision
-    if decision == "ImplicitDeny":
-        return any(_grants(grant, caller, operation, key, encrypted_for) for grant in kms._grants.values())
-    return bool(decision == "Allow")
-
-
-def _grants(grant: dict[str, Any], caller: Any, operation: str, key: dict[str, Any], encrypted_for: str) -> bool:
-    limits, context = grant.get("Constraints") or {}, {"aws:s3:arn": encrypted_for}
-    return bool(
-        grant["KeyId"] == key["Arn"]
-        and operation in grant["Operations"]
-        and iam_evaluator._principal_matches({"AWS": grant["GranteePrincipal"]}, caller.arn)
-        and limits.get("EncryptionContextEquals", context) == context
-        and (limits.get("EncryptionContextSubset") or {}).items() <= context.items()
-    )
 
 
 def _encrypted_for(object_arn: str) -> str:
