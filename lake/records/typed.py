@@ -9,10 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.contract.model import Column, Contract
+from lake.contract.model import Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
 from lake.core.s3 import Storage, StoredObject
 from lake.records import json_lines
+from lake.records.json_lines import RawRecord
 
 LINEAGE = (
     "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>, "
@@ -31,23 +32,19 @@ def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[S
     return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
 
 
-def _read(
-    stored: StoredObject, columns: tuple[Column, ...], body_of: Callable[[StoredObject], bytes]
-) -> Iterator[json_lines.RawRecord]:
-    """Return the records of an object; one that is too large for a worker's memory is not even fetched."""
-    if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:
-        return iter([json_lines.of_object("too_large:object")])
-    return json_lines.read(body_of(stored), stored.key, columns)
-
-
 def of_records(
     spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
 ) -> DataFrame:
     """Return the rows of ``read_raw`` for objects whose bytes come from ``body_of``, which runs in Spark's tasks."""
     columns = source.stored
 
+    def read(stored: StoredObject) -> Iterator[RawRecord]:
+        if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:  # is not even fetched: a worker could not hold it
+            return iter([json_lines.of_object("too_large:object")])
+        return json_lines.read(body_of(stored), stored.key, columns)
+
     def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
-        for record in _read(stored, columns, body_of):
+        for record in read(stored):
             values = record.values or (None,) * len(columns)
             payload = bytearray(record.payload)
             yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)

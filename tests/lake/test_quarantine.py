@@ -80,7 +80,9 @@ def test_a_whole_object_is_replayed_line_by_line_from_the_version_that_was_rejec
     place.put("a.json", line(1, 10.0), line(2, 999.0))
     with monkeypatch.context() as patch:
         unread = [RawRecord(0, b"", None, ["encoding:object"])]
-        patch.setattr("lake.records.typed.json_lines", SimpleNamespace(read=lambda *_: unread))
+        patch.setattr(
+            "lake.records.typed.json_lines", SimpleNamespace(read=lambda *_: unread, MAXIMUM_OBJECT_BYTES=1024)
+        )
         place.run()
     assert quarantined(place) == {("a.json", 0): ["encoding:object"]}
     place.put("a.json", line(1, 20.0))
