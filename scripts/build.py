@@ -5,6 +5,8 @@ lake-<version>-py3-none-any.whl.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -156,6 +158,15 @@ def _job_project() -> str:
     return f"{project}[build-system]{build_system}{FORCE_INCLUDE}"
 
 
+@contextlib.contextmanager
+def alone(artifacts: Path) -> Iterator[None]:
+    """One build at a time writes into ``artifacts``; another one waits."""
+    artifacts.parent.mkdir(parents=True, exist_ok=True)
+    with artifacts.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(artifacts: Path, cache: Path) -> list[Path]:
     """All artefacts."""
     artifacts.mkdir(parents=True, exist_ok=True)
@@ -179,7 +190,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         artifacts = arguments.artifacts.resolve()
-        for path in build(artifacts, arguments.cache.resolve()):
+        with alone(artifacts):
+            built = build(artifacts, arguments.cache.resolve())
+        for path in built:
             digest, name = hashlib.sha256(path.read_bytes()).hexdigest()[:12], path.relative_to(artifacts)
             print(f"{digest}  {path.stat().st_size:>10,}  {name}")
     except BuildError as error:
