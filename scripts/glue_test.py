@@ -25,7 +25,7 @@ def main() -> None:
     os.chdir(REPOSITORY)
     if Path(sys.prefix) != GLUE_PYTHON.parents[1]:
         os.environ["LOCALAWS_PYTHON"] = str(PYTHON)
-        os.execv(GLUE_PYTHON, [str(GLUE_PYTHON), "-m", "scripts.glue_test", *sys.argv[1:]])  # noqa: S606
+        os.execv(GLUE_PYTHON, [str(GLUE_PYTHON), "-m", "scripts.glue_test", *sys.argv[1:]])  # noqa: S606 - a path of this checkout
     (packages,) = PYTHON.parents[1].glob("lib/python3*/site-packages")
     site.addsitedir(str(packages))
     print(*(f"{name} {version(name)}" for name in ("boto3", "numpy", "pandas", "pyarrow")), flush=True)

@@ -89,32 +89,32 @@ def refused(status: int, code: str, **more: Any) -> ClientError:
 class S3(Client):
     """One bucket."""
 
-    def do_put_object(self, Key: str, Body: bytes, Bucket: str = "", Metadata: Any = None) -> Item:  # noqa: N803
+    def do_put_object(self, Key: str, Body: bytes, Bucket: str = "", Metadata: Any = None) -> Item:  # noqa: N803 - as boto3 has it
         etag = hashlib.md5(Body, usedforsecurity=False).hexdigest()
         stored = {"ETag": f'"{etag}"', "Bytes": Body, "LastModified": self.memory.now(), "Metadata": Metadata or {}}
         self.memory.objects[Key] = stored
         return {"ETag": f'"{etag}"'}
 
-    def do_get_object(self, Key: str, Bucket: str = "") -> Item:  # noqa: N803
+    def do_get_object(self, Key: str, Bucket: str = "") -> Item:  # noqa: N803 - as boto3 has it
         body = self.do_head_object(Key)["Bytes"]
         return {"Body": type("Body", (), {"read": lambda _self: body})()}
 
-    def do_head_object(self, Key: str, Bucket: str = "") -> Item:  # noqa: N803
+    def do_head_object(self, Key: str, Bucket: str = "") -> Item:  # noqa: N803 - as boto3 has it
         if Key not in self.memory.objects:
             raise refused(404, "404")
         return self.memory.objects[Key]
 
-    def do_list_objects_v2(self, Prefix: str, Bucket: str = "") -> Item:  # noqa: N803
+    def do_list_objects_v2(self, Prefix: str, Bucket: str = "") -> Item:  # noqa: N803 - as boto3 has it
         found = sorted((key, entry) for key, entry in self.memory.objects.items() if key.startswith(Prefix))
         return {"Contents": [{"Key": key, "Size": len(entry["Bytes"]), **entry} for key, entry in found]}
 
     def do_copy_object(
         self,
-        Key: str,  # noqa: N803
-        CopySource: Item,  # noqa: N803
-        Metadata: Any,  # noqa: N803
-        IfNoneMatch: str = "",  # noqa: N803
-        IfMatch: str = "",  # noqa: N803
+        Key: str,  # noqa: N803 - as boto3 has it
+        CopySource: Item,  # noqa: N803 - as boto3 has it
+        Metadata: Any,  # noqa: N803 - as boto3 has it
+        IfNoneMatch: str = "",  # noqa: N803 - as boto3 has it
+        IfMatch: str = "",  # noqa: N803 - as boto3 has it
         **_named: Any,
     ) -> Item:
         body, present = self.do_get_object(CopySource["Key"])["Body"].read(), self.memory.objects.get(Key)
@@ -128,15 +128,15 @@ class S3(Client):
 class DynamoDb(Client):
     """One table with the key pk, sk."""
 
-    def do_get_item(self, Key: Item, ConsistentRead: bool, **_more: Any) -> Item:  # noqa: N803
+    def do_get_item(self, Key: Item, ConsistentRead: bool, **_more: Any) -> Item:  # noqa: N803 - as boto3 has it
         assert ConsistentRead, "an eventually consistent read of the ledger"
         return {"Item": _typed(self.memory.items[_identity(Key)])}
 
-    def do_put_item(self, Item: Item, **_more: Any) -> Item:  # noqa: N803
+    def do_put_item(self, Item: Item, **_more: Any) -> Item:  # noqa: N803 - as boto3 has it
         self.memory.items[_identity(Item)] = _plain(Item)
         return {}
 
-    def do_query(self, ExpressionAttributeValues: Item, ConsistentRead: bool, **_more: Any) -> Item:  # noqa: N803
+    def do_query(self, ExpressionAttributeValues: Item, ConsistentRead: bool, **_more: Any) -> Item:  # noqa: N803 - as boto3 has it
         assert ConsistentRead, "an eventually consistent read of the ledger"
         wanted = _plain(ExpressionAttributeValues)
         found = sorted(
@@ -149,7 +149,7 @@ class DynamoDb(Client):
             raise refused(400, "ConditionalCheckFailedException")
         return {"Attributes": _typed(self._update(request))}
 
-    def do_transact_write_items(self, TransactItems: list[Item]) -> Item:  # noqa: N803
+    def do_transact_write_items(self, TransactItems: list[Item]) -> Item:  # noqa: N803 - as boto3 has it
         requests = [(kind, request) for entry in TransactItems for kind, request in entry.items()]
         holding = [self._holds(request) for _, request in requests]
         if not all(holding):
@@ -240,7 +240,7 @@ class Glue(Client):
     def do_get_table(self, **_named: Any) -> Item:
         return {"Table": {"StorageDescriptor": {"Location": "s3://bucket/"}}}
 
-    def do_batch_create_partition(self, TableName: str, PartitionInputList: list[Item], **_named: Any) -> Item:  # noqa: N803
+    def do_batch_create_partition(self, TableName: str, PartitionInputList: list[Item], **_named: Any) -> Item:  # noqa: N803 - as boto3 has it
         known = self.memory.partitions.setdefault(TableName, set())
         folders = [entry["StorageDescriptor"]["Location"] for entry in PartitionInputList]
         errors = [{"ErrorDetail": {"ErrorCode": "AlreadyExistsException"}} for folder in folders if folder in known]

@@ -227,6 +227,6 @@ def _rendered(template: Path, words: Mapping[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701
+        autoescape=False,  # noqa: S701 - not HTML
     )
     return rules.from_string(template.read_text(encoding="utf-8")).render(words)

@@ -180,7 +180,7 @@ class Listing:
     def get_paginator(self, _operation: str) -> "Listing":
         return self
 
-    def paginate(self, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as boto3 has it
         """Pages of 1,000, as S3 gives them."""
         for start in range(0, self._number, 1000):
             yield {

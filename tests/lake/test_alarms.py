@@ -15,7 +15,7 @@ MOMENT = datetime(2026, 11, 21, 23, tzinfo=timezone(timedelta(hours=11)))
 def answering(operation: str, pages: list[dict[str, Any]]) -> Platform:
     """A platform whose CloudWatch gives these pages, of alarms only to who asks for the project's."""
 
-    def paginate(AlarmNamePrefix: str = "", **_more: Any) -> list[dict[str, Any]]:  # noqa: N803
+    def paginate(AlarmNamePrefix: str = "", **_more: Any) -> list[dict[str, Any]]:  # noqa: N803 - as boto3 has it
         assert AlarmNamePrefix == ("aws-datalake-platform-" if operation == "describe_alarms" else "")
         return pages
 

@@ -42,7 +42,7 @@ class S3Without(S3):
         super().__init__(operation, *errors)
         self.missing = missing
 
-    def head_object(self, Bucket: str, Key: str) -> Any:  # noqa: N803
+    def head_object(self, Bucket: str, Key: str) -> Any:  # noqa: N803 - as boto3 has it
         if Key == self.missing:
             answer: Any = {"Error": {"Code": "404"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
             raise ClientError(answer, "HeadObject")

@@ -32,7 +32,7 @@ def test_quarantine_tables_and_tables_without_a_source_are_not_made_from_anythin
 
 def test_those_with_a_transformation_come_first_and_the_others_keep_their_fields() -> None:
     job = Recorder(*WRITTEN)
-    job.run_each({"curated_weather": lambda _: "changed"})  # type: ignore[dict-item, return-value]
+    job.run_each({"curated_weather": lambda _: "changed"})  # type: ignore[dict-item, return-value]  # rows are a word here
     assert job.seen == [("curated_weather", "changed"), ("curated_sensor_readings", None)]
 
 

@@ -27,7 +27,7 @@ class CloudWatch:
         self.data: list[dict[str, Any]] = []
         self._refuses = refuses
 
-    def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803
+    def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803 - as boto3 has it
         if self._refuses:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, "PutMetricData")
         self.namespaces.add(Namespace)

@@ -41,7 +41,7 @@ def invoked(**answer: Any) -> Callable[..., dict[str, Any]]:
 def glue(*states: str) -> dict[str, Any]:
     """A Glue in which a run has these states, one after the other."""
     runs = iter([{"JobRun": {"JobRunState": state, "ExecutionTime": 7, "ErrorMessage": "why"}} for state in states])
-    return {"start_job_run": lambda JobName: {"JobRunId": JobName}, "get_job_run": lambda **_run: next(runs)}  # noqa: N803
+    return {"start_job_run": lambda JobName: {"JobRunId": JobName}, "get_job_run": lambda **_run: next(runs)}  # noqa: N803 - as boto3 has it
 
 
 def test_every_demo_belongs_to_a_pipeline_and_has_steps() -> None:

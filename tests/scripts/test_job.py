@@ -70,11 +70,11 @@ class Secrets:
             raise PermissionError(SecretId)
         return {"SecretString": "the key"}
 
-    def create_secret(self, Name: str, SecretString: str) -> dict[str, str]:  # noqa: N803
+    def create_secret(self, Name: str, SecretString: str) -> dict[str, str]:  # noqa: N803 - as boto3 has it
         self.made[Name] = SecretString
         return {"ARN": Name}
 
-    def delete_secret(self, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+    def delete_secret(self, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803 - as boto3 has it
         assert ForceDeleteWithoutRecovery
         del self.made[SecretId]
 

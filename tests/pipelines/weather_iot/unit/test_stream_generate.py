@@ -23,7 +23,7 @@ class Stream:
         self.taken: list[bytes] = []
         self._refuse = refuse
 
-    def put_record_batch(self, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803
+    def put_record_batch(self, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
         batch = [record["Data"] for record in Records]
         self.calls.append(batch)
         refused = [self._refuse(record, len(self.calls)) for record in batch]
