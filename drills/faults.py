@@ -1,10 +1,12 @@
 """Inject faults into deployed parts: roles, policies, functions, objects."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 from drills.lake import Lake
+from lake.environment import releases
 
 Statement = dict[str, Any]
 
@@ -80,3 +82,46 @@ def unhide(lake: Lake, prefix: str) -> None:
         for marker in page.get("DeleteMarkers", []):
             if marker["IsLatest"]:
                 s3.delete_object(Bucket=lake.bucket, Key=marker["Key"], VersionId=marker["VersionId"])
+
+
+def configure(lake: Lake, function: str, **changes: Any) -> None:
+    """Change the configuration of a function by hand, and let its callers have it: a new version is live."""
+    client = lake.client("lambda")
+    client.update_function_configuration(FunctionName=function, **changes)
+    version = client.publish_version(FunctionName=function)["Version"]
+    client.update_alias(FunctionName=function, Name="live", FunctionVersion=version)
+
+
+def deployed_script(lake: Lake) -> tuple[str, str]:
+    """The code bucket, and the key of the script that the pipeline's job runs."""
+    location = lake.client("glue").get_job(JobName=lake.job)["Job"]["Command"]["ScriptLocation"]
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def edit_script(lake: Lake, old: str, new: str) -> None:
+    """Change the job's script where it lies, as somebody does who wants to help quickly; ``old`` must be in it."""
+    bucket, key = deployed_script(lake)
+    lake.client("s3").put_object(Bucket=bucket, Key=key, Body=_edited(lake, old, new))
+
+
+def deploy_script(lake: Lake, old: str, new: str) -> None:
+    """Deploy the job with another script, as an apply of another commit does: beside the one that is there."""
+    bucket, key = deployed_script(lake)
+    folder, _, script = key.rpartition("/")
+    body = _edited(lake, old, new)
+    version = hashlib.sha256(body).hexdigest()[:12]
+    there = f"{folder.rpartition('/')[0]}/{version}"
+    (wheel,) = (name for name in lake.objects(f"{folder}/", bucket) if name.endswith(".whl"))
+    s3 = lake.client("s3")
+    s3.put_object(Bucket=bucket, Key=f"{there}/{script}", Body=body)
+    s3.put_object(Bucket=bucket, Key=f"{there}/{wheel.rpartition('/')[2]}", Body=lake.read(wheel, bucket))
+    releases.switch(lake.platform, releases.Release("", {lake.job: version}, {}))
+
+
+def _edited(lake: Lake, old: str, new: str) -> bytes:
+    bucket, key = deployed_script(lake)
+    text = lake.read(key, bucket).decode()
+    if old not in text:
+        raise ValueError(f"{old!r} is not in {key}")
+    return text.replace(old, new).encode()

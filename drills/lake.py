@@ -63,6 +63,11 @@ class Lake(LocalAws):
         return deployment.registered(self.client("ssm"), f"/lake/{deployment.project()}/dev/pipelines")
 
     @property
+    def platform(self) -> deployment.Platform:
+        """The lake as the commands of `lake` see it."""
+        return deployment.Platform("dev", self.names, self, self.pipelines)
+
+    @property
     def bucket(self) -> str:
         """The lake's bucket."""
         return str(self.names["lake_bucket"])
@@ -131,8 +136,14 @@ class Lake(LocalAws):
         """Call a function of the pipeline, once, and wait for its answer."""
         patient = Config(read_timeout=RUN_DEADLINE_SECONDS, retries={"total_max_attempts": 1})
         client = self.client("lambda", patient)
-        answer = client.invoke(FunctionName=self.function(function), Payload=json.dumps(event).encode())
+        called = {"FunctionName": self.function(function), "Qualifier": "live"}
+        answer = client.invoke(**called, Payload=json.dumps(event).encode())
         return Invocation(json.load(answer["Payload"]), answer.get("FunctionError", ""))
+
+    def send_event(self, function: str, event: dict[str, Any]) -> None:
+        """Call a function of the pipeline as a schedule does, without waiting for its answer."""
+        called = {"FunctionName": self.function(function), "Qualifier": "live"}
+        self.client("lambda").invoke(**called, InvocationType="Event", Payload=json.dumps(event).encode())
 
     def start_job(self) -> str:
         """Start the pipeline's job; the run's id."""

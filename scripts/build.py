@@ -1,7 +1,7 @@
 """Build what Terraform deploys: a package for each function, and the wheel of the jobs. Same input, same bytes.
 
-Writes build/artifacts/<pipeline>/<function>.zip for each lambdas/<pipeline>/<function>/, and the wheel
-lake-<version>-py3-none-any.whl.
+Writes build/artifacts/<pipeline>/<function>.zip for each lambdas/<pipeline>/<function>/, and the folder
+build/artifacts/jobs/<pipeline>/<job>/<code version>/ with script and wheel for each glue_jobs/<pipeline>/<job>.py.
 """
 
 import argparse
@@ -135,10 +135,29 @@ def write_wheel(artifacts: Path) -> Path:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
         run(command, folder=project, extra_environment={"SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH})
         (fresh,) = Path(scratch).glob("*.whl")
-        for old in artifacts.glob("lake-*.whl"):
-            if old.name != fresh.name:
-                old.unlink()
         return fresh.replace(artifacts / fresh.name)
+
+
+def write_jobs(artifacts: Path, wheel: Path) -> list[Path]:
+    """Write what each job runs: script and wheel, in a folder called by the digest of both.
+
+    A deployment adds such a folder to the code bucket and lets the job point to it, so no run ever has the script of
+    one release and the wheel of another. Folders of other versions are removed here: Terraform takes the only one.
+    """
+    written: list[Path] = []
+    folder = artifacts / "jobs"
+    shutil.rmtree(folder, ignore_errors=True)
+    for script in sorted((REPOSITORY / "glue_jobs").glob("*/*.py")):
+        target = folder / script.parent.name / script.stem / code_version(script, wheel)
+        target.mkdir(parents=True)
+        written += [Path(shutil.copy2(file, target)) for file in (script, wheel)]
+    return written
+
+
+def code_version(script: Path, wheel: Path) -> str:
+    """Twelve digits that say which code a run of the job has, wherever it was deployed from."""
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (script, wheel)]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:12]
 
 
 def write_contracts(folder: Path) -> None:
@@ -171,7 +190,8 @@ def build(artifacts: Path, cache: Path) -> list[Path]:
     """All artefacts."""
     artifacts.mkdir(parents=True, exist_ok=True)
     installed = dependencies(cache)
-    built = [write_wheel(artifacts)]
+    with tempfile.TemporaryDirectory(dir=artifacts) as scratch:
+        built = write_jobs(artifacts, write_wheel(Path(scratch)))
     with tempfile.TemporaryDirectory(dir=artifacts) as scratch:
         copy_rooms("functions", Path(scratch))
         for name, folder in functions(REPOSITORY / "lambdas").items():

@@ -22,16 +22,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake.environment import deployment
+from lake.environment import deployment, releases
 from lake.environment.deployment import PROJECT_VARIABLE
 from lake.maintenance import key_rotation
-from scripts import contract_guard, roots, state_lock
+from scripts import contract_guard, job_code, roots, state_lock
 from scripts.roots import REPOSITORY, TERRAFORM
 
 # What else decides which state and which provider an initialised folder is for.
@@ -303,10 +304,38 @@ class Turns:
             if missing:
                 print(f"{root}: can be planned as soon as the platform is deployed")
                 return 0
+            if self._action == "apply":
+                upload_code(self._environment, root)
         code = terraform.act(self._action)
-        if self._action == "apply" and root == roots.PLATFORM and not code:
-            print(write_first_key(self._environment))
+        if self._action == "apply" and not code:
+            if root == roots.PLATFORM:
+                print(write_first_key(self._environment))
+            record_release(self._environment, root)
         return code
+
+
+def upload_code(environment: str, pipeline: str) -> None:
+    """Add the code of the pipeline's jobs to the code bucket; says which keys are new."""
+    try:
+        bucket = deployment.load(environment).names["code_bucket"]
+        for key in job_code.upload(boto3.client("s3"), bucket, pipeline):
+            print(f"{pipeline}: s3://{bucket}/{key} was put there")
+    except KeyError as missing:
+        raise TerraformError(
+            "the platform is older than its pipelines; first: make apply PIPELINE=platform"
+        ) from missing
+    except (BotoCoreError, ClientError) as error:
+        raise TerraformError(f"the code of its jobs could not be put into the code bucket: {error}") from error
+
+
+def record_release(environment: str, root: str) -> None:
+    """Write down which code runs now, so that there is a way back to it."""
+    try:
+        release = releases.record(deployment.load(environment), root, datetime.now(UTC))
+    except (BotoCoreError, ClientError) as error:
+        raise TerraformError(f"it is applied, but what code it has could not be recorded: {error}") from error
+    if release:
+        print(f"{root}: release {release.at}; back to the one before: lake rollback run --pipeline {root} --yes")
 
 
 def write_first_key(environment: str) -> str:

@@ -10,7 +10,7 @@ from lake.environment import deployment
 from scripts import roots
 
 # The last part of the name of each bucket; a test compares the names with those that Terraform makes.
-BUCKETS = ("datalake", "results", "logs")
+BUCKETS = ("datalake", "results", "logs", "code")
 
 
 def file(environment: str, root: str = roots.PLATFORM) -> str:

@@ -28,8 +28,7 @@ def api_down(lake: Lake) -> int:
 
 def too_slow(lake: Lake) -> int:
     """Storing takes longer than the function's timeout, which somebody has lowered."""
-    function = lake.function("batch_ingest")
-    lake.client("lambda").update_function_configuration(FunctionName=function, Timeout=SHORT_TIMEOUT_SECONDS)
+    faults.configure(lake, lake.function("batch_ingest"), Timeout=SHORT_TIMEOUT_SECONDS)
     before = _weather_back(lake)
     lake.break_aws({"service": "s3", "action": "PutObject", "match": "raw/weather", "hang": True, "times": 0})
     ingest(lake)

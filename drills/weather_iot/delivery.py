@@ -46,10 +46,11 @@ def broken_message(lake: Lake) -> set[str]:
 
 def check_broken(lake: Lake) -> set[str]:
     """Somebody took a variable from the environment of the stream's check."""
-    client, name = lake.client("lambda"), lake.function("stream_validate")
-    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    name = lake.function("stream_validate")
+    settings = lake.client("lambda").get_function_configuration(FunctionName=name, Qualifier="live")
+    variables = settings["Environment"]["Variables"]
     kept = {key: value for key, value in variables.items() if key != "METRICS_NAMESPACE"}
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": kept})
+    faults.configure(lake, name, Environment={"Variables": kept})
     return delivered(lake)
 
 

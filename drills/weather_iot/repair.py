@@ -10,6 +10,7 @@ from typing import Any
 
 from pyarrow import compute, parquet
 
+from drills import faults
 from drills.drill import Drill, require
 from drills.lake import Lake
 from drills.weather_iot import transform
@@ -68,10 +69,8 @@ def _without_run(rows: list[tuple[str | None, ...]]) -> list[tuple[str | None, .
 def bad_run(lake: Lake) -> int:
     """A defect in a transformation was deployed, and has published: no battery is good enough for PASS."""
     transform.send(lake)
-    before, script = transform.rows(lake), lake.read(transform.SCRIPT).decode()
-    broken = script.replace('F.col("battery_level") >= 50', 'F.col("battery_level") >= 500')
-    require(broken != script, "the script has no limit of 50 any more")
-    lake.client("s3").put_object(Bucket=lake.bucket, Key=transform.SCRIPT, Body=broken.encode())
+    before = transform.rows(lake)
+    faults.edit_script(lake, 'F.col("battery_level") >= 50', 'F.col("battery_level") >= 500')
     run = lake.run_job()
     require(run["JobRunState"] == "SUCCEEDED", f"the run ended with {run['JobRunState']}")
     return before

@@ -6,6 +6,7 @@ import subprocess
 import time
 from typing import Any
 
+from drills import faults
 from drills.drill import Drill, require
 from drills.lake import REPOSITORY, RUN_DEADLINE_SECONDS, Lake
 from lake.environment.deployment import project
@@ -141,7 +142,7 @@ def quota_seen(lake: Lake, variables: dict[str, str]) -> str:
 
 def drift(lake: Lake) -> dict[str, str]:
     """Somebody changed a function by hand."""
-    lake.client("lambda").update_function_configuration(FunctionName=lake.function("batch_ingest"), MemorySize=512)
+    faults.configure(lake, lake.function("batch_ingest"), MemorySize=512)
     return {}
 
 

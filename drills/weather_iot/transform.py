@@ -1,15 +1,16 @@
 """Scenario 4: the transform job fails."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from drills import faults
 from drills.drill import Drill, require
 from drills.lake import Lake
 from drills.weather_iot.open_meteo import weather_record
+from lake.environment import releases
 
 SECTION, ALARM = "glue-transform-failures", "glue-transform-failures"
 BROKEN = "raw/weather/date=2024-02-29/by_hand.json"
-SCRIPT = "glue-scripts/weather_iot/transform.py"
 
 
 def fail(lake: Lake) -> int:
@@ -70,8 +71,29 @@ def storing_denied(lake: Lake) -> int:
 def script_deleted(lake: Lake) -> int:
     """Somebody deleted the job's script."""
     send(lake)
-    lake.client("s3").delete_object(Bucket=lake.bucket, Key=SCRIPT)
+    bucket, key = faults.deployed_script(lake)
+    lake.client("s3").delete_object(Bucket=bucket, Key=key)
     return fail(lake)
+
+
+def bad_deployment(lake: Lake) -> int:
+    """A release came whose job cannot begin and whose ingest has lost a setting."""
+    send(lake)
+    faults.deploy_script(lake, "def main(", "raise ImportError('a module that nobody packed')\n\n\ndef main(")
+    name = lake.function("batch_ingest")
+    settings = lake.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    kept = {key: value for key, value in settings.items() if key != "WRITES"}
+    faults.configure(lake, name, Environment={"Variables": kept})
+    releases.record(lake.platform, lake.pipeline, datetime.now(UTC))
+    require(bool(lake.invoke("batch_ingest", {}).error), "the ingest works without its setting")
+    return fail(lake)
+
+
+def back_and_refreshed(lake: Lake, before: Any) -> str:
+    """The job has done its work, and so does the function; then the mended tree was deployed."""
+    answer = lake.invoke("batch_ingest", {})
+    require(not answer.error, f"the ingest failed: {answer.payload}")
+    return refreshed(lake, before)
 
 
 def refreshed(lake: Lake, before: Any) -> str:
@@ -107,4 +129,8 @@ DRILLS = (
     _drill("4c", "table and contract differ", other_schema, ("confirm", "apply", "run", "verify")),
     _drill("4d", "the role may not put curated objects", storing_denied, ("confirm", "apply", "run", "verify")),
     _drill("4e", "the script is gone", script_deleted, ("confirm", "apply", "run", "verify")),
+    _drill(
+        "4f", "a deployment brought broken code", bad_deployment,
+        ("confirm", "releases", "back", "run", "verify", "apply"), proof=back_and_refreshed,
+    ),
 )  # fmt: skip

@@ -49,7 +49,7 @@ def throttled(lake: Lake) -> set[str]:
     """Somebody took all concurrency from both producers, to save money."""
     for name in ("batch_ingest", "stream_generate"):
         lake.client("lambda").put_function_concurrency(FunctionName=lake.function(name), ReservedConcurrentExecutions=0)
-        lake.client("lambda").invoke(FunctionName=lake.function(name), InvocationType="Event")
+        lake.send_event(name, {})
     return stream_generate.delivered(lake)
 
 
@@ -128,14 +128,12 @@ def _number(lake: Lake, sql: str) -> int:
 def losing(lake: Lake) -> int:
     """Somebody changed the script in S3; now it loses every reading above 0 degrees Celsius."""
     transform.send(lake)
-    script = lake.read(transform.SCRIPT).decode()
-    broken = script.replace(
+    faults.edit_script(
+        lake,
         "def main(",
         "_run = Job.run\n\n\ndef _lose(self, name, step):\n    _run(self, name, "
         "lambda frame: step(frame).where('temperature_c <= 0'))\n\n\nJob.run = _lose\n\n\ndef main(",
     )
-    require(broken != script, "the script has no main any more")
-    lake.client("s3").put_object(Bucket=lake.bucket, Key=transform.SCRIPT, Body=broken.encode())
     return transform.fail(lake)
 
 
@@ -178,9 +176,7 @@ def stale_lock(lake: Lake) -> int:
 
 def dead_letter(lake: Lake) -> set[str]:
     """A message that no retry could help: the generator failed three times."""
-    lake.client("lambda").invoke(
-        FunctionName=lake.function("stream_generate"), InvocationType="Event", Payload=b'{"time": "yesterday"}'
-    )
+    lake.send_event("stream_generate", {"time": "yesterday"})
     return stream_generate.delivered(lake)
 
 

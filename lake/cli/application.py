@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lake.cli import backfill, keys, new, quarantine, redelivery
+from lake.cli import backfill, keys, new, quarantine, redelivery, rollback
 from lake.cli.erase import erase
 from lake.cli.options import Environment, Json, ask
 from lake.cli.output import show
@@ -35,6 +35,7 @@ application.add_typer(quarantine.group, name="quarantine")
 application.add_typer(backfill.group, name="backfill")
 application.add_typer(keys.group, name="keys")
 application.add_typer(redelivery.application, name="redeliver")
+application.add_typer(rollback.application, name="rollback")
 application.add_typer(new.group, name="new")
 application.command()(erase)
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lake.cli import skeletons
 from lake.cli.options import Json
-from lake.cli.skeletons import Made, NoSkeleton
+from lake.maintenance import skeletons
+from lake.maintenance.skeletons import Made, NoSkeleton
 
 group = typer.Typer(
     help="""Write the files of a new dataset or pipeline into this checkout. Everything is found by its folder, so no

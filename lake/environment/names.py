@@ -13,6 +13,7 @@ _OF_PLATFORM = {
     "BUCKET": "lake_bucket",
     "RESULTS": "results_bucket",
     "LOGS": "logs_bucket",
+    "CODE": "code_bucket",
     "DATABASE": "database",
     "WORKGROUP": "workgroup",
     "LEDGER": "ledger",

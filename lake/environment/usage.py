@@ -108,7 +108,7 @@ def _is_billed(query: dict[str, Any]) -> bool:
 
 
 def _storage(platform: Platform, during: Window) -> Iterator[Usage]:
-    for kind in ("lake_bucket", "results_bucket", "logs_bucket"):
+    for kind in ("lake_bucket", "results_bucket", "logs_bucket", "code_bucket"):
         listing = platform.client("s3").get_paginator("list_object_versions")
         pages = listing.paginate(Bucket=platform.names[kind])
         versions = [version for page in pages for version in page.get("Versions", [])]

@@ -34,7 +34,7 @@ class Pipeline:
         # The function may take longer than a client's default patience, and a repeated call would be a second one.
         patient = Config(read_timeout=180, retries={"total_max_attempts": 1})
         client = self.platform.session.client("lambda", config=patient)
-        answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        answer = client.invoke(FunctionName=name, Qualifier="live", Payload=json.dumps(event).encode())
         payload: dict[str, Any] = json.load(answer["Payload"])
         if "FunctionError" in answer:
             raise DemoFailed(f"{name} failed: {payload.get('errorMessage', payload)}")

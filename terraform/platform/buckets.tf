@@ -27,6 +27,18 @@ module "lake_bucket" {
   allow_destroy = var.allow_destroy
 }
 
+# What jobs run stands apart from what they read: who may write data cannot write code. Old code stays, so that there is
+# a way back to it; a version of a job is a tenth of a megabyte.
+module "code_bucket" {
+  source        = "../modules/bucket"
+  name          = format(local._bucket, "code")
+  key           = aws_kms_key.lake
+  log_bucket    = module.logs_bucket.bucket.name
+  log_prefix    = "code"
+  retention     = {}
+  allow_destroy = var.allow_destroy
+}
+
 module "results_bucket" {
   source        = "../modules/bucket"
   name          = format(local._bucket, "results")
@@ -41,7 +53,7 @@ module "results_bucket" {
 module "logs_bucket" {
   source        = "../modules/bucket"
   name          = format(local._bucket, "logs")
-  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "results"] : format(local._bucket, thing)] }
+  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "results", "code"] : format(local._bucket, thing)] }
   retention     = { "s3-access-logs/" = { expire_days = 365 } }
   allow_destroy = var.allow_destroy
 }

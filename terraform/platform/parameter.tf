@@ -29,7 +29,7 @@ locals {
     watch             = module.watch.function.name
     dashboard         = module.dashboard.dashboard.name
     runs              = { for key in ["name", "prefix", "uri"] : key => module.pipeline_runs.dataset[key] }
-    wheel             = local.wheel
+    code_bucket       = module.code_bucket.bucket.name
   }
 }
 

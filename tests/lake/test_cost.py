@@ -19,6 +19,7 @@ NAMES: dict[str, Any] = {
     "lake_bucket": "aws-datalake-platform-dev-datalake",
     "results_bucket": "aws-datalake-platform-dev-results",
     "logs_bucket": "aws-datalake-platform-dev-logs",
+    "code_bucket": "aws-datalake-platform-dev-code",
     "ledger": "aws-datalake-platform-ledger-dev",
     "workgroup": "primary",
 }
@@ -30,7 +31,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with moto.mock_aws():
         session = boto3.Session(region_name="us-east-1")
-        for bucket in ("lake_bucket", "results_bucket", "logs_bucket"):
+        for bucket in ("lake_bucket", "results_bucket", "logs_bucket", "code_bucket"):
             session.client("s3").create_bucket(Bucket=NAMES[bucket])
         for name in ("aws-datalake-platform-datalake-dev", "aws-datalake-platform-datalake-prod", "of-somebody-else"):
             key = session.client("kms").create_key()["KeyMetadata"]["KeyId"]

@@ -16,7 +16,8 @@ from lake.environment.deployment import NotDeployed, Platform
 
 PLATFORM = {
     "project": "acme", "account_id": "123456789012", "region": "eu-west-1", "lake_bucket": "acme-lake",
-    "results_bucket": "acme-results", "logs_bucket": "acme-logs", "database": "acme_dev", "workgroup": "acme-analytics",
+    "results_bucket": "acme-results", "logs_bucket": "acme-logs", "code_bucket": "acme-code",
+    "database": "acme_dev", "workgroup": "acme-analytics",
     "ledger": "acme-ledger", "pseudonym_key": "acme-key", "repair_role": "arn:aws:iam::123456789012:role/repair",
     "alerts": "arn:aws:sns:eu-west-1:123456789012:alerts", "dead_letters": "https://queue/a?b=c d",
     "watch": "acme-watch",

@@ -10,10 +10,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from lake.cli import new, skeletons
+from lake.cli import new
 from lake.cli.erase import also_of
-from lake.cli.skeletons import Made, NoSkeleton
 from lake.contract import model
+from lake.maintenance import skeletons
+from lake.maintenance.skeletons import Made, NoSkeleton
 from tests.local_aws import REPOSITORY
 
 LONGEST = "a_pipeline_of_room"

@@ -55,7 +55,7 @@ def test_a_function_whose_settings_may_not_be_seen_feeds_nothing() -> None:
         ({}, ""),
         (
             {"Processors": [{"Type": "Lambda", "Parameters": [
-                {"ParameterName": "LambdaArn", "ParameterValue": "arn:aws:lambda:x:0:function:check-dev:$LATEST"},
+                {"ParameterName": "LambdaArn", "ParameterValue": "arn:aws:lambda:x:0:function:check-dev:live"},
             ]}]},
             "check-dev",
         ),

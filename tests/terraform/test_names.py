@@ -66,7 +66,9 @@ def test_a_bucket_carries_account_and_region_and_the_longest_has_room_to_the_las
     platform: Resources,
 ) -> None:
     buckets = [name for kind, name in names(platform) if kind == "aws_s3_bucket"]
-    assert sorted(buckets) == [f"lake-123456789012-eu-west-1-test-{what}" for what in ("datalake", "logs", "results")]
+    assert sorted(buckets) == [
+        f"lake-123456789012-eu-west-1-test-{what}" for what in ("code", "datalake", "logs", "results")
+    ]
     assert max(len(longest(name)) for name in buckets) == 63
     state = roots.backend("123456789012")["bucket"].replace(roots.state_region(), LONGEST_REGION)
     assert len(state) <= 63

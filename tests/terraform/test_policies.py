@@ -10,6 +10,7 @@ import pytest
 from tests.terraform.conftest import FIRST, Resources, Run, contracts
 
 LAKE = "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake"
+CODE = "arn:aws:s3:::lake-123456789012-eu-west-1-test-code"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function"
 # Action => why it cannot be limited to a resource.
 ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace is limited instead"}
@@ -63,7 +64,9 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
     ("role", "action", "resource", "expected"),
     [
         (TRANSFORM, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
-        (TRANSFORM, "s3:GetObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", True),
+        (TRANSFORM, "s3:GetObject", f"{CODE}/jobs/weather_iot/transform/0123456789ab/transform.py", True),
+        (TRANSFORM, "s3:GetObject", f"{CODE}/jobs/another/transform/0123456789ab/transform.py", False),
+        (TRANSFORM, "s3:GetObject", f"{CODE}/releases/weather_iot/20261127T120000Z.json", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", True),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/quarantine/sensor-readings/date=2026-11-20/h13.parquet", True),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/ops/runs/date=2026-11-20/run.json", True),
@@ -73,7 +76,7 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (TRANSFORM, "s3:DeleteObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (TRANSFORM, "s3:DeleteObject", f"{LAKE}/curated/weather/date=2026-11-20/all.parquet", False),
         (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/staging/weather_iot/run/part.parquet", False),
-        (TRANSFORM, "s3:PutObject", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
+        (TRANSFORM, "s3:PutObject", f"{CODE}/jobs/weather_iot/transform/0123456789ab/transform.py", False),
         (TRANSFORM, "s3:GetObject", "arn:aws:s3:::lake-123456789012-eu-west-1-test-results/query-results/a.csv", False),
         (TRANSFORM, "secretsmanager:PutSecretValue", SECRET, False),
         (TRANSFORM, "dynamodb:DeleteItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test", False),
@@ -106,8 +109,8 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         (FIREHOSE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
         (FIREHOSE, "s3:PutObject", f"{LAKE}/firehose-errors/a", True),
         (FIREHOSE, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
-        (FIREHOSE, "lambda:InvokeFunction", f"{FUNCTION}:lake-stream-validate-test:$LATEST", True),
-        (FIREHOSE, "lambda:InvokeFunction", f"{FUNCTION}:lake-batch-ingest-test:$LATEST", False),
+        (FIREHOSE, "lambda:InvokeFunction", f"{FUNCTION}:lake-stream-validate-test:live", True),
+        (FIREHOSE, "lambda:InvokeFunction", f"{FUNCTION}:lake-batch-ingest-test:live", False),
         (VALIDATE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/a.json", False),
         (
             "lake-transform-test-schedule",
@@ -118,7 +121,7 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
         ("lake-transform-test-schedule", "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/another", False),
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/raw/weather/date=2026-11-20/a.json", True),
         (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/ops/manifests/curated_sensor_readings/tokens.json", True),
-        (TRANSFORM, "s3:GetObjectVersion", f"{LAKE}/glue-scripts/weather_iot/transform.py", False),
+        (TRANSFORM, "s3:GetObjectVersion", f"{CODE}/jobs/weather_iot/transform/0123456789ab/transform.py", False),
         (TRANSFORM, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", False),
         (TRANSFORM, "s3:DeleteObjectVersion", f"{LAKE}/curated/sensor-readings/date=2026-11-20/h01.parquet", False),
         (ERASE, "s3:PutObject", f"{LAKE}/raw/iot-sensors/year=2026/month=11/day=20/a.gz", True),
@@ -185,7 +188,7 @@ def test_versions_are_listed_of_what_a_job_puts_back_or_judges_again(platform: R
     )
     prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
     assert {"raw/weather/*", "curated/weather/*", "quarantine/weather/*", "ops/manifests/*"} < set(prefixes)
-    assert not {"*", "glue-scripts/*"} & set(prefixes)
+    assert "*" not in prefixes
 
 
 def test_a_job_logs_into_two_groups_of_its_own_that_expire_and_have_a_key(platform: Resources) -> None:
@@ -345,7 +348,7 @@ def test_whoever_touches_the_ledger_is_held_to_the_keys_of_his_pipeline(first: R
 
 def test_every_bucket_denies_what_is_not_tls(platform: Resources) -> None:
     policies = documents(platform, "aws_s3_bucket_policy")
-    assert len(policies) == 3
+    assert len(policies) == 4
     for granted in policies.values():
         (deny,) = (statement for statement in granted if statement["Sid"] == "TlsOnly")
         assert (deny["Effect"], deny["Action"], len(deny["Resource"])) == ("Deny", "s3:*", 2)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lake.cli import skeletons
-from lake.cli.skeletons import Made
+from lake.maintenance import skeletons
+from lake.maintenance.skeletons import Made
 from tests.terraform.conftest import FIRST, REPOSITORY, Resources, Run, pipeline_test, state_of
 from tests.terraform.test_names import names, too_long, twice
 

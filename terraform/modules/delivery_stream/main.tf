@@ -37,7 +37,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
         # What is not said here is Firehose's default: 1 MB and three retries. The provider does not keep defaults.
         parameters {
           parameter_name  = "LambdaArn"
-          parameter_value = "${var.validator.arn}:$LATEST"
+          parameter_value = var.validator.arn
         }
         parameters {
           parameter_name  = "BufferIntervalInSeconds"
@@ -82,7 +82,7 @@ module "role" {
     }
     Validate = {
       Action   = ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
-      Resource = ["${var.validator.arn}:$LATEST"]
+      Resource = [var.validator.arn]
     }
     UseKey = {
       Action    = ["kms:Decrypt", "kms:GenerateDataKey"]

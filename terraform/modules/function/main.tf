@@ -21,6 +21,8 @@ resource "aws_lambda_function" "this" {
   memory_size   = var.limits.memory_mb
   kms_key_arn   = var.platform.key_arn
 
+  # A published version never changes, and stays: who calls goes through the alias, which is the one switch.
+  publish          = true
   filename         = local.package
   source_code_hash = filebase64sha256(local.package)
 
@@ -42,8 +44,16 @@ resource "aws_lambda_function" "this" {
   }
 }
 
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "What schedules, streams and people call."
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}
+
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = aws_lambda_function.this.function_name
+  qualifier                    = aws_lambda_alias.live.name
   maximum_event_age_in_seconds = 3600
   maximum_retry_attempts       = 2
 

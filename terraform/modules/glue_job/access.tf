@@ -7,7 +7,6 @@ locals {
   _written = [for dataset in var.writes : dataset.prefix]
   _scratch = ["staging/${var.platform.pipeline}/", "glue-temp/${var.platform.pipeline}/"]
   _parents = ["staging", "staging/", "glue-temp", "glue-temp/"]
-  _code    = ["glue-scripts/"]
   _records = ["ops/manifests/"]
   _tables = [for dataset in merge(var.reads, var.writes) :
   "${local._catalog}:table/${var.platform.database}/${dataset.name}"]
@@ -15,7 +14,11 @@ locals {
   _on_objects = {
     ReadObjects = {
       Action   = ["s3:GetObject"]
-      Resource = [for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : "${local._objects}${prefix}*"]
+      Resource = [for prefix in concat(local._read, local._written, local._scratch, local._records) : "${local._objects}${prefix}*"]
+    }
+    ReadCode = {
+      Action   = ["s3:GetObject"]
+      Resource = ["arn:aws:s3:::${var.platform.code_bucket}/jobs/${var.platform.pipeline}/*"]
     }
     WriteObjects = {
       Action   = ["s3:PutObject"]
@@ -27,7 +30,7 @@ locals {
       # With and without the slash: Spark asks for the folder both ways.
       Condition = { StringLike = { "s3:prefix" = flatten([
         local._parents,
-        [for prefix in concat(local._read, local._written, local._scratch, local._code, local._records) : [trimsuffix(prefix, "/"), "${prefix}*"]],
+        [for prefix in concat(local._read, local._written, local._scratch, local._records) : [trimsuffix(prefix, "/"), "${prefix}*"]],
       ]) } }
     }
     # What was rejected or replaced is found by the version that it was: to judge it again, to put it back.

@@ -1,10 +1,16 @@
 # A Spark job. Its arguments and what it may touch follow from `reads` and `writes`.
 
 locals {
-  name   = format(var.platform.naming, var.name)
-  arn    = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}:job/${local.name}"
-  source = "${var.platform.jobs}/${var.script}"
-  script = "s3://${var.platform.bucket}/${aws_s3_object.script.key}"
+  name  = format(var.platform.naming, var.name)
+  arn   = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}:job/${local.name}"
+  title = trimsuffix(var.script, ".py")
+
+  # scripts/build.py puts script and wheel into one folder, called by the digest of both; `make apply` adds that folder to
+  # the code bucket. The job's definition is the one switch from the old folder, which stays, to the new one.
+  _wheel       = coalesce(one(fileset("${var.platform.code}/${local.title}", "*/*.whl")), "missing/lake.whl (scripts/build.py makes it)")
+  code_version = dirname(local._wheel)
+  _code        = "s3://${var.platform.code_bucket}/jobs/${var.platform.pipeline}/${local.title}"
+  script       = "${local._code}/${local.code_version}/${var.script}"
 
   # Glue would make groups that all jobs of the account share, without an expiry and without our key.
   log_prefix = "/aws-glue/${local.name}"
@@ -12,16 +18,6 @@ locals {
 
   # Only who writes encrypted data gets the key.
   encrypts = anytrue([for dataset in var.writes : dataset.encrypted])
-
-  # Two runs with equal code say so, wherever they were deployed from.
-  code_version = substr(sha256("${filesha256(local.source)} ${var.platform.wheel.sha256}"), 0, 12)
-}
-
-resource "aws_s3_object" "script" {
-  bucket      = var.platform.bucket
-  key         = "glue-scripts/${var.platform.pipeline}/${var.script}"
-  source      = local.source
-  source_hash = filesha256(local.source)
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -65,7 +61,7 @@ resource "aws_glue_job" "this" {
     "--metrics_namespace" = var.platform.project
 
     "--TempDir"                   = "s3://${var.platform.bucket}/glue-temp/${var.platform.pipeline}/"
-    "--additional-python-modules" = var.platform.wheel.uri
+    "--additional-python-modules" = "${local._code}/${local._wheel}"
     # Ways to bring other code into the run, each with what the job has anyway.
     "--scriptLocation"  = local.script
     "--extra-py-files"  = local.script

@@ -25,8 +25,8 @@ variable "platform" {
     pseudonym_key_arn = string
     privacy_key_arn   = string
     key_readers       = list(string)
-    jobs              = string
-    wheel             = object({ uri = string, sha256 = string })
+    code              = string
+    code_bucket       = string
   })
 }
 

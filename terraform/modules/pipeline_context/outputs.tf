@@ -11,7 +11,7 @@ output "platform" {
     contracts           = { for file in fileset("${local._contracts}/${var.pipeline}", "*.yaml") : trimsuffix(file, ".yaml") => "${local._contracts}/${var.pipeline}/${file}" }
     quarantine_contract = "${local._contracts}/platform/quarantine.yaml"
     artifacts           = "${local._repository}/build/artifacts/${var.pipeline}"
-    jobs                = "${local._repository}/glue_jobs/${var.pipeline}"
+    code                = "${local._repository}/build/artifacts/jobs/${var.pipeline}"
     registration        = "/lake/${var.project}/${var.environment}/pipelines/${var.pipeline}"
   })
 }

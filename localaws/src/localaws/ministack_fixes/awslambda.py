@@ -1,9 +1,10 @@
 """Processes, errors and logs of Lambda functions.
 
 MiniStack: names every error Runtime.HandlerError and logs its trace line by line; keeps a warm process although its
-function's configuration has changed; takes for an invocation's log what has come some milliseconds after its end.
-Superfluous when MiniStack's worker reports the exception's type, its pool compares all of the configuration, and its
-worker says where the log of an invocation ends.
+function's configuration has changed; takes for an invocation's log what has come some milliseconds after its end;
+forgets a function's reserved concurrency when a version or an alias of it is called.
+Superfluous when MiniStack's worker reports the exception's type, its pool compares all of the configuration, its
+worker says where the log of an invocation ends, and a version has its function's concurrency.
 """
 
 import contextvars
@@ -38,6 +39,7 @@ def install() -> None:
     wrap(lambda_runtime.Worker, "_drain_stderr_bounded", _whole_log)
     wrap(lambda_runtime, "acquire_worker", _renew_outdated)
     wrap(lambda_svc, "_execute_function_warm", _name_the_error)
+    wrap(lambda_svc, "_reserved_concurrency", _of_the_function)
 
 
 def _renew_outdated(original: Any, name: str, config: Any, code_zip: bytes, *arguments: Any, **named: Any) -> Any:
@@ -46,6 +48,11 @@ def _renew_outdated(original: Any, name: str, config: Any, code_zip: bytes, *arg
     if any(worker.config.get(field) != config.get(field) for worker in workers for field in CHANGES_PROCESS):
         lambda_runtime.invalidate_worker(name)
     return original(name, config, code_zip, *arguments, **named)
+
+
+def _of_the_function(original: Any, function: Any, config: dict[str, Any]) -> Any:
+    base, _, _ = lambda_svc._get_base_func_record_for_ref(config.get("FunctionArn", ""))
+    return original(base or function, config)
 
 
 def _name_the_error(original: Any, function: Any, event: Any, request_id: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from drills import faults
 from drills.weather_iot import open_meteo
 from drills.weather_iot.open_meteo import weather_record
 from tests.pipelines.deployment import FORGOTTEN_SECONDS, Deployed, Invocation
@@ -57,7 +58,8 @@ def bad_day(deployed: Deployed) -> Iterator[BadDay]:
     before = deployed.etags(CURATED)
     denied = deployed.run_job()
     after = deployed.etags(CURATED)
-    deployed.client("s3").delete_object(Bucket=deployed.bucket, Key="glue-scripts/weather_iot/transform.py")
+    bucket, key = faults.deployed_script(deployed)
+    deployed.client("s3").delete_object(Bucket=bucket, Key=key)
     without_script = deployed.run_job()
     deployed.advance(60)
     bad_news = deployed.mail()[first:]
@@ -99,7 +101,7 @@ def test_a_job_that_may_not_publish_publishes_nothing(bad_day: BadDay) -> None:
 
 
 def test_a_job_without_its_script_fails_and_says_so(deployed: Deployed, bad_day: BadDay) -> None:
-    missing = f"File Not Found: s3://{deployed.bucket}/glue-scripts/weather_iot/transform.py"
+    missing = f"File Not Found: s3://{'/'.join(faults.deployed_script(deployed))}"
     assert bad_day.without_script["JobRunState"] == "FAILED"
     assert missing in bad_day.without_script["ErrorMessage"]
     assert missing in deployed.job_log(bad_day.without_script["Id"])
@@ -131,13 +133,14 @@ def test_nothing_else_was_in_the_mailbox(bad_day: BadDay) -> None:
 
 def test_terraform_restores_exactly_what_was_broken(deployed: Deployed, bad_day: BadDay) -> None:
     assert bad_day.restored.returncode == 0, bad_day.restored.stderr
-    assert "Resources: 1 added, 1 changed, 0 destroyed." in bad_day.restored.stdout
+    assert "Resources: 0 added, 1 changed, 0 destroyed." in bad_day.restored.stdout
     touched = re.findall(r"^(\S+): (Creat|Modify)ing\.\.\.", bad_day.restored.stdout, re.MULTILINE)
     assert sorted(touched) == [
-        (f"{ADDRESS}aws_s3_object.script", "Creat"),
         (f"{ADDRESS}module.role.aws_iam_role_policy.this", "Modify"),
     ]
-    script = deployed.read("glue-scripts/weather_iot/transform.py").decode()
+    bucket, key = faults.deployed_script(deployed)
+    assert f"s3://{bucket}/{key} was put there" in bad_day.restored.stdout
+    script = deployed.read(key, bucket).decode()
     assert '"curated_weather": weather' in script
 
 

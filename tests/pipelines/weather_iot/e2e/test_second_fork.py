@@ -70,7 +70,9 @@ def test_each_command_sees_the_lake_of_its_project(deployed: Deployed, fork: Dep
 def test_what_happens_in_one_does_not_happen_in_the_other(deployed: Deployed, fork: Deployed) -> None:
     (named,) = lake(deployed, "--project", "acme", "names")
     before = set(deployed.objects(""))
-    answer = deployed.client("lambda").invoke(FunctionName=named["WEATHER_IOT_BATCH_INGEST"], Payload=b"{}")
+    answer = deployed.client("lambda").invoke(
+        FunctionName=named["WEATHER_IOT_BATCH_INGEST"], Qualifier="live", Payload=b"{}"
+    )
     assert "FunctionError" not in answer, answer["Payload"].read()
     assert deployed.objects("raw/weather/", named["BUCKET"])
     assert set(deployed.objects("")) == before

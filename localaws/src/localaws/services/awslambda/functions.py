@@ -83,11 +83,12 @@ def invoke_asynchronously(
 ) -> None:
     """Run one attempt in the background; a failed one is tried again when the clock says so, then given up."""
     first_at = clock.moment() if first_at is None else first_at
+    called = function["config"]["FunctionArn"]
 
     def run() -> None:
         try:
-            # It may have been mended, or deleted, while the event waited.
-            current = _record_of(function["config"]["FunctionArn"])
+            # It may have been mended, or deleted, while the event waited; an alias may point to another version.
+            current = _record_of(called)
             result = lambda_svc._execute_function(current, event) if current else {}
             if current and result.get("error"):
                 _retry_or_give_up(current, event, result, attempt, first_at)
@@ -101,7 +102,17 @@ def invoke_asynchronously(
 
 def _record_of(function_arn: str) -> dict[str, Any] | None:
     function, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
-    return dict(lambda_svc._execution_record_for_config(function, config)) if function and config else None
+    if not function or not config:
+        return None
+    # By what it was called decides about its retries, as well as about the ARN that it sees.
+    return dict(lambda_svc._execution_record_for_config(function, {**config, "FunctionArn": function_arn}))
+
+
+def _rules_of(function_arn: str) -> dict[str, Any]:
+    """The configuration of asynchronous invocations of what was called: an alias, a version, or neither."""
+    base, _, name = lambda_svc._get_base_func_record_for_ref(function_arn)
+    qualifier = function_arn.partition(f":function:{name}:")[2] or None
+    return dict(lambda_svc._event_invoke_config(base, qualifier) or {}) if base else {}
 
 
 def _invoke_for_rule(function_arn: str, payload: str) -> None:
@@ -112,7 +123,7 @@ def _invoke_for_rule(function_arn: str, payload: str) -> None:
 def _retry_or_give_up(
     function: dict[str, Any], event: Any, result: dict[str, Any], attempt: int, first_at: float
 ) -> None:
-    rules = function.get("event_invoke_config") or (function.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    rules = _rules_of(function["config"]["FunctionArn"])
     throttled = bool(result.get("throttle"))
     again_at = clock.moment() + RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
     too_old = again_at - first_at > int(rules.get("MaximumEventAgeInSeconds", 21600))
@@ -133,7 +144,11 @@ def _retry_or_give_up(
             "approximateInvokeCount": attempt,
         },
         "requestPayload": event,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": function["config"].get("Version", "$LATEST"),
+            "functionError": "Unhandled",
+        },
         "responsePayload": result.get("body"),
     }
     destination = ((rules.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
