@@ -124,7 +124,7 @@ def test_the_weekly_look_works(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize(
-    "hours", [QUIET_HOURS, pytest.param(24 * QUIET_DAYS, marks=[pytest.mark.long, pytest.mark.group("quiet")])]
+    "hours", [QUIET_HOURS, pytest.param(24 * QUIET_DAYS + 2, marks=[pytest.mark.long, pytest.mark.group("quiet")])]
 )
 def test_nothing_rings_while_nothing_is_wrong(runner: Runner, hours: int) -> None:
     lived = quiet.live(runner.lake, hours, print)
