@@ -189,6 +189,25 @@ def test_an_alias_leads_to_another_version_at_once(aws: LocalAws, role: str) -> 
     assert seen() == "1"
 
 
+@pytest.mark.parametrize(("event", "status"), [({}, "success"), ({"fail": True}, "error"), ({"late": 1}, "timeout")])
+def test_a_json_log_has_platform_events_in_json(aws: LocalAws, role: str, event: dict[str, Any], status: str) -> None:
+    code = "import time\n" + CODE.replace("    if event", "    time.sleep(2 * event.get('late', 0))\n    if event")
+    group = f"/aws/lambda/json-log-{status}"
+    invoke(aws, aws.function(f"json-log-{status}", code, role, Timeout=1, LoggingConfig={"LogFormat": "JSON"}), event)
+
+    def found(pattern: str) -> list[dict[str, Any]]:
+        events = aws.client("logs").filter_log_events(logGroupName=group, filterPattern=pattern)["events"]
+        return [json.loads(entry["message"]) for entry in events]
+
+    (started,), (report,) = found('{ $.type = "platform.start" }'), found('{ $.type = "platform.report" }')
+    assert (started["record"]["version"], report["record"]["status"]) == ("$LATEST", status)
+    assert report["record"]["metrics"]["memorySizeMB"] == 128
+    assert started["record"]["requestId"] == report["record"]["requestId"]
+    assert [line.get("type", "of the function") for line in found("")][0::len(found("")) - 1] == [
+        "platform.start", "platform.report",
+    ]  # fmt: skip
+
+
 def test_a_new_account_has_nothing_to_reserve_but_can_stop_a_function(aws: LocalAws, role: str) -> None:
     name, client = aws.function("reserved", CODE, role), aws.client("lambda")
     limits = client.get_account_settings()["AccountLimit"]

@@ -23,9 +23,9 @@ SERVICES = """
     core.identity core.calls services.kms.rights services.kms.s3_objects
     services.cloudwatch.metrics services.cloudwatch.embedded_metrics core.simulators
     services.eventbridge.schedules services.eventbridge.rules
-    services.awslambda.functions services.awslambda.concurrency services.kms.guards
+    services.awslambda.functions services.awslambda.concurrency services.awslambda.platform_logs services.kms.guards
     services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
-    services.cloudwatch.alarms services.cloudwatch.dashboards
+    services.cloudwatch.alarms services.cloudwatch.dashboards services.cloudwatch.filter_patterns
 """.split()  # noqa: SIM905 - a list of one word a line says no more
 
 # After the services: what they put around CloudWatch's actions is to be the outermost layer.
