@@ -1,4 +1,4 @@
-"""What Lambda itself writes into a function's log.
+"""The events that Lambda itself writes into a function's log.
 
 AWS: a function whose log format is JSON has platform events in JSON as well: platform.start and platform.report, whose
 status says success, error or timeout. MiniStack: writes START, END and REPORT in text, whatever the format.
