@@ -18,8 +18,8 @@ def done(lake: Lake) -> dict[str, int]:
 def expected(hours: int) -> dict[str, int]:
     """A run each hour, a message of a sensor every five minutes, the weather of each day.
 
-    Weather comes once a day, whenever the lake was deployed, and is in curated after the next run: up to two hours later
-    than a day.
+    Weather comes once a day, whenever the lake was deployed, and is in curated after the next run: up to two hours
+    later than a day.
     """
     return {"runs": hours, "messages": hours * 12, "weather_days": max(hours - 2, 0) // 24}
 

@@ -180,6 +180,21 @@ def dead_letter(lake: Lake) -> set[str]:
     return stream_generate.delivered(lake)
 
 
+def unsubscribed(lake: Lake) -> None:
+    """Somebody clicked on the link at the end of a mail."""
+    client = lake.client("sns")
+    (found,) = client.list_subscriptions_by_topic(TopicArn=lake.names["alerts"])["Subscriptions"]
+    client.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+
+
+def heard(lake: Lake, _found: Any) -> str:
+    """The first address is subscribed; while it was not, the second one was told."""
+    (found,) = lake.client("sns").list_subscriptions_by_topic(TopicArn=lake.names["alerts"])["Subscriptions"]
+    told = {mail["to"] for mail in lake.mail() if "alerts-unheard" in mail["subject"] and "ALARM" in mail["subject"]}
+    require(found["Endpoint"] not in told and len(told) == 1, f"{told} were told that nobody listens")
+    return f"{found['Endpoint']} receives alarms again; {told.pop()} was told that it did not"
+
+
 def queue_empty(lake: Lake, _found: Any) -> str:
     """The queue of dead letters is empty."""
     attributes = lake.client("sqs").get_queue_attributes(
@@ -259,6 +274,10 @@ DRILLS = (
     Drill(
         "7j", "dead-letters", "a message that no retry could help", dead_letter, ("confirm", "remove"), queue_empty,
         alarms=("dead-letters", "stream-generate-errors"), notice_seconds=900,
+    ),
+    Drill(
+        "7l", "alerts-unheard", "the only address unsubscribed", unsubscribed, ("confirm", "apply", "verify"), heard,
+        alarms=("alerts-unheard",),
     ),
     Drill(
         "7k", "schema-drift", "a producer sends a new field", drifting, ("confirm",), drift_counted,

@@ -24,6 +24,12 @@ locals {
       metric      = merge(local._measured, { name = "LockAge", statistic = "Maximum" })
       evaluation  = { threshold = 7200 }
     }
+    alerts-unheard = {
+      description = "Nobody receives alarms: no address has confirmed its subscription, or it was ended."
+      metric      = merge(local._measured, { name = "AlertSubscriptions", statistic = "Minimum" })
+      evaluation  = { threshold = 1, comparison = "LessThanThreshold" }
+      also_tell   = [for topic in aws_sns_topic.second : topic.arn]
+    }
     # A look every five minutes leaves four of five periods empty, and CloudWatch goes on as long as it finds one that is
     # not: more than ten minutes of silence make an alarm, one late look does not.
     watch-heartbeat = {
@@ -52,5 +58,6 @@ module "alarm" {
   description = each.value.description
   metric      = each.value.metric
   evaluation  = each.value.evaluation
+  also_tell   = try(each.value.also_tell, [])
   platform    = local.lake
 }

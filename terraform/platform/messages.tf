@@ -10,19 +10,45 @@ resource "aws_sns_topic_subscription" "alerts" {
   endpoint  = var.alert_email
 }
 
+# Whoever gets the mails can end them with one click, and nobody would hear of that by the same way.
+resource "aws_sns_topic" "second" {
+  for_each          = toset(compact([var.second_alert_email]))
+  name              = format(local.naming, "alerts-second")
+  kms_master_key_id = aws_kms_key.alerts.arn
+}
+
+resource "aws_sns_topic_subscription" "second" {
+  for_each  = aws_sns_topic.second
+  topic_arn = each.value.arn
+  protocol  = "email"
+  endpoint  = each.key
+}
+
+resource "aws_sns_topic_policy" "second" {
+  for_each = aws_sns_topic.second
+  arn      = each.value.arn
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [merge(local._alarms_publish, { Resource = each.value.arn })]
+  })
+}
+
+locals {
+  _alarms_publish = {
+    Sid       = "Alarms"
+    Effect    = "Allow"
+    Principal = { Service = "cloudwatch.amazonaws.com" }
+    Action    = "sns:Publish"
+    Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+  }
+}
+
 resource "aws_sns_topic_policy" "alerts" {
   arn = aws_sns_topic.alerts.arn
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      {
-        Sid       = "Alarms"
-        Effect    = "Allow"
-        Principal = { Service = "cloudwatch.amazonaws.com" }
-        Action    = "sns:Publish"
-        Resource  = aws_sns_topic.alerts.arn
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
-      },
+      merge(local._alarms_publish, { Resource = aws_sns_topic.alerts.arn }),
       {
         # EventBridge does not support conditions in the policy of a topic.
         Sid       = "Events"

@@ -40,6 +40,12 @@ variable "alert_email" {
   }
 }
 
+variable "second_alert_email" {
+  description = "Address of somebody else, who learns when nobody receives alarms any more. Without one only `lake status` says so."
+  type        = string
+  default     = null
+}
+
 variable "allow_destroy" {
   description = "First of the two switches that deleting data needs; it must be applied before destroy. The second is CONFIRM."
   type        = bool

@@ -10,6 +10,7 @@ locals {
   watched = {
     pipelines = "${local.parameter}/pipelines"
     ledger    = aws_dynamodb_table.ledger.name
+    topic     = aws_sns_topic.alerts.arn
     keys      = [aws_kms_key.lake.arn, aws_kms_key.alerts.arn, aws_kms_key.privacy.arn]
   }
 }
@@ -45,7 +46,8 @@ module "watch" {
       Resource  = [aws_kms_key.lake.arn]
       Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.region}.amazonaws.com" } }
     }
-    SeeKeys = { Action = ["kms:DescribeKey"], Resource = local.watched.keys }
+    SeeTopic = { Action = ["sns:GetTopicAttributes"], Resource = [aws_sns_topic.alerts.arn] }
+    SeeKeys  = { Action = ["kms:DescribeKey"], Resource = local.watched.keys }
   }
 }
 

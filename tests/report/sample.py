@@ -24,6 +24,7 @@ HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=
 RAW, CURATED = ("raw_iot_sensors", "raw_weather"), ("curated_sensor_readings", "curated_weather")
 NAMES = (RAW[0], CURATED[0], RAW[1], CURATED[1])
 SHORT = """
+    alerts-unheard
     batch-ingest-duration batch-ingest-errors batch-ingest-throttles reconciliation curated-sensor-readings-freshness
     curated-weather-freshness dead-letters firehose-delivery firehose-freshness firehose-refused-records
     glue-erase-failures glue-transform-failures key-unusable lock-age quarantine-ratio raw-iot-sensors-freshness

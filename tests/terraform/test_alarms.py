@@ -17,6 +17,7 @@ RUNBOOK = runbook.load()
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 # Short name => metric, statistic, comparison, threshold.
 ALARMS = {
+    "alerts-unheard": ("AlertSubscriptions", "Minimum", BELOW, 1),
     "batch-ingest-errors": ("Errors", "Sum", ABOVE, 0),
     "batch-ingest-duration": ("Duration", "Maximum", ABOVE, 96_000),
     "batch-ingest-throttles": ("Throttles", "Sum", ABOVE, 0),

@@ -1,4 +1,4 @@
-"""Measure the age of data, the age of locks and the number of unusable keys, which no AWS service reports."""
+"""Measure what no AWS service reports: ages of data and locks, unusable keys, whether anybody receives alarms."""
 
 import json
 import os
@@ -30,6 +30,7 @@ class Settings:
     namespace: str
     pipelines: str
     ledger: str
+    topic: str
     keys: tuple[str, ...]
 
     @staticmethod
@@ -41,6 +42,7 @@ class Settings:
             environment["METRICS_NAMESPACE"],
             watched["pipelines"],
             watched["ledger"],
+            watched["topic"],
             tuple(watched["keys"]),
         )
 
@@ -122,12 +124,13 @@ def measured(measurements: Mapping[str, Measurement]) -> tuple[list[Metric], lis
 def measurements(settings: Settings, datasets: Datasets, client: Any, now: datetime) -> dict[str, Measurement]:
     """Return the measurements by name, the name for reporting a failure; ``client`` makes a boto3 client."""
     locks = Locks(client("dynamodb"), settings.ledger)
-    storage, keys = client("s3"), client("kms")
+    storage, keys, topics = client("s3"), client("kms"), client("sns")
     return {
         **{name: partial(raw_freshness, storage, name, uri, now) for name, uri in datasets.raw.items()},
         **{name: partial(curated_freshness, locks, name, now) for name in datasets.curated},
         "locks": partial(lock_age, locks, datasets.curated, now),
         "keys": partial(keys_unusable, keys, settings.keys),
+        "subscriptions": partial(alert_subscriptions, topics, settings.topic),
     }
 
 
@@ -167,6 +170,12 @@ def keys_unusable(client: Any, keys: tuple[str, ...]) -> Metric:
     """Return the number of keys that are disabled, pending deletion, or otherwise not enabled."""
     states = [client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] for key in keys]
     return Metric("KeysUnusable", sum(state != "Enabled" for state in states), MetricUnit.Count)
+
+
+def alert_subscriptions(client: Any, topic: str) -> Metric:
+    """Return how many addresses receive alarms: one that has not confirmed, or has left, is none."""
+    attributes = client.get_topic_attributes(TopicArn=topic)["Attributes"]
+    return Metric("AlertSubscriptions", int(attributes["SubscriptionsConfirmed"]), MetricUnit.Count)
 
 
 def put(settings: Settings, metric: Metric, value: float) -> None:

@@ -20,6 +20,6 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   datapoints_to_alarm = var.evaluation.periods
   treat_missing_data  = var.evaluation.missing
 
-  alarm_actions = [var.platform.topic_arn]
-  ok_actions    = [var.platform.topic_arn]
+  alarm_actions = concat([var.platform.topic_arn], var.also_tell)
+  ok_actions    = concat([var.platform.topic_arn], var.also_tell)
 }

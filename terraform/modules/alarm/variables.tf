@@ -28,3 +28,9 @@ variable "platform" {
   description = "What the platform gives."
   type        = object({ naming = string, runbook = string, topic_arn = string })
 }
+
+variable "also_tell" {
+  description = "ARNs of further topics that the alarm tells."
+  type        = list(string)
+  default     = []
+}

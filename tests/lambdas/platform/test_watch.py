@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
@@ -164,14 +164,16 @@ def environment(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     put("raw/iot/year=2026/month=11/day=21/0.gz")
     register("one", iot=f"s3://{BUCKET}/raw/iot/", readings=f"s3://{BUCKET}/curated/readings/")
     register("two", empty=f"s3://{BUCKET}/raw/empty/")
-    return {"pipelines": PIPELINES, "ledger": "ledger", "keys": [key]}
+    topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="data-platform@example.com")
+    return {"pipelines": PIPELINES, "ledger": "ledger", "topic": topic, "keys": [key]}
 
 
 def test_one_look_puts_everything_that_there_is(
     watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WATCHED", json.dumps(environment))
-    assert watch.handler({}, invocation.context()) == {"metrics": 5, "environment": "test"}
+    assert watch.handler({}, invocation.context()) == {"metrics": 6, "environment": "test"}
     metrics = put_metrics(capsys)
     ages = {(name, dataset): value for name, dataset, value in metrics if name == "Freshness"}
     assert ages.keys() == {("Freshness", "iot"), ("Freshness", "readings")}
@@ -179,7 +181,14 @@ def test_one_look_puts_everything_that_there_is(
     listed = {name for _, name, dimensions in catalogue("lake") if dimensions == {"Environment"}}
     assert {name for name, dataset, _ in metrics if not dataset} == listed
     rest = {entry for entry in metrics if entry[0] != "Freshness"}
-    assert rest == {("Heartbeat", "", 1), ("LockAge", "", 0), ("KeysUnusable", "", 0)}
+    assert rest == {("Heartbeat", "", 1), ("LockAge", "", 0), ("KeysUnusable", "", 0), ("AlertSubscriptions", "", 0)}
+
+
+@pytest.mark.parametrize(("confirmed", "pending"), [("0", "1"), ("2", "0")])
+def test_an_address_counts_when_it_has_confirmed(watch: ModuleType, confirmed: str, pending: str) -> None:
+    said = {"SubscriptionsConfirmed": confirmed, "SubscriptionsPending": pending, "SubscriptionsDeleted": "3"}
+    client = SimpleNamespace(get_topic_attributes=lambda TopicArn: {"Attributes": said})  # noqa: N803, ARG005 - boto3's
+    assert watch.alert_subscriptions(client, "topic").value == int(confirmed)
 
 
 def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
@@ -191,7 +200,7 @@ def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
     with pytest.raises(watch.NotMeasured, match=r"^iot, keys$"):
         watch.handler({}, invocation.context())
     assert {(name, dataset) for name, dataset, _ in put_metrics(capsys)} == {
-        ("Heartbeat", ""), ("LockAge", ""), ("Freshness", "readings"),
+        ("Heartbeat", ""), ("LockAge", ""), ("Freshness", "readings"), ("AlertSubscriptions", ""),
     }  # fmt: skip
 
 
@@ -203,4 +212,9 @@ def test_keys_are_measured_although_nobody_says_which_pipelines_there_are(
     boto3.client("ssm").put_parameter(Name=f"{PIPELINES}/broken", Value="no JSON", Type="String", Overwrite=True)
     with pytest.raises(watch.NotMeasured, match=r"^pipelines$"):
         watch.handler({}, invocation.context())
-    assert {name for name, _, _ in put_metrics(capsys)} == {"Heartbeat", "KeysUnusable", "LockAge"}
+    assert {name for name, _, _ in put_metrics(capsys)} == {
+        "Heartbeat",
+        "KeysUnusable",
+        "LockAge",
+        "AlertSubscriptions",
+    }
