@@ -5,19 +5,24 @@ from pathlib import Path
 
 from scripts import plan_files
 from scripts.plan_review import judgement, markdown
+from scripts.plan_review.judgement import Judgement
 
 REFUSED = 3
 
 
-def judge_folder(folder: Path, confirm: str, written: Path | None = None, as_json: bool = False) -> int:
-    """Judge the plans that the folder's manifest names, print it, and write it as Markdown into a file.
-
-    Returns 0 when nothing is against them, REFUSED when they must not be applied. Raises PlanRefused when the folder
-    holds other plans than its manifest says.
-    """
+def judged(folder: Path, confirm: str) -> Judgement:
+    """The judgement of the plans that a folder keeps; raises PlanRefused when they are not those of its manifest."""
     manifest = plan_files.read_manifest(folder)
     plans = {root: plan_files.checked_plan(manifest, folder, root) for root in manifest.roots}
-    found = judgement.judge(plans, manifest.environment, confirm, manifest.waiting, manifest.digest)
+    return judgement.judge(plans, manifest.environment, confirm, manifest.waiting, manifest.digest)
+
+
+def judge_folder(folder: Path, confirm: str, written: Path | None = None, as_json: bool = False) -> int:
+    """Judge a folder, print the judgement, and write it as Markdown into a file.
+
+    Returns 0 when nothing is against the plans, REFUSED when they must not be applied.
+    """
+    found = judged(folder, confirm)
     text = markdown.write(found)
     if written:
         written.write_text(text, encoding="utf-8")

@@ -95,8 +95,8 @@ def switches(plan: Mapping[str, Any], environment: str, confirm: str) -> Switche
     given = plan.get("variables", {}).get("allow_destroy", {}).get("value")
     outputs = plan.get("prior_state", {}).get("values", {}).get("outputs", {})
     applied = outputs.get("allow_destroy", {}).get("value")
-    # A variable that nobody gives a value has its default in the plan.
-    return Switches(given is True, applied in (True, "true"), confirm == environment)
+    # A value of a file is a boolean in the plan, one of the command line is text.
+    return Switches(given in (True, "true"), applied in (True, "true"), confirm == environment)
 
 
 def dangers(plan: Mapping[str, Any]) -> list[Danger]:

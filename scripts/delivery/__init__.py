@@ -1,0 +1,1 @@
+"""What the workflows of .github/workflows do: a step of theirs is one command of a module here."""
