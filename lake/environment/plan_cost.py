@@ -92,7 +92,7 @@ def base_load() -> dict[str, dict[str, Any]]:
 
 
 def _usd(kind: str, values: Mapping[str, Any] | None) -> float:
-    if not values:
+    if values is None:
         return 0.0
     amounts = ((usage, cost.price(usage.price)) for usage in _PRICED[kind](values))
     return sum((usage.amount or 0.0) * price.usd / price.per for usage, price in amounts)
