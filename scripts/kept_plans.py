@@ -1,4 +1,4 @@
-"""What a root's turn is when plans are kept: make one and keep it, apply a kept one, or apply one that was judged."""
+"""Turns of a root when plans are kept: make one and keep it, apply a kept one, or apply one that was judged."""
 
 import hashlib
 import json

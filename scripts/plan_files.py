@@ -37,7 +37,7 @@ class RootPlan:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was planned: for which environment and account, from which sources, on which platform, root by root.
+    """Plans of one environment and account: from which sources, on which platform, root by root.
 
     ``platform`` is a digest of what the platform tells its pipelines, empty before it is deployed. ``waiting`` has the
     roots that could not be planned yet, each with the reason.
@@ -55,7 +55,7 @@ class Manifest:
 
     @property
     def changes(self) -> bool:
-        """Whether any root changes."""
+        """Return True if any root changes."""
         return any(root.changes for root in self.roots.values())
 
     @property
@@ -85,12 +85,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def plan_file(folder: Path, root: str) -> Path:
-    """Where a folder has the plan of a root, as Terraform applies it."""
+    """Return the path of a root's plan in a folder, as Terraform applies it."""
     return folder / root / "plan.tfplan"
 
 
 def json_file(folder: Path, root: str) -> Path:
-    """Where a folder has the plan of a root, as JSON."""
+    """Return the path of a root's plan in a folder, as JSON."""
     return folder / root / "plan.json"
 
 
@@ -117,7 +117,7 @@ def new_folder(folder: Path) -> Path:
 
 
 def describe(folder: Path, root: str) -> RootPlan:
-    """What the manifest says about a root's plan that lies in the folder."""
+    """Return the manifest's entry for a root's plan that lies in the folder."""
     plan = read_plan(folder, root)
     files = (_sha256(plan_file(folder, root)), _sha256(json_file(folder, root)))
     return RootPlan(bool(effects(plan)["resources"] or effects(plan)["outputs"]), digest(plan), *files)
@@ -132,7 +132,7 @@ def digest(plan: Mapping[str, Any]) -> str:
 
 
 def effects(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """What applying a plan would do to ``resources`` and ``outputs``, in the order of their addresses."""
+    """Return the changes that a plan would make to ``resources`` and ``outputs``, in the order of their addresses."""
     changed = [change for change in plan.get("resource_changes", ()) if has_effect(change["change"])]
     outputs = {name: change for name, change in plan.get("output_changes", {}).items() if has_effect(change)}
     ordered = sorted(changed, key=lambda change: (change["address"], change.get("deposed", "")))
@@ -140,7 +140,7 @@ def effects(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def has_effect(change: Mapping[str, Any]) -> bool:
-    """Whether a change in a plan is one: imports and moves are, a data source that is read is not."""
+    """Return True if a change in a plan is one: an import is, a data source that is read is not."""
     return "importing" in change or not set(change["actions"]) <= set(_WITHOUT_EFFECT)
 
 

@@ -375,7 +375,7 @@ def _platform_is_missing(environment: str) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """One call of the command line."""
 
     action: str
     environment: str
@@ -431,7 +431,7 @@ def keep(request: Request, account: str, out: Path, make: Callable[[str], Terraf
 
 
 def acting(request: Request, account: str) -> Callable[[Terraform], int] | None:
-    """What a turn is when it is about plans that were kept or judged before; None when it is about neither."""
+    """Return the act of a turn about plans that were kept or judged before; None when it is about neither."""
     source = request.plan or request.reviewed
     if source is None:
         return None
@@ -496,7 +496,7 @@ def check_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) 
 
 
 def requested(given: argparse.Namespace, chosen: Sequence[str]) -> Request:
-    """What the options ask for."""
+    """Return the call that the options ask for."""
     return Request(
         action=given.action,
         environment=given.env,

@@ -1,1 +1,1 @@
-"""What the workflows of .github/workflows do: a step of theirs is one command of a module here."""
+"""Steps of the workflows in .github/workflows: each is one command of a module here."""

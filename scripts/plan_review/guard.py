@@ -70,7 +70,7 @@ PROTECTIONS: Mapping[str, Mapping[str, _Loosens]] = {
 
 @dataclass(frozen=True)
 class Danger:
-    """What a plan would do to one thing. ``deletes`` is False when it only loosens what protects it."""
+    """A loss in a plan: one thing and its fate. ``deletes`` is False when it only loosens what protects it."""
 
     address: str
     what: str
@@ -86,7 +86,7 @@ class Switches:
     confirmed: bool
 
     def permit(self, danger: Danger) -> bool:
-        """Whether both agree. The first must have been applied before anything is deleted, as `destroy` asks too."""
+        """Return True if both agree. Before anything is deleted the first must have been applied, as for `destroy`."""
         return self.allowed and self.confirmed and (self.applied or not danger.deletes)
 
 

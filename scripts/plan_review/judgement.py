@@ -22,7 +22,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class OfRoot:
-    """What one root's plan would do. ``refused`` are those of its dangers that the switches do not permit."""
+    """The judgement of one root's plan. ``refused`` are those of its dangers that the switches do not permit."""
 
     root: str
     changed: Mapping[str, str]
@@ -34,7 +34,7 @@ class OfRoot:
 
     @property
     def numbers(self) -> Mapping[str, int]:
-        """How many resources are created, changed, replaced, deleted."""
+        """Return the number of resources that are created, changed, replaced, deleted."""
         return Counter(self.changed.values())
 
 
@@ -49,12 +49,12 @@ class Judgement:
 
     @property
     def refused(self) -> bool:
-        """Whether any plan must not be applied."""
+        """Return True if any plan must not be applied."""
         return any(root.refused for root in self.roots)
 
     @property
     def changes(self) -> bool:
-        """Whether anything would change."""
+        """Return True if anything would change."""
         return any(root.changed for root in self.roots)
 
     @property

@@ -47,7 +47,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Change:
-    """What one policy gives and takes. ``unknown`` is True when its text is known only while it is applied."""
+    """The difference that one policy makes. ``unknown`` is True when its text is known only while it is applied."""
 
     address: str
     whose: str
@@ -57,7 +57,7 @@ class Change:
 
     @property
     def loosens(self) -> bool:
-        """Whether somebody may do more than before: a new permission, or a prohibition that is gone."""
+        """Return True if somebody may do more than before: a new permission, or a prohibition that is gone."""
         return any(right.effect == "Allow" for right in self.gained) or any(
             right.effect == "Deny" for right in self.lost
         )
@@ -135,7 +135,7 @@ def _principals(statement: Mapping[str, Any]) -> list[str]:
 
 
 def _says(known: Right, right: Right) -> bool:
-    """Whether ``known`` holds whenever ``right`` does: its patterns are as wide and its conditions no more."""
+    """Return True if ``known`` holds whenever ``right`` does: its patterns are as wide and its conditions no more."""
     return (
         known.effect == right.effect
         and (known.principal in (right.principal, "everybody"))

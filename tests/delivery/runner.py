@@ -22,8 +22,11 @@ from tests.local_aws import REPOSITORY
 
 WORKFLOWS = ".github/workflows"
 INSTALLED = (".venv", ".venv-checks", ".venv-audit", ".cache")
-# What of this machine a step may see: where programs and Terraform's provider are.
-PASSED = ("HOME", "LANG", "TF_PLUGIN_MIRROR", "TF_CLI_CONFIG_FILE")
+# What of this machine a step may see: where programs, packages and Terraform's provider are.
+PASSED = (
+    *("HOME", "LANG", "TF_PLUGIN_MIRROR", "TF_CLI_CONFIG_FILE"),
+    *("UV_", "PIP_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+)
 
 
 @dataclass(frozen=True)
@@ -266,7 +269,7 @@ class _Steps:
         programs = [str(self.runner.folder / "bin"), str(Path(sys.base_prefix) / "bin"), os.environ["PATH"]]
         github = self.workflow.github
         return {
-            **{name: os.environ[name] for name in PASSED if name in os.environ},
+            **{name: value for name, value in os.environ.items() if name.upper().startswith(PASSED)},
             "PATH": os.pathsep.join(programs),
             "AWS_ENDPOINT_URL": self.runner.aws["AWS_ENDPOINT_URL"],
             "GITHUB_API_URL": self.runner.api,
