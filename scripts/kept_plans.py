@@ -18,7 +18,7 @@ class Planner(Protocol):
     root: str
     account: str
 
-    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True) -> int:
+    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True, quiet: bool = False) -> int:
         """Write the plan and its JSON into the folder; Terraform's exit code, 2 for changes."""
 
     def apply_file(self, file: Path) -> int:
@@ -28,15 +28,17 @@ class Planner(Protocol):
 class Keep:
     """Make the plans and keep them in a folder, with a manifest at the end."""
 
-    def __init__(self, folder: Path, *, destroy: bool, lock: bool) -> None:
+    def __init__(self, folder: Path, *, destroy: bool, lock: bool, quiet: bool = False) -> None:
         self._folder = plan_files.new_folder(folder)
         self._destroy = destroy
         self._lock = lock
+        self._quiet = quiet
         self._roots: dict[str, RootPlan] = {}
 
     def take(self, terraform: Planner) -> int:
         """Plan one root; 0 for no changes, 2 for changes."""
-        code = terraform.plan_to(self._folder / terraform.root, destroy=self._destroy, lock=self._lock)
+        folder = self._folder / terraform.root
+        code = terraform.plan_to(folder, destroy=self._destroy, lock=self._lock, quiet=self._quiet)
         if code in (0, 2):
             self._roots[terraform.root] = plan_files.describe(self._folder, terraform.root)
         return code
@@ -90,7 +92,8 @@ class ApplyReviewed:
         """Plan and apply one root; raises PlanRefused when the plan is no longer the judged one."""
         with tempfile.TemporaryDirectory(prefix="plan-") as scratch:
             folder = Path(scratch)
-            code = terraform.plan_to(folder / terraform.root, destroy=self._manifest.destroy)
+            # Who judged it knows what it says, and logs of a workflow are as open as its artefacts.
+            code = terraform.plan_to(folder / terraform.root, destroy=self._manifest.destroy, quiet=True)
             if code not in (0, 2):
                 return code
             plan_files.check_same(self._manifest, terraform.root, plan_files.read_plan(folder, terraform.root))

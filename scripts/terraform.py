@@ -141,10 +141,14 @@ class Terraform:
         self.command = [executable, f"-chdir={self.folder}"]
         self.version = check_version(executable, self.environment)
 
-    def run(self, action: str, *options: str) -> int:
-        """Run with its output on the terminal, and return its exit code."""
-        plain = () if sys.stdout.isatty() else ("-no-color",)
-        return subprocess.run([*self.command, action, *options, *plain], env=self.environment, check=False).returncode
+    def run(self, action: str, *options: str, output: Path | None = None) -> int:
+        """Run with its output on the terminal or in a file, errors on the terminal, and return its exit code."""
+        plain = () if sys.stdout.isatty() and not output else ("-no-color",)
+        command = [*self.command, action, *options, *plain]
+        if output is None:
+            return subprocess.run(command, env=self.environment, check=False).returncode
+        with output.open("w", encoding="utf-8") as file:
+            return subprocess.run(command, env=self.environment, stdout=file, check=False).returncode
 
     def connect(self) -> None:
         """Initialise with the state, unless that was done and the configuration has not changed since."""
@@ -201,14 +205,19 @@ class Terraform:
         extra = {"plan": ("-detailed-exitcode",), "apply": ("-auto-approve",), "destroy": ("-auto-approve",)}
         return self.run(action, *self._options(), *extra[action], *self._variables())
 
-    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True) -> int:
-        """Keep a plan and its JSON in a folder; the exit code. Without ``lock`` nothing is written elsewhere."""
+    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True, quiet: bool = False) -> int:
+        """Keep a plan and its JSON in a folder; the exit code.
+
+        Without ``lock`` nothing is written elsewhere. ``quiet`` keeps the words of the plan, which have values, in the
+        folder too.
+        """
         self.connect()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = folder.resolve() / "plan.tfplan"
         asked = {"-destroy": destroy, "-lock=false": not lock}
         extra = ["-detailed-exitcode", f"-out={file}", *(option for option, wanted in asked.items() if wanted)]
-        code = self.run("plan", *self._options(), *extra, *self._variables())
+        output = folder / "plan.txt" if quiet else None
+        code = self.run("plan", *self._options(), *extra, *self._variables(), output=output)
         if code in (0, 2):
             command = [*self.command, "show", "-json", str(file)]
             with (folder / "plan.json").open("w", encoding="utf-8") as written:
@@ -384,6 +393,7 @@ class Request:
     out: Path | None = None
     destroy: bool = False
     lock: bool = True
+    quiet: bool = False
     plan: Path | None = None
     reviewed: Path | None = None
 
@@ -420,7 +430,7 @@ def check_destroy(environment: str, chosen: Sequence[str], make: Callable[[str],
 
 def keep(request: Request, account: str, out: Path, make: Callable[[str], Terraform]) -> int:
     """Plan, and keep the plans in ``out``; their manifest is there only when every root was planned."""
-    kept = kept_plans.Keep(out, destroy=request.destroy, lock=request.lock)
+    kept = kept_plans.Keep(out, destroy=request.destroy, lock=request.lock, quiet=request.quiet)
     turns = Turns("plan", request.environment, make, kept.take)
     code = turns.take(request.chosen)
     if code in (0, 2):
@@ -466,6 +476,7 @@ def arguments() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="FOLDER", help="with plan: keep the plans here, for their owner alone"
     )
     parser.add_argument("--destroy", action="store_true", help="with plan --out: plan what destroy would do")
+    parser.add_argument("--quiet", action="store_true", help="with plan --out: show no values, keep them in FOLDER too")
     parser.add_argument("--no-lock", action="store_true", help="with plan --out: take no lock, so write nothing at all")
     parser.add_argument(
         "--plan", type=Path, metavar="FOLDER", help="with judge, apply, destroy: the plans of plan --out"
@@ -487,8 +498,8 @@ def check_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) 
         parser.error("judge needs --plan FOLDER")
     if given.out and given.action != "plan":
         parser.error("--out goes with plan")
-    if (given.destroy or given.no_lock) and not given.out:
-        parser.error("--destroy and --no-lock go with plan --out FOLDER")
+    if (given.destroy or given.no_lock or given.quiet) and not given.out:
+        parser.error("--destroy, --no-lock and --quiet go with plan --out FOLDER")
     if given.reviewed and (given.plan or given.action not in ("apply", "destroy")):
         parser.error("--reviewed goes with apply or destroy, and not with --plan")
     if given.plan and given.action not in ("judge", "apply", "destroy"):
@@ -505,6 +516,7 @@ def requested(given: argparse.Namespace, chosen: Sequence[str]) -> Request:
         out=given.out,
         destroy=given.destroy,
         lock=not given.no_lock,
+        quiet=given.quiet,
         plan=given.plan,
         reviewed=given.reviewed,
     )

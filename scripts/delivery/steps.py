@@ -40,7 +40,7 @@ class SettingsError(Exception):
 
 def plan(given: argparse.Namespace) -> int:
     """Plan without a lock, judge, and leave the review; the exit code."""
-    options = [*_stage(given), *(["--destroy"] if given.destroy == "true" else []), "--no-lock"]
+    options = [*_stage(given), *(["--destroy"] if given.destroy == "true" else []), "--no-lock", "--quiet"]
     if _terraform("plan", given.env, "--out", str(given.folder), *options) not in (0, 2):
         return 1
     judged = review.judged(given.folder, os.environ.get("CONFIRM", ""))

@@ -147,7 +147,7 @@ def _says(known: Right, right: Right) -> bool:
 
 def _as_wide(pattern: str, text: str) -> bool:
     # A "?" or "[" of fnmatch means nothing or something else to IAM; equality is always right.
-    special = any(character in pattern for character in "?[") or pattern.startswith("all but ")
+    special = any(character in pattern for character in "?[")
     return pattern == text or (not special and not text.startswith("all but ") and fnmatchcase(text, pattern))
 
 

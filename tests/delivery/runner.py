@@ -314,6 +314,8 @@ def _upload(steps: _Steps, given: dict[str, Any]) -> None:
             steps.fail(f"there is no {source}")
         return
     target = steps.artifacts() / given["name"]
+    if target.exists() and given.get("overwrite"):
+        shutil.rmtree(target)
     if target.exists():
         steps.fail(f"the artefact {given['name']} is there already")
         return

@@ -293,6 +293,7 @@ def test_what_others_may_read_of_a_plan_has_no_values(history: History) -> None:
     assert {file.name for file in reviews} == {"manifest.json", "judgement.md", "judgement.json"}
     assert [file for file in reviews if SETTINGS["alert_email"] in file.read_text()] == []
     assert list(history.folder.glob("run-*/artifacts/**/*.tfplan")) == []
+    assert [name for name, run in history.runs.items() if SETTINGS["alert_email"] in run.said] == []
 
 
 def test_nothing_is_said_when_there_is_no_drift(history: History) -> None:

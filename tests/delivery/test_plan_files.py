@@ -24,7 +24,7 @@ class Planner:
         self.changes = list(changes)
         self.applied: list[bytes] = []
 
-    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True) -> int:
+    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True, quiet: bool = False) -> int:
         folder.mkdir(parents=True)
         (folder / "plan.tfplan").write_bytes(f"{self.root} {destroy} {self.changes}".encode())
         (folder / "plan.json").write_text(json.dumps({"resource_changes": self.changes, "timestamp": str(folder)}))

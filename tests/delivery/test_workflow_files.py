@@ -128,6 +128,7 @@ def test_no_expression_stands_in_a_script() -> None:
     [
         ("inputs.flag && 'yes' || 'no'", "no"),
         ("!inputs.flag", True),
+        ("!inputs.name", False),
         ("needs.one.outputs.changes == 'true' && inputs.name != ''", True),
         ("vars.MISSING == ''", True),
         ("fromJSON(inputs.json).role", "r"),

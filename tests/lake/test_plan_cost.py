@@ -50,8 +50,9 @@ def test_it_says_when_nothing_has_a_price() -> None:
 
 
 def test_what_stays_costs_nothing() -> None:
-    same = {**entry("aws_kms_key", {}, {}), "change": {"actions": ["no-op"], "before": {}, "after": {}}}
-    assert difference(same) == plan_cost.Difference((), {})
+    same = {"actions": ["no-op"], "before": {}, "after": {}}
+    staying = [{**entry(kind, {}, {}), "change": same} for kind in ("aws_kms_key", "aws_iam_role")]
+    assert difference(*staying) == plan_cost.Difference((), {})
 
 
 def test_the_command_asks_no_account(tmp_path: Path) -> None:
