@@ -34,7 +34,7 @@ def build_twice(out: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as scratch:
         again = Path(scratch)
         for folder, cache in ((out, again / "cache-1"), (again / "artefacts", again / "cache-2")):
-            build.build(folder.resolve(), cache)
+            build.build(folder, cache)
         first, second = digests(out), digests(again / "artefacts")
     differing = sorted(name for name in first | second if first.get(name) != second.get(name))
     if differing:
@@ -64,16 +64,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build/release", help="empty or missing folder")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    out = given.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        build_twice(given.out)
-        write_bills(given.out)
+        build_twice(out)
+        write_bills(out)
     except (NotReproducible, build.BuildError, subprocess.CalledProcessError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
-    flat(given.out)
-    sums = "".join(f"{digest}  {name}\n" for name, digest in digests(given.out).items())
-    (given.out / "SHA256SUMS").write_text(sums, encoding="ascii")
+    flat(out)
+    sums = "".join(f"{digest}  {name}\n" for name, digest in digests(out).items())
+    (out / "SHA256SUMS").write_text(sums, encoding="ascii")
     print(sums, end="")
     return 0
 

@@ -92,6 +92,38 @@ class History:
         return int(client.get_function_configuration(FunctionName=name)["Timeout"])
 
 
+@dataclass(frozen=True)
+class Offline:
+    """Runs that need no AWS, and what they asked of `gh`."""
+
+    runner: Runner
+    runs: dict[str, Run]
+    gh: list[str]
+
+
+@pytest.fixture(scope="module")
+def offline(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Offline:
+    """A tag, and the part of ci that looks for credentials."""
+    folder = tmp_path_factory.mktemp("offline")
+    (folder / "bin").mkdir()
+    gh = folder / "bin/gh"
+    gh.write_text(f'#!/usr/bin/env bash\nprintf "%s\\n" "$@" > {folder}/gh\n')
+    gh.chmod(0o755)
+    runner = Runner(source, folder, {}, "", {"AWS_ENDPOINT_URL": ""}, lambda _asked: pytest.fail("no job needs AWS"))
+    base = git(source, "rev-parse", "HEAD").strip()
+    pushed = {"event": {"before": base}}
+    runs = {
+        "release": runner.run("release.yml", "push", github={"ref": "refs/tags/v1", "ref_name": "v1"}),
+        "clean change": runner.run("ci.yml", "push", github=pushed, only={"secrets"}),
+    }
+    # In parts, or this file would be found too.
+    (source / "leaked.txt").write_text("aws_access_key_id = AKIA" + "Q7X2" * 4 + "\n")
+    commit(source)
+    runs["leak"] = runner.run("ci.yml", "push", github=pushed, only={"secrets"})
+    git(source, "reset", "--quiet", "--hard", base)
+    return Offline(runner, runs, (folder / "gh").read_text().split())
+
+
 @pytest.fixture(scope="module")
 def history(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     """Everything that happened, in order."""
@@ -112,7 +144,7 @@ def history(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         assert bootstrapped.returncode == 0
         deploy_and_disturb(told, source)
         judge_mutations(told, source)
-        release_and_audit(told, source)
+        apply_kept_plans(told, source)
         allow_and_destroy(told, source)
         yield told
 
@@ -185,51 +217,50 @@ def judge_mutations(told: History, source: Path) -> None:
 
 def planned(told: History, source: Path, *changes: tuple[str, str, str]) -> dict[str, Any]:
     """The real plan of the platform after texts were replaced in files: pattern of the files, old, new."""
-    copy = told.folder / f"mutation-{len(told.plans)}"
-    subprocess.run(["git", "clone", "--quiet", str(source), str(copy)], check=True)
+    copy = checked_out(told, source, f"mutation-{len(told.plans)}")
     for pattern, old, new in changes:
         files = [file for file in copy.glob(pattern) if old in file.read_text(encoding="utf-8")]
         assert files, f"{old} is not in {pattern}"
         for file in files:
             file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    for installed in INSTALLED:
-        (copy / installed).symlink_to(REPOSITORY / installed)
-    shutil.copytree(next(told.folder.glob("run-*/artifacts/artefacts")), copy / "build/artifacts")
-    out = copy / "plans"
-    command = [
-        sys.executable,
-        "-m",
-        "scripts.terraform",
-        "plan",
-        "--pipeline",
-        "platform",
-        "--no-lock",
-        "--out",
-        str(out),
-    ]
-    environment = {**told.aws.process_environment(), "ALERT_EMAIL": SETTINGS["alert_email"]}
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    done = terraform(told, copy, "plan", "--no-lock", "--out", "plans")
     assert done.returncode in (0, 2), done.stdout[-3000:] + done.stderr
-    plan: dict[str, Any] = json.loads((out / "platform/plan.json").read_text(encoding="utf-8"))
+    plan: dict[str, Any] = json.loads((copy / "plans/platform/plan.json").read_text(encoding="utf-8"))
     return plan
 
 
-def release_and_audit(told: History, source: Path) -> None:
-    """A tag, and the part of ci that looks for credentials."""
-    (told.folder / "bin").mkdir()
-    gh = told.folder / "bin/gh"
-    gh.write_text(f'#!/usr/bin/env bash\nprintf "%s\\n" "$@" > {told.folder}/gh\n')
-    gh.chmod(0o755)
-    told.expect("release", "success", "release.yml", "push", github={"ref": "refs/tags/v1", "ref_name": "v1"})
-    told.seen["gh"] = (told.folder / "gh").read_text().split()
-    base = git(source, "rev-parse", "HEAD").strip()
-    told.run("clean change", "ci.yml", "push", github={"event": {"before": base}}, only={"audit"})
-    # In parts, or this file would be found too.
-    (source / "leaked.txt").write_text("aws_access_key_id = AKIA" + "Q7X2" * 4 + "\n")
-    commit(source)
-    told.run("leak", "ci.yml", "push", github={"event": {"before": base}}, only={"audit"})
-    (source / "leaked.txt").unlink()
-    commit(source)
+def checked_out(told: History, source: Path, name: str) -> Path:
+    """A clone in which somebody works on a machine of their own."""
+    copy = told.folder / name
+    subprocess.run(["git", "clone", "--quiet", str(source), str(copy)], check=True)
+    for installed in INSTALLED:
+        (copy / installed).symlink_to(REPOSITORY / installed)
+    shutil.copytree(next(told.folder.glob("run-*/artifacts/artefacts")), copy / "build/artifacts")
+    return copy
+
+
+def terraform(told: History, copy: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the wrapper for the platform of dev in a clone."""
+    command = [sys.executable, "-m", "scripts.terraform", *options, "--pipeline", "platform"]
+    environment = {**told.aws.process_environment(), "ALERT_EMAIL": SETTINGS["alert_email"]}
+    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+
+
+def apply_kept_plans(told: History, source: Path) -> None:
+    """The same on a machine of one's own: plan, judge, apply those very files, and once more."""
+    copy = checked_out(told, source, "own-machine")
+    told.watch_timeout(77)
+    told.seen["kept"] = terraform(told, copy, "plan", "--out", "plans").returncode
+    told.seen["judged"] = terraform(told, copy, "judge", "--plan", "plans", "--json")
+    package = copy / "build/artifacts/platform/watch.zip"
+    content = package.read_bytes()
+    package.write_bytes(b"another build")
+    told.seen["other artefacts"] = terraform(told, copy, "apply", "--plan", "plans")
+    package.write_bytes(content)
+    told.seen["timeout before the kept plan"] = told.watch_timeout()
+    told.seen["applied"] = terraform(told, copy, "apply", "--plan", "plans")
+    told.seen["timeout after the kept plan"] = told.watch_timeout()
+    told.seen["applied twice"] = terraform(told, copy, "apply", "--plan", "plans")
 
 
 def allow_and_destroy(told: History, source: Path) -> None:
@@ -347,24 +378,37 @@ def test_both_switches_destroy_under_a_role_of_their_own(history: History) -> No
     assert roles[-1] == (SETTINGS["destroy_role"], "repo:owner/lake:environment:destroy-dev")
 
 
-def test_a_release_is_attested_and_drafted_with_bills_and_sums(history: History) -> None:
-    assert {"SHA256SUMS", "functions.cdx.json", "lake-0.1.0-py3-none-any.whl", "platform-watch.zip"} <= set(
-        history.runner.attested
-    )
-    given = history.seen["gh"]
-    assert given[:3] == ["release", "create", "v1"]
-    assert "--draft" in given
+def test_kept_plans_are_applied_as_they_are_and_once(history: History) -> None:
+    seen = history.seen
+    assert seen["kept"] == 2
+    assert json.loads(seen["judged"].stdout)["roots"]["platform"]["changed"] == {DISTURBED: "changed"}
+    assert (seen["applied"].returncode, seen["timeout after the kept plan"]) == (0, 60), seen["applied"].stderr
+    assert seen["applied twice"].returncode == 1
+    assert "stale" in seen["applied twice"].stderr
+
+
+def test_kept_plans_are_not_applied_with_other_artefacts(history: History) -> None:
+    assert history.seen["other artefacts"].returncode == 1
     assert (
-        sorted(name.removeprefix("release/") for name in given if name.startswith("release/"))
-        == history.runner.attested
+        "not the files that were planned with: build/artifacts/platform/watch.zip"
+        in history.seen["other artefacts"].stderr
     )
+    assert history.seen["timeout before the kept plan"] == 77
 
 
-def test_a_credential_in_a_change_is_found(history: History) -> None:
-    said = {name: history.runs[name].said for name in ("clean change", "leak")}
-    assert "Potential secrets" not in said["clean change"]
-    assert "Potential secrets" in said["leak"]
-    assert "leaked.txt" in said["leak"]
+def test_a_release_is_attested_and_drafted_with_bills_and_sums(offline: Offline) -> None:
+    assert offline.runs["release"].result == "success", offline.runs["release"].said
+    attested = offline.runner.attested
+    assert {"SHA256SUMS", "functions.cdx.json", "lake-0.1.0-py3-none-any.whl", "platform-watch.zip"} <= set(attested)
+    assert offline.gh[:3] == ["release", "create", "v1"]
+    assert "--draft" in offline.gh
+    assert sorted(name.removeprefix("release/") for name in offline.gh if name.startswith("release/")) == attested
+
+
+def test_a_credential_in_a_change_is_found(offline: Offline) -> None:
+    assert offline.runs["clean change"].result == "success"
+    assert offline.runs["leak"].result == "failure"
+    assert "leaked.txt" in offline.runs["leak"].said
 
 
 def judged(history: History, mutation: str, confirm: str = "") -> dict[str, Any]:
@@ -419,7 +463,7 @@ def test_a_right_that_is_gained_is_said_in_words(history: History) -> None:
     assert watch["lost"] == []
 
 
-def test_every_step_of_every_workflow_is_executed_or_has_a_reason(history: History) -> None:
+def test_every_step_of_every_workflow_is_executed_or_has_a_reason(history: History, offline: Offline) -> None:
     written = {
         (path.name, step["run"])
         for path in sorted((REPOSITORY / WORKFLOWS).glob("*.yml"))
@@ -427,5 +471,6 @@ def test_every_step_of_every_workflow_is_executed_or_has_a_reason(history: Histo
         for step in job.get("steps", ())
         if "run" in step
     }
-    executed = {(workflow, command) for workflow, _job, command in history.runner.executed}
+    ran = history.runner.executed | offline.runner.executed
+    executed = {(workflow, command) for workflow, _job, command in ran}
     assert written - executed == set(ELSEWHERE)
