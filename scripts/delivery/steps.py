@@ -46,7 +46,9 @@ def plan(given: argparse.Namespace) -> int:
     judged = review.judged(given.folder, os.environ.get("CONFIRM", ""))
     leave(judged, given.folder, given.review)
     tell("GITHUB_OUTPUT", f"changes={str(judged.changes).lower()}\ndigest={judged.digest}\n")
-    tell("GITHUB_STEP_SUMMARY", markdown.write(judged))
+    text = markdown.write(judged)
+    tell("GITHUB_STEP_SUMMARY", text)
+    print(text)
     if given.settled == "true" and judged.changes:
         print("something would change right after the apply", file=sys.stderr)
         return 1
