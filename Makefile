@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build doctor bootstrap plan apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build doctor bootstrap plan judge apply destroy unlock locks docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -82,11 +82,14 @@ doctor: setup ## what ENV is missing in the account of the credentials; ends wit
 bootstrap: setup ## state bucket and lock table, once for each account
 	@bash terraform/bootstrap.sh
 
-plan: build ## what apply would change, PIPELINE=p: in one pipeline; ends with 2 when there is something
-	@$(TERRAFORM) plan --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))
+plan: build ## what apply would change, PIPELINE=p: in one pipeline; ends with 2 when there is something (OUT=FOLDER: keep the plans)
+	@$(TERRAFORM) plan --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(OUT),--out $(OUT))
 
-apply: build ## deploy ENV (dev unless said otherwise) to where the credentials point
-	@$(TERRAFORM) apply --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))
+judge: setup ## say what the plans in PLAN=FOLDER would do and whether they may (made by: make plan OUT=FOLDER; JSON=1)
+	@CONFIRM=$(CONFIRM) $(TERRAFORM) judge --plan $(PLAN) $(if $(JSON),--json)
+
+apply: build ## deploy ENV (dev unless said otherwise) to where the credentials point (PLAN=FOLDER: exactly those plans)
+	@$(TERRAFORM) apply --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(PLAN),--plan $(PLAN))
 
 destroy: build ## remove ENV; needs allow_destroy in the tfvars, applied, and CONFIRM=$(ENV)
 	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))
@@ -96,7 +99,7 @@ unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it
 	@$(TERRAFORM) unlock --env $(ENV) --lock "$(if $(filter command,$(firstword $(origin LOCK))),$(LOCK))"
 
 locks: ## resolve requirements/*.in anew into the locks
-	@for lock in uv:3.11 lambda:3.13 local:3.11 glue:3.11 checks:3.11 mutation:3.11; do \
+	@for lock in uv:3.11 lambda:3.13 local:3.11 glue:3.11 checks:3.11 mutation:3.11 delivery:3.11 audit:3.11; do \
 	  .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done

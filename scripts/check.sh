@@ -39,6 +39,10 @@ contracts() {
 
 terraform_format() { terraform fmt -check -recursive -diff terraform; }
 
+workflows() { # the scripts of steps too, by the shellcheck that is on the PATH
+  PATH="$PWD/.venv-checks/bin:$PATH" .cache/actionlint/actionlint -no-color .github/workflows/*.yml
+}
+
 mkdir -p build
 .venv/bin/python scripts/build.py >/dev/null || exit 1
 
@@ -52,6 +56,8 @@ check 'format of Terraform'    terraform_format
 check 'Terraform of every root' .venv/bin/python -m scripts.terraform validate
 check 'security of Terraform'  .venv-checks/bin/checkov --quiet --compact --directory terraform --framework terraform --skip-download --config-file .checkov.yaml
 check 'security of workflows'  .venv-checks/bin/zizmor --offline --persona auditor .github
+# It needs Go to be installed; without Go the pull request's own run has it.
+if [ -x .cache/actionlint/actionlint ]; then check 'workflows' workflows; else echo 'missing workflows: actionlint needs Go'; fi
 
 wait
 failed=("$logs"/*.failed)

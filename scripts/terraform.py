@@ -9,7 +9,14 @@ Where it works is decided by AWS_ENDPOINT_URL and the credentials alone. `plan` 
 The states lie in the account of the credentials, which must be `account_id` of the <environment>.tfvars when that is
 given. LAKE_PROJECT, when set, is the first part of all names: so a second lake stands beside the first.
 `destroy` needs allow_destroy = true in the <environment>.tfvars of each root, applied, and CONFIRM=<environment>.
-`apply` of the platform also writes the first version of the pseudonym key, once: Terraform never has a key.
+`plan --out FOLDER` keeps the plans, which hold values, and a manifest, which holds none. `judge --plan FOLDER` says
+what they would do. `apply --plan FOLDER` applies exactly those files; `apply --reviewed FOLDER/manifest.json` plans
+again and applies only what is identical. `plan --destroy` and `destroy` work the same way. A pipeline can be planned
+when its platform stands: `--stage platform`, then `--stage pipelines`, or both at once when the platform does not
+change what it tells its pipelines.
+`judge` asks neither AWS nor Terraform. It refuses a plan that deletes or replaces what holds data or a key, or loosens
+what protects them, unless allow_destroy is true in the tfvars (for a deletion: was applied) and CONFIRM=<environment>.
+It ends with 0 when nothing is against the plans, 1 when they could not be judged, 3 when they are refused.
 ALERT_EMAIL, when set, is the address that receives alarms. TF_PLUGIN_MIRROR, when set, is a folder that holds a folder
 registry.terraform.io. LOCK_TIMEOUT, when set, is how long to wait for a lock that somebody else holds (60s).
 """
@@ -22,6 +29,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,7 +40,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lake.environment import deployment, releases
 from lake.environment.deployment import PROJECT_VARIABLE
 from lake.maintenance import key_rotation
-from scripts import contract_guard, job_code, roots, state_lock
+from scripts import contract_guard, job_code, kept_plans, plan_files, roots, state_lock
+from scripts.plan_files import PlanRefused
+from scripts.plan_review import command as plan_review
 from scripts.roots import REPOSITORY, TERRAFORM
 
 # What else decides which state and which provider an initialised folder is for.
@@ -100,13 +110,14 @@ def terraform_environment(environment: Mapping[str, str], cache: Path) -> dict[s
     return kept | ours | ({"TF_CLI_CONFIG_FILE": str(configuration)} if configuration else {})
 
 
-def check_version(executable: str, environment: Mapping[str, str]) -> None:
-    """Refuse a Terraform that is too old for the lock in S3."""
+def check_version(executable: str, environment: Mapping[str, str]) -> str:
+    """Refuse a Terraform that is too old for the lock in S3; return its version."""
     command = [executable, "version", "-json"]
     answer = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=True)
-    version = json.loads(answer.stdout)["terraform_version"]
+    version = str(json.loads(answer.stdout)["terraform_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_TERRAFORM:
         raise TerraformError(f"{MISSING_TERRAFORM} (found {version})")
+    return version
 
 
 class Terraform:
@@ -129,12 +140,16 @@ class Terraform:
         self.data = self.data / name
         self.environment["TF_DATA_DIR"] = str(self.data.resolve())
         self.command = [executable, f"-chdir={self.folder}"]
-        check_version(executable, self.environment)
+        self.version = check_version(executable, self.environment)
 
-    def run(self, action: str, *options: str) -> int:
-        """Run with its output on the terminal, and return its exit code."""
-        plain = () if sys.stdout.isatty() else ("-no-color",)
-        return subprocess.run([*self.command, action, *options, *plain], env=self.environment, check=False).returncode
+    def run(self, action: str, *options: str, output: Path | None = None) -> int:
+        """Run with its output on the terminal or in a file, errors on the terminal, and return its exit code."""
+        plain = () if sys.stdout.isatty() and not output else ("-no-color",)
+        command = [*self.command, action, *options, *plain]
+        if output is None:
+            return subprocess.run(command, env=self.environment, check=False).returncode
+        with output.open("w", encoding="utf-8") as file:
+            return subprocess.run(command, env=self.environment, stdout=file, check=False).returncode
 
     def connect(self) -> None:
         """Initialise with the state, unless that was done and the configuration has not changed since."""
@@ -189,15 +204,38 @@ class Terraform:
         if action == "output":
             return self.run("output", "-json")
         extra = {"plan": ("-detailed-exitcode",), "apply": ("-auto-approve",), "destroy": ("-auto-approve",)}
-        return self.run(
-            action,
-            "-input=false",
-            "-compact-warnings",
-            f"-lock-timeout={self.environment.get('LOCK_TIMEOUT', '60s')}",
-            *extra[action],
-            f"-var-file={self.name}.tfvars",
-            *(f"-var={name}={value}" for name, value in self._values().items() if value),
-        )
+        return self.run(action, *self._options(), *extra[action], *self._variables())
+
+    def plan_to(self, folder: Path, *, destroy: bool, lock: bool = True, quiet: bool = False) -> int:
+        """Keep a plan and its JSON in a folder; the exit code.
+
+        Without ``lock`` nothing is written elsewhere. ``quiet`` keeps the words of the plan, which have values, in the
+        folder too.
+        """
+        self.connect()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = folder.resolve() / "plan.tfplan"
+        asked = {"-destroy": destroy, "-lock=false": not lock}
+        extra = ["-detailed-exitcode", f"-out={file}", *(option for option, wanted in asked.items() if wanted)]
+        output = folder / "plan.txt" if quiet else None
+        code = self.run("plan", *self._options(), *extra, *self._variables(), output=output)
+        if code in (0, 2):
+            command = [*self.command, "show", "-json", str(file)]
+            with (folder / "plan.json").open("w", encoding="utf-8") as written:
+                subprocess.run(command, env=self.environment, stdout=written, check=True)
+        return code
+
+    def apply_file(self, file: Path) -> int:
+        """Apply exactly this plan; Terraform refuses it when the state has gone on since."""
+        self.connect()
+        return self.run("apply", *self._options(), str(file.resolve()))
+
+    def _options(self) -> tuple[str, ...]:
+        return "-input=false", "-compact-warnings", f"-lock-timeout={self.environment.get('LOCK_TIMEOUT', '60s')}"
+
+    def _variables(self) -> list[str]:
+        values = (f"-var={name}={value}" for name, value in self._values().items() if value)
+        return [f"-var-file={self.name}.tfvars", *values]
 
     def _values(self) -> dict[str, str | None]:
         """The variables that do not come from the files of values, or not from those of this root."""
@@ -257,38 +295,50 @@ def check_registered(environment: str, leaving: Sequence[str]) -> None:
         raise TerraformError("\n".join([f"pipelines are registered: {', '.join(standing)}. First:", *commands]))
 
 
-def chosen_roots(action: str, pipeline: str | None) -> list[str]:
+def chosen_roots(action: str, pipeline: str | None, stage: str | None = None, *, destroy: bool = False) -> list[str]:
     """The roots that a command is about, in the order of their turns."""
     if pipeline:
         return [pipeline]
     if action == "output":
         return [roots.PLATFORM]
-    everything = [roots.PLATFORM, *roots.pipelines()]
-    return everything[::-1] if action == "destroy" else everything
+    stages = {"platform": [roots.PLATFORM], "pipelines": roots.pipelines()}
+    everything = [root for name, of_stage in stages.items() if stage in (None, name) for root in of_stage]
+    return everything[::-1] if action == "destroy" or destroy else everything
 
 
 class Turns:
-    """The roots one after the other; ``ended`` has the exit code of each, 1 where it could not even begin."""
+    """The roots one after the other; ``ended`` has the exit code of each, 1 where it could not even begin.
 
-    def __init__(self, action: str, environment: str, make: Callable[[str], Terraform]) -> None:
+    ``act`` is what a turn is when it is not simply the action. ``waiting`` has the roots that need the platform first.
+    """
+
+    def __init__(
+        self,
+        action: str,
+        environment: str,
+        make: Callable[[str], Terraform],
+        act: Callable[[Terraform], int] | None = None,
+    ) -> None:
         self._action = action
         self._environment = environment
         self._make = make
+        self._act = act or (lambda terraform: terraform.act(action))
         self.ended: dict[str, int] = {}
+        self.waiting: dict[str, str] = {}
 
     def take(self, chosen: Sequence[str]) -> int:
         """Give each its turn; 1 when one failed, else 2 when a plan has changes, else 0."""
         for root in chosen:
             try:
                 self.ended[root] = self._turn(root, alone=len(chosen) == 1)
-            except TerraformError as error:
+            except (TerraformError, PlanRefused) as error:
                 print(f"{self._action} {self._environment}, {root}: {error}", file=sys.stderr)
                 self.ended[root] = 1
         failed = [root for root, code in self.ended.items() if code not in (0, 2)]
         if failed and len(chosen) > 1:
             print(f"{self._action} {self._environment} failed in: {', '.join(failed)}", file=sys.stderr)
         # Terraform has other codes than 1 for no failure of its own.
-        return 1 if failed else max(self.ended.values())
+        return 1 if failed else max(self.ended.values(), default=0)
 
     def _turn(self, root: str, alone: bool) -> int:
         if self._action == "destroy" and root == roots.PLATFORM and any(self.ended.values()):
@@ -303,10 +353,11 @@ class Turns:
                 raise TerraformError(f"it needs the platform: {missing}")
             if missing:
                 print(f"{root}: can be planned as soon as the platform is deployed")
+                self.waiting[root] = missing
                 return 0
             if self._action == "apply":
                 upload_code(self._environment, root)
-        code = terraform.act(self._action)
+        code = self._act(terraform)
         if self._action == "apply" and not code:
             if root == roots.PLATFORM:
                 print(write_first_key(self._environment))
@@ -360,42 +411,158 @@ def _platform_is_missing(environment: str) -> str:
     return ""
 
 
-def perform(action: str, environment: str, chosen: Sequence[str], lock_id: str | None) -> int:
-    """Do it; the exit code. Raises TerraformError when nothing was begun."""
+@dataclass(frozen=True)
+class Request:
+    """One call of the command line."""
+
+    action: str
+    environment: str
+    chosen: Sequence[str]
+    lock_id: str | None = None
+    out: Path | None = None
+    destroy: bool = False
+    lock: bool = True
+    quiet: bool = False
+    plan: Path | None = None
+    reviewed: Path | None = None
+
+
+def perform(request: Request) -> int:
+    """Do it; the exit code. Raises TerraformError or PlanRefused when nothing was begun."""
+    action, environment, chosen = request.action, request.environment, request.chosen
     account = "" if action == "validate" else account_for(environment)
 
     def make(root: str) -> Terraform:
         return Terraform(environment, root, os.environ, account)
 
     if action == "unlock":
-        return unlock(environment, account, chosen, lock_id, make)
+        return unlock(environment, account, chosen, request.lock_id, make)
     if action in ("plan", "apply"):
         make(chosen[0]).connect()
         check_contracts(environment)
     if action == "destroy":
-        if roots.PLATFORM in chosen:
-            check_registered(environment, chosen)
-        for root in chosen:
-            terraform = make(root)
-            terraform.connect()
-            terraform.check_switches()
-    return Turns(action, environment, make).take(chosen)
+        check_destroy(environment, chosen, make)
+    if request.out:
+        return keep(request, account, request.out, make)
+    return Turns(action, environment, make, acting(request, account)).take(chosen)
 
 
-def main() -> int:
-    """Command line; ends with 0, 1 for a failure, 2 for a plan with changes."""
+def check_destroy(environment: str, chosen: Sequence[str], make: Callable[[str], Terraform]) -> None:
+    """Refuse to destroy when a switch is missing, or a pipeline would be left without its platform."""
+    if roots.PLATFORM in chosen:
+        check_registered(environment, chosen)
+    for root in chosen:
+        terraform = make(root)
+        terraform.connect()
+        terraform.check_switches()
+
+
+def keep(request: Request, account: str, out: Path, make: Callable[[str], Terraform]) -> int:
+    """Plan, and keep the plans in ``out``; their manifest is there only when every root was planned."""
+    kept = kept_plans.Keep(out, destroy=request.destroy, lock=request.lock, quiet=request.quiet)
+    turns = Turns("plan", request.environment, make, kept.take)
+    code = turns.take(request.chosen)
+    if code in (0, 2):
+        version = make(request.chosen[0]).version
+        manifest = kept.finish(request.environment, account, version, turns.waiting)
+        print(f"{out}: {'changes' if manifest.changes else 'no changes'}, digest {manifest.digest}")
+    return code
+
+
+def acting(request: Request, account: str) -> Callable[[Terraform], int] | None:
+    """Return the act of a turn about plans that were kept or judged before; None when it is about neither."""
+    source = request.plan or request.reviewed
+    if source is None:
+        return None
+    manifest = plan_files.read_manifest(source)
+    plan_files.check_place(manifest, request.environment, account, request.action == "destroy")
+    return kept_plans.ApplyFiles(source, manifest).take if request.plan else kept_plans.ApplyReviewed(manifest).take
+
+
+def planned(chosen: Sequence[str], source: Path | None) -> list[str]:
+    """Of the chosen roots those of which there are plans; raises PlanRefused when there are none."""
+    if source is None:
+        return list(chosen)
+    manifest = plan_files.read_manifest(source)
+    found = [root for root in chosen if root in manifest.roots]
+    for root in (root for root in chosen if root in manifest.waiting):
+        print(f"{root}: had to wait for the platform; plan it when the platform is applied")
+    if not found:
+        raise PlanRefused(f"none of {', '.join(chosen)} is among the plans of {source}")
+    return found
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("validate", "plan", "apply", "destroy", "output", "unlock"))
+    parser.add_argument("action", choices=("validate", "plan", "judge", "apply", "destroy", "output", "unlock"))
     parser.add_argument("--env", choices=roots.environments(), default="dev", help="environment (default: dev)")
     one = (roots.PLATFORM, *roots.pipelines())
     parser.add_argument("--pipeline", metavar="NAME", help=f"one root alone: {', '.join(one)} (default: all)")
+    parser.add_argument("--stage", choices=("platform", "pipelines"), help="the platform alone, or every pipeline")
     parser.add_argument("--lock", metavar="ID", help="with unlock: the lock to take away, as unlock shows it")
-    given = parser.parse_args()
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="with plan: keep the plans here, for their owner alone"
+    )
+    parser.add_argument("--destroy", action="store_true", help="with plan --out: plan what destroy would do")
+    parser.add_argument("--quiet", action="store_true", help="with plan --out: show no values, keep them in FOLDER too")
+    parser.add_argument("--no-lock", action="store_true", help="with plan --out: take no lock, so write nothing at all")
+    parser.add_argument(
+        "--plan", type=Path, metavar="FOLDER", help="with judge, apply, destroy: the plans of plan --out"
+    )
+    parser.add_argument(
+        "--reviewed", type=Path, metavar="FILE", help="with apply, destroy: the manifest of judged plans"
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="with judge: write the judgement here too")
+    parser.add_argument("--json", action="store_true", help="with judge: print JSON")
+    return parser
+
+
+def check_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """End with the parser's error when options do not go together."""
+    one = (roots.PLATFORM, *roots.pipelines())
     if given.pipeline and given.pipeline not in one:
         parser.error(f"there is no pipeline {given.pipeline}; there are {', '.join(one)}")
+    if given.action == "judge" and not given.plan:
+        parser.error("judge needs --plan FOLDER")
+    if given.out and given.action != "plan":
+        parser.error("--out goes with plan")
+    if (given.destroy or given.no_lock or given.quiet) and not given.out:
+        parser.error("--destroy, --no-lock and --quiet go with plan --out FOLDER")
+    if given.reviewed and (given.plan or given.action not in ("apply", "destroy")):
+        parser.error("--reviewed goes with apply or destroy, and not with --plan")
+    if given.plan and given.action not in ("judge", "apply", "destroy"):
+        parser.error("--plan goes with judge, apply or destroy")
+
+
+def requested(given: argparse.Namespace, chosen: Sequence[str]) -> Request:
+    """Return the call that the options ask for."""
+    return Request(
+        action=given.action,
+        environment=given.env,
+        chosen=chosen,
+        lock_id=given.lock or None,
+        out=given.out,
+        destroy=given.destroy,
+        lock=not given.no_lock,
+        quiet=given.quiet,
+        plan=given.plan,
+        reviewed=given.reviewed,
+    )
+
+
+def main() -> int:
+    """Command line; ends with 0, 1 for a failure, 2 for a plan with changes, 3 for plans that judge refuses."""
+    parser = arguments()
+    given = parser.parse_args()
+    check_arguments(parser, given)
+    chosen = chosen_roots(given.action, given.pipeline, given.stage, destroy=given.destroy)
     try:
-        return perform(given.action, given.env, chosen_roots(given.action, given.pipeline), given.lock or None)
-    except (TerraformError, BotoCoreError, ClientError) as error:
+        if given.action == "judge":
+            return plan_review.judge_folder(given.plan, os.environ.get("CONFIRM", ""), given.markdown, given.json)
+        chosen = planned(chosen, given.plan or given.reviewed)
+        return perform(requested(given, chosen))
+    except (TerraformError, PlanRefused, BotoCoreError, ClientError) as error:
         print(f"{given.action} {given.env}: {error}", file=sys.stderr)
         return 1
 

@@ -3,6 +3,7 @@
 It uses the AWS credentials and AWS_ENDPOINT_URL of the environment.
 """
 
+import json
 import os
 import sys
 from dataclasses import asdict
@@ -17,10 +18,18 @@ from lake.cli import backfill, keys, new, quarantine, redelivery, rollback
 from lake.cli.erase import erase
 from lake.cli.options import Environment, Json, ask
 from lake.cli.output import show
-from lake.cli.rows import cost_rows, cost_summary, run_rows, show_state, state_summary
+from lake.cli.rows import (
+    cost_rows,
+    cost_summary,
+    difference_rows,
+    difference_summary,
+    run_rows,
+    show_state,
+    state_summary,
+)
 from lake.contract import model
 from lake.core.errors import LakeError
-from lake.environment import cost, health, inventory, names, usage
+from lake.environment import cost, health, inventory, names, plan_cost, usage
 from lake.environment.deployment import PROJECT_VARIABLE, load
 
 application = typer.Typer(
@@ -113,11 +122,22 @@ def query(
 
 
 @application.command("cost")
-def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
+def estimate_cost(
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="JSON of a Terraform plan (terraform show -json): by how much it changes the cost."),
+    ] = None,
+    env: Environment = "dev",
+    as_json: Json = False,
+) -> None:
     """Estimate the monthly cost from the usage since the deployment, at most the last 30 days.
 
-    Assumptions and omissions of the estimate go to standard error. Ends with 1 when a service could not be asked.
+    With --plan: the difference that a plan makes at a documented base load, which asks no account. Assumptions and
+    omissions of the estimate go to standard error. Ends with 1 when a service could not be asked.
     """
+    if plan is not None:
+        show_difference(plan, as_json=as_json)
+        return
     platform = load(env)
     window = usage.window(platform)
     found = cost.estimate(usage.measured(platform, window), window)
@@ -127,6 +147,19 @@ def estimate_cost(env: Environment = "dev", as_json: Json = False) -> None:
         show(cost_rows(found), as_json=False, title=f"Estimated cost of {env} a month")
     print(cost.caveat(found), file=sys.stderr)
     raise typer.Exit(1 if any(line.usage.failed for line in found.lines) else 0)
+
+
+def show_difference(plan: Path, as_json: bool) -> None:
+    """Print by how much a plan changes the monthly cost; raises LakeError when the file is no plan."""
+    try:
+        found = plan_cost.difference(json.loads(plan.read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise LakeError(f"{plan} is no plan as 'terraform show -json' prints it: {error!r}") from error
+    if as_json:
+        show([difference_summary(found)], as_json=True)
+    else:
+        show(difference_rows(found), as_json=False, title="Change of the cost a month, at the base load")
+    print("\n".join([found.summary, *plan_cost.assumptions()]), file=sys.stderr)
 
 
 @application.command("report")

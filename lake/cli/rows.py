@@ -11,6 +11,7 @@ from lake.environment.cost import Estimate, Line
 from lake.environment.deployment import project
 from lake.environment.health import Problem, State, text
 from lake.environment.inventory import Dataset, Run
+from lake.environment.plan_cost import Difference
 from lake.records import drift
 
 _COUNTS = ("received", "new", "replaced", "duplicate", "quarantined")
@@ -118,6 +119,27 @@ def _cost_row(line: Line) -> dict[str, Any]:
         "USD a month": "unknown" if usd is None else f"{usd:.2f}",
         "note": usage.note,
     }
+
+
+def difference_rows(difference: Difference) -> list[dict[str, Any]]:
+    """One row for each resource whose cost changes, then the types that have no price, the sum last."""
+    rows = [
+        {"resource": change.address, "before": f"{change.before:.2f}", "after": f"{change.after:.2f}",
+         "USD a month": f"{change.difference:+.2f}"}
+        for change in difference.changes
+    ]  # fmt: skip
+    without = [
+        {"resource": f"{number} {kind}", "before": "", "after": "", "USD a month": "not priced"}
+        for kind, number in difference.unpriced.items()
+    ]
+    total = {"resource": "total", "before": "", "after": "", "USD a month": f"{difference.usd_a_month:+.2f}"}
+    return [*rows, *without, total]
+
+
+def difference_summary(difference: Difference) -> dict[str, Any]:
+    """The difference as JSON has it."""
+    changes = [{**asdict(change), "difference": change.difference} for change in difference.changes]
+    return {"usd_a_month": difference.usd_a_month, "changes": changes, "unpriced": dict(difference.unpriced)}
 
 
 def cost_summary(estimate: Estimate) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from moto import mock_aws
 from lake.contract import model
 from lake.environment.deployment import Platform
 from scripts import contract_guard
-from scripts.terraform import Terraform, TerraformError, check_contracts, perform
+from scripts.terraform import Request, Terraform, TerraformError, check_contracts, perform
 
 NAME = "curated_weather"
 BUCKET = "lake"
@@ -73,7 +73,7 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
     monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action))
     for action in ("plan", "apply"):
         with pytest.raises(TerraformError, match=r"nothing was changed\ncurated_weather .*snow_cm is gone"):
-            perform(action, "dev", ["platform", "weather_iot"], None)
+            perform(Request(action, "dev", ["platform", "weather_iot"]))
     assert ran == []
 
 
