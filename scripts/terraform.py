@@ -162,6 +162,12 @@ class Terraform:
             hint = "\nThe state bucket is made by: bash terraform/bootstrap.sh" if "NoSuchBucket" in output else ""
             raise TerraformError(f"terraform init failed\n{output}{hint}")
 
+    def outputs(self) -> dict[str, object]:
+        """The values of the outputs, as they were applied."""
+        command = [*self.command, "output", "-json"]
+        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        return {name: output["value"] for name, output in json.loads(answer.stdout).items()}
+
     def validate(self) -> int:
         """Check the configuration; needs neither state nor account."""
         self.environment["TF_DATA_DIR"] = str((self.cache / f"terraform-validate-{self.root}").resolve())
@@ -263,6 +269,8 @@ def chosen_roots(action: str, pipeline: str | None) -> list[str]:
     if action == "output":
         return [roots.PLATFORM]
     everything = [roots.PLATFORM, *roots.pipelines()]
+    if action == "validate":
+        return [roots.BOOTSTRAP, *everything]
     return everything[::-1] if action == "destroy" else everything
 
 

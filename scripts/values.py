@@ -42,6 +42,12 @@ def buckets(environment: str, account: str) -> list[str]:
     return [f"{prefix}-{account}-{region(environment)}-{environment}-{what}" for what in BUCKETS]
 
 
+def allow_destroy(environment: str) -> bool:
+    """Whether the first of the two switches that deleting data needs is set for the platform."""
+    said = re.search(r"^\s*allow_destroy\s*=\s*(true|false)\b", _values(environment, roots.PLATFORM), re.MULTILINE)
+    return (said[1] if said else os.environ.get("TF_VAR_allow_destroy", "false")) == "true"
+
+
 def reserved_concurrency(environment: str) -> dict[str, int]:
     """Files that reserve simultaneous invocations of functions => how many."""
     found = {}

@@ -1,0 +1,62 @@
+# The roles with which workflows deliver one environment, and the boundary of all roles that a delivery makes.
+# docs/adr/0013 says why they are cut so.
+
+resource "aws_iam_policy" "this" {
+  for_each    = local._policies
+  name        = format(local.naming, "delivery-${each.key}")
+  path        = local._delivery
+  description = each.value.description
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for id, statement in each.value.statements : merge({ Sid = id, Effect = "Allow" }, statement)]
+  })
+}
+
+locals {
+  # Several for one role: a policy has 6144 characters at most.
+  _policies = {
+    read    = { description = "See everything that Terraform manages, and no data", statements = local.read }
+    fence   = { description = "What no delivery may do", statements = local.fence }
+    plan    = { description = "Change nothing", statements = local.plan }
+    keep    = { description = "Delete nothing that holds data", statements = local.keep }
+    state   = { description = "Write the states", statements = local.state }
+    apply   = { description = "Make and change", statements = local.apply }
+    roles   = { description = "Make roles within the boundary, and hand them over", statements = local.roles }
+    destroy = { description = "Delete", statements = local.destroy }
+  }
+  _policy = { for name, policy in aws_iam_policy.this : name => policy.arn }
+}
+
+module "plan" {
+  source       = "../web_identity_role"
+  name         = format(local.naming, "delivery-plan")
+  path         = local._delivery
+  description  = "Plans, for a pull request, a delivery, and to see drift"
+  provider_arn = var.provider_arn
+  github       = var.github
+  jobs         = ["pull_request", "ref:refs/heads/main"]
+  policies     = { for name in ["fence", "plan", "read"] : name => local._policy[name] }
+}
+
+module "apply" {
+  source       = "../web_identity_role"
+  name         = format(local.naming, "delivery-apply")
+  path         = local._delivery
+  description  = "Applies a plan; deletes nothing that holds data"
+  provider_arn = var.provider_arn
+  github       = var.github
+  jobs         = ["environment:${local._env}"]
+  policies     = { for name in ["apply", "fence", "keep", "read", "roles", "state"] : name => local._policy[name] }
+}
+
+module "destroy" {
+  source       = "../web_identity_role"
+  count        = var.environment.allow_destroy ? 1 : 0
+  name         = format(local.naming, "delivery-destroy")
+  path         = local._delivery
+  description  = "Deletes the environment"
+  provider_arn = var.provider_arn
+  github       = var.github
+  jobs         = ["environment:destroy-${local._env}"]
+  policies     = { for name in ["destroy", "fence", "read", "state"] : name => local._policy[name] }
+}
