@@ -90,13 +90,15 @@ locals {
 
   _make_telling = {
     Topics = {
-      Action   = ["sns:CreateTopic", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource"]
+      Action   = ["sns:CreateTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:UntagResource"]
       Resource = local.arns.topics
     }
-    Queues     = { Action = ["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"], Resource = local.arns.queues }
-    Alarms     = { Action = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"], Resource = local.arns.alarms }
-    Dashboards = { Action = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], Resource = local.arns.dashboards }
-    Rules      = { Action = ["events:DeleteRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource"], Resource = local.arns.rules }
+    # AWS knows no resource for these.
+    Subscriptions = { Action = ["sns:SetSubscriptionAttributes", "sns:Unsubscribe"], Resource = "*" }
+    Queues        = { Action = ["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"], Resource = local.arns.queues }
+    Alarms        = { Action = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"], Resource = local.arns.alarms }
+    Dashboards    = { Action = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], Resource = local.arns.dashboards }
+    Rules         = { Action = ["events:DeleteRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource"], Resource = local.arns.rules }
     Logs = {
       Action = [
         "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DeleteLogGroup", "logs:DeleteLogStream",

@@ -24,7 +24,7 @@ locals {
     functions   = ["${local._of_service.lambda}:function:${local._any}"]
     jobs        = ["${local._of_service.glue}:job/${local._any}"]
     keys        = ["${local._of_service.kms}:key/*"]
-    log_groups  = [for name in ["/aws/lambda/${local._any}", "/aws-glue/${local._any}", "/aws/kinesisfirehose/${local._any}"] : "${local._of_service.logs}:log-group:${name}"]
+    log_groups  = [for name in ["/aws/lambda/${local._any}", "/aws-glue/${local._any}/*", "/aws/kinesisfirehose/${local._any}"] : "${local._of_service.logs}:log-group:${name}"]
     parameters  = [for name in ["", "/pipelines", "/pipelines/*"] : "${local._of_service.ssm}:parameter${local._parameter}${name}"]
     queues      = ["${local._of_service.sqs}:${local._any}"]
     roles       = ["arn:aws:iam::${var.account_id}:role${local.roles_path}*"]

@@ -12,12 +12,8 @@ locals {
       Resource = local.arns.buckets
     }
     Code = { Action = ["s3:GetObject", "s3:GetObjectTagging"], Resource = local.arns.code }
-    # Without it S3 answers 403 for what is not there.
-    ListCode = {
-      Action    = ["s3:ListBucket"]
-      Resource  = ["arn:aws:s3:::${var.environment.buckets.datalake}"]
-      Condition = { StringLikeIfExists = { "s3:prefix" = [for folder in local.code_folders : "${folder}/*"] } }
-    }
+    # Terraform asks whether a bucket is there, for which S3 wants the right to list it: names of objects, no contents.
+    ListBuckets = { Action = ["s3:ListBucket"], Resource = local.arns.buckets }
     OpenCode = {
       Action    = ["kms:Decrypt"]
       Resource  = local.arns.keys
@@ -32,10 +28,12 @@ locals {
       Resource = local.arns.tables
     }
     Keys = {
-      Action    = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+      Action    = ["kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
       Resource  = local.arns.keys
       Condition = { StringEquals = local.tagged }
     }
+    # Also of AWS's own, of which a table may have one.
+    AnyKey  = { Action = ["kms:DescribeKey"], Resource = local.arns.keys }
     Secrets = { Action = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"], Resource = local.arns.secrets }
   }
 
@@ -59,7 +57,7 @@ locals {
   }
 
   _read_telling = {
-    Topics     = { Action = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"], Resource = local.arns.topics }
+    Topics     = { Action = ["sns:GetTopicAttributes", "sns:ListTagsForResource"], Resource = local.arns.topics }
     Queues     = { Action = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], Resource = local.arns.queues }
     Alarms     = { Action = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], Resource = local.arns.alarms }
     Dashboards = { Action = ["cloudwatch:GetDashboard"], Resource = local.arns.dashboards }
@@ -70,6 +68,6 @@ locals {
 
   # For these AWS knows no resource.
   _read_everywhere = {
-    Lists = { Action = ["kms:ListAliases", "logs:DescribeLogGroups", "ssm:DescribeParameters"], Resource = "*" }
+    Lists = { Action = ["kms:ListAliases", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters"], Resource = "*" }
   }
 }

@@ -28,12 +28,20 @@ def made() -> list[dict[str, Any]]:
     return [{**dict(zip(names, call, strict=True)), "times": times} for call, times in sorted(_made.items())]
 
 
-def _count(original: Any, access_key_id: str, iam_action: str, *arguments: Any, **named: Any) -> Any:
+def _count(
+    original: Any,
+    access_key_id: str,
+    iam_action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: Any = None,
+) -> Any:
     principal = iam_evaluator.resolve_principal(access_key_id or "", settings.ACCOUNT)
     if not isinstance(principal, iam_evaluator.AuthError) and access_key_id:
-        call = (principal.arn, iam_action, _place(str(named.get("resource_arn", "*"))))
+        call = (principal.arn, iam_action, _place(resource_arn))
         _made[call] = _made.get(call, 0) + 1
-    return original(access_key_id, iam_action, *arguments, **named)
+    return original(access_key_id, iam_action, service, region, resource_arn, service_context)
 
 
 def _place(resource: str) -> str:
