@@ -1,9 +1,7 @@
 # Making and changing what the environment is made of, and deleting what holds no data.
 
 locals {
-  apply = merge(local._make_places, local._make_keys, local._make_computing, local._make_telling)
-
-  _make_places = {
+  make_places = {
     Buckets = {
       Action   = ["s3:CreateBucket", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:DeleteBucketPolicy"]
       Resource = local.arns.buckets
@@ -26,7 +24,7 @@ locals {
     }
   }
 
-  _make_keys = {
+  make_keys = {
     NewKeys = { Action = ["kms:CreateKey"], Resource = "*", Condition = { StringEquals = local.to_be } }
     # A new key is tagged before it has a tag.
     TagKeys = { Action = ["kms:TagResource"], Resource = local.arns.keys, Condition = { StringEquals = local.to_be, StringEqualsIfExists = local.tagged } }
@@ -65,6 +63,8 @@ locals {
     }
   }
   _via_secrets = "secretsmanager.${local._region}.amazonaws.com"
+
+  make_work = merge(local._make_computing, local._make_telling)
 
   _make_computing = {
     Functions = {

@@ -1,9 +1,7 @@
 # What Terraform asks of AWS to compare the world with its state. No data: of objects only code and contracts.
 
 locals {
-  read = merge(local._read_places, local._read_computing, local._read_telling, local._read_everywhere)
-
-  _read_places = {
+  see_places = {
     Buckets = {
       Action = [
         "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
@@ -37,7 +35,9 @@ locals {
     Secrets = { Action = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"], Resource = local.arns.secrets }
   }
 
-  _read_computing = {
+  see_work = merge(local._see_computing, local._see_telling, local._see_everywhere)
+
+  _see_computing = {
     Functions = {
       Action = [
         "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionEventInvokeConfig",
@@ -56,7 +56,7 @@ locals {
     }
   }
 
-  _read_telling = {
+  _see_telling = {
     Topics     = { Action = ["sns:GetTopicAttributes", "sns:ListTagsForResource"], Resource = local.arns.topics }
     Queues     = { Action = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], Resource = local.arns.queues }
     Alarms     = { Action = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], Resource = local.arns.alarms }
@@ -67,7 +67,7 @@ locals {
   }
 
   # For these AWS knows no resource.
-  _read_everywhere = {
+  _see_everywhere = {
     Lists = { Action = ["kms:ListAliases", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters"], Resource = "*" }
   }
 }
