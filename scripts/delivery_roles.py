@@ -8,7 +8,7 @@ State bucket and lock table must be there: make bootstrap.
 GitHub's numbers outlive a renaming, and whoever takes over a name that has become free has others. They are in:
   gh api repos/OWNER/NAME --jq '"--owner-id \\(.owner.id) --repository-id \\(.id)"'
 
-It ends with what remains to be set: a line of the values of each environment, and the variables of GitHub's.
+It ends with what remains to be set: one line of the values of each environment, and one variable of the repository.
 """
 
 import argparse
@@ -63,27 +63,31 @@ def apply(given: Mapping[str, Any], account: str, ask: bool) -> dict[str, Any] |
     options = [f"-var={name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in given.items()]
     if terraform.run("apply", "-compact-warnings", *([] if ask else ["-auto-approve", "-input=false"]), *options):
         return None
-    return dict(terraform.outputs()["delivery"])
+    made: dict[str, Any] = terraform.outputs()["delivery"]
+    return made
 
 
-def remaining(made: Mapping[str, Any], account: str) -> list[str]:
+def remaining(made: Mapping[str, Any], account: str, github: Mapping[str, str]) -> list[str]:
     """What is left to do by hand, line by line."""
     lines = []
     for name, delivery in made.items():
         roles = delivery["roles"]
         lines += [
             "",
-            f"{values.file(name)}:",
+            f"{name}: what its platform must say of roles, in {values.file(name)}:",
             f'  roles = {{ path = "{roles["path"]}", permissions_boundary = "{roles["permissions_boundary"]}" }}',
-            f"variables of GitHub's environment {name}:",
-            f"  AWS_ACCOUNT_ID={account}",
-            f"  AWS_REGION={values.region(name)}",
-            f"  PLAN_ROLE={delivery['plan']}",
-            f"  APPLY_ROLE={delivery['apply']}",
+            f"{name}: what its workflows must know, as a variable of the repository:",
+            f"  gh variable set LAKE_{name.upper()} --repo {github['owner']}/{github['name']} "
+            f"--body '{json.dumps(settings(name, delivery, account))}'",
         ]
-        if delivery["destroy"]:
-            lines += [f"variables of GitHub's environment destroy-{name}:", f"  DESTROY_ROLE={delivery['destroy']}"]
     return lines
+
+
+def settings(name: str, delivery: Mapping[str, Any], account: str) -> dict[str, str]:
+    """What the workflows of an environment must know, by the names that they use."""
+    roles = {f"{kind}_role": delivery[kind] for kind in ("plan", "apply", "destroy") if delivery[kind]}
+    of_its_own = {"project": deployment.project()} if deployment.project() != deployment.PROJECT else {}
+    return {"account_id": account, "region": values.region(name), **of_its_own, **roles}
 
 
 def repository(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, str]:
@@ -124,7 +128,7 @@ def main() -> int:
         return 1
     if made is None:
         return 1
-    print("\n".join(remaining(made, account)))
+    print("\n".join(remaining(made, account, github)))
     return 0
 
 

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -162,7 +163,7 @@ class Terraform:
             hint = "\nThe state bucket is made by: bash terraform/bootstrap.sh" if "NoSuchBucket" in output else ""
             raise TerraformError(f"terraform init failed\n{output}{hint}")
 
-    def outputs(self) -> dict[str, object]:
+    def outputs(self) -> dict[str, Any]:
         """The values of the outputs, as they were applied."""
         command = [*self.command, "output", "-json"]
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)

@@ -44,8 +44,9 @@ def buckets(environment: str, account: str) -> list[str]:
 
 def allow_destroy(environment: str) -> bool:
     """Whether the first of the two switches that deleting data needs is set for the platform."""
-    said = re.search(r"^\s*allow_destroy\s*=\s*(true|false)\b", _values(environment, roots.PLATFORM), re.MULTILINE)
-    return (said[1] if said else os.environ.get("TF_VAR_allow_destroy", "false")) == "true"
+    name = "allow_destroy"
+    said = re.search(rf"^\s*{name}\s*=\s*(true|false)\b", _values(environment, roots.PLATFORM), re.MULTILINE)
+    return (said[1] if said else os.environ.get(f"TF_VAR_{name}", "false")) == "true"
 
 
 def reserved_concurrency(environment: str) -> dict[str, int]:

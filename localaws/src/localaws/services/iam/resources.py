@@ -62,7 +62,7 @@ def install() -> None:
     wrap(iam_actions, "extract_resource_arn", _find)
     wrap(iam_actions, "_lambda_action", _name_invoke_config)
     # MiniStack looks for tags only where one of the caller's own policies asks, and a boundary may ask too.
-    replace(iam_evaluator, "_names_condition_key", lambda policies, prefix: True)
+    replace(iam_evaluator, "_names_condition_key", lambda *_: True)
 
 
 def _find(
