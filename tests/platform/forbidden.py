@@ -69,7 +69,7 @@ def role(path: str = PATH, boundary: str | None = BOUNDARY, name: str = "new") -
 READ_SECRET = ("secretsmanager", "get_secret_value", {"SecretId": SECRET}, "keeper")
 READ_DATA = ("s3", "get_object", {"Bucket": BUCKET, "Key": DATA})
 READ_ITEM = ("dynamodb", "get_item", {"TableName": LEDGER, "Key": ITEM})
-TAKE_KEY_ROLE = ("sts", "assume_role", {"RoleArn": KEY_ROLE, "RoleSessionName": "x"})
+TAKE_KEY_ROLE = ("sts", "assume_role", {"RoleArn": KEY_ROLE, "RoleSessionName": "somebody"})
 
 PLAN = [
     READ_SECRET,

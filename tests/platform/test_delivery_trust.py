@@ -91,7 +91,7 @@ def test_nobody_inside_of_the_account_takes_a_role_of_the_delivery(ready: Accoun
     """The administrator may assume whatever trusts him, and these trust a token alone."""
     for kind, environment in ROLES:
         with pytest.raises(ClientError, match="AccessDenied"):
-            ready.client("sts").assume_role(RoleArn=ready.role(kind, environment), RoleSessionName="x")
+            ready.client("sts").assume_role(RoleArn=ready.role(kind, environment), RoleSessionName="somebody")
 
 
 def test_making_the_roles_again_changes_nothing(ready: Account) -> None:

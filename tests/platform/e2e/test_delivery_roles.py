@@ -105,7 +105,7 @@ def furnished(delivered: Delivered) -> Delivered:
 
 def assumed(aws: Account, role_arn: str) -> Clients:
     """The clients of a session that the administrator takes."""
-    keys = aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="x")["Credentials"]
+    keys = aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="somebody")["Credentials"]
     names = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     session: Any = boto3.Session(*names, region_name="us-east-1")
     return lambda service: session.client(service, endpoint_url=aws.endpoint)

@@ -68,14 +68,16 @@ def install() -> None:
 def _find(
     original: Any, service: str, method: str, path: str, headers: dict[str, str], body: bytes, *where: Any
 ) -> Any:
-    action = iam_actions.extract_iam_action(service, method, path, headers, body, where[0]) or ""
-    asked = _asked(body, where[0])
+    # An object may look like a request.
+    action = "" if service == "s3" else iam_actions.extract_iam_action(service, method, path, headers, body, where[0])
+    action = action or ""
     if action in RESOURCES:
         template, *fields = RESOURCES[action]
-        values = [_field(asked, field) for field in fields]
+        values = [_field(_asked(body, where[0]), field) for field in fields]
         if all(values):
             return template.format(*values)
     if action.partition(":")[2].startswith(TAGGING):
+        asked = _asked(body, where[0])
         given = next((_field(asked, name) for name in ARNS if _field(asked, name)), "")
         if given.startswith("arn:"):
             return given.removesuffix(":*")
