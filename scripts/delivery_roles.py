@@ -30,13 +30,13 @@ NUMBER = re.compile(r"[1-9]\d*")
 
 
 def environments(account: str) -> dict[str, Any]:
-    """What Terraform needs to know of each environment that belongs into the account."""
+    """Each environment that belongs into the account, as Terraform needs to know it."""
     here = [name for name in roots.environments() if roots.expected_account(name) in (None, account)]
     return {name: environment(name, account) for name in here}
 
 
 def environment(name: str, account: str) -> dict[str, Any]:
-    """What Terraform needs to know of an environment: its region, its buckets, and whether it may be destroyed."""
+    """An environment as Terraform needs to know it: its region, its buckets, and whether it may be destroyed."""
     return {
         "region": values.region(name),
         "buckets": dict(zip(values.BUCKETS, values.buckets(name, account), strict=True)),
@@ -68,7 +68,7 @@ def apply(given: Mapping[str, Any], account: str, ask: bool) -> dict[str, Any] |
 
 
 def remaining(made: Mapping[str, Any], account: str, github: Mapping[str, str]) -> list[str]:
-    """What is left to do by hand, line by line."""
+    """The work that is left to do by hand, line by line."""
     lines = []
     for name, delivery in made.items():
         roles = delivery["roles"]
@@ -84,7 +84,7 @@ def remaining(made: Mapping[str, Any], account: str, github: Mapping[str, str]) 
 
 
 def settings(name: str, delivery: Mapping[str, Any], account: str) -> dict[str, str]:
-    """What the workflows of an environment must know, by the names that they use."""
+    """The facts that the workflows of an environment must know, by the names that they use."""
     roles = {f"{kind}_role": delivery[kind] for kind in ("plan", "apply", "destroy") if delivery[kind]}
     of_its_own = {"project": deployment.project()} if deployment.project() != deployment.PROJECT else {}
     return {"account_id": account, "region": values.region(name), **of_its_own, **roles}

@@ -43,7 +43,7 @@ def buckets(environment: str, account: str) -> list[str]:
 
 
 def allow_destroy(environment: str) -> bool:
-    """Whether the first of the two switches that deleting data needs is set for the platform."""
+    """Return True if the first of the two switches that deleting data needs is set for the platform."""
     name = "allow_destroy"
     said = re.search(rf"^\s*{name}\s*=\s*(true|false)\b", _values(environment, roots.PLATFORM), re.MULTILINE)
     return (said[1] if said else os.environ.get(f"TF_VAR_{name}", "false")) == "true"
