@@ -25,7 +25,7 @@ variable "environments" {
   description = "Name => the environments that belong into this account."
   type = map(object({
     region        = string
-    buckets       = object({ datalake = string, results = string, logs = string })
+    buckets       = map(string)
     allow_destroy = bool
   }))
 }

@@ -8,7 +8,7 @@ locals {
     }
     # A package of another name replaces the one of before, with its versions.
     Code         = { Action = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject", "s3:PutObjectTagging"], Resource = local.arns.code }
-    CodeVersions = { Action = ["s3:ListBucketVersions"], Resource = ["arn:aws:s3:::${var.environment.buckets.datalake}"] }
+    CodeVersions = { Action = ["s3:ListBucketVersions"], Resource = local.arns.buckets }
     Tables = {
       Action   = ["dynamodb:CreateTable", "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"]
       Resource = local.arns.tables
@@ -29,8 +29,8 @@ locals {
   _make_computing = {
     Functions = {
       Action = [
-        "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig",
-        "lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig", "lambda:TagResource", "lambda:UntagResource",
+        "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig",
+        "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateAlias",
         "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionEventInvokeConfig",
       ]
       Resource = local.arns.functions

@@ -27,7 +27,7 @@ locals {
     Tables     = { Action = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], Resource = local.arns.tables }
     Catalog    = { Action = ["glue:BatchCreatePartition", "glue:GetTable"], Resource = local.arns.catalog }
     Jobs       = { Action = ["glue:GetJobRun", "glue:StartJobRun"], Resource = local.arns.jobs }
-    Functions  = { Action = ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"], Resource = flatten([for arn in local.arns.functions : [arn, "${arn}:*"]]) }
+    Functions  = { Action = ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"], Resource = local.arns.functions }
     Streams    = { Action = ["firehose:PutRecordBatch"], Resource = local.arns.streams }
     Queues     = { Action = ["sqs:SendMessage"], Resource = local.arns.queues }
     Logs       = { Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = [for arn in local.arns.log_groups : "${arn}:*"] }

@@ -11,7 +11,7 @@ locals {
     Secrets       = { Action = ["secretsmanager:DeleteResourcePolicy", "secretsmanager:DeleteSecret"], Resource = local.arns.secrets }
     Keys          = { Action = ["kms:DeleteAlias", "kms:ScheduleKeyDeletion"], Resource = local.arns.keys, Condition = { StringEquals = local.tagged } }
     Aliases       = { Action = ["kms:DeleteAlias"], Resource = local.arns.aliases }
-    Functions     = { Action = ["lambda:DeleteFunction", "lambda:DeleteFunctionEventInvokeConfig"], Resource = local.arns.functions }
+    Functions     = { Action = ["lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:DeleteFunctionEventInvokeConfig"], Resource = local.arns.functions }
     Jobs          = { Action = ["glue:DeleteJob"], Resource = local.arns.jobs }
     Catalog       = { Action = ["glue:DeleteDatabase", "glue:DeleteTable", "glue:GetTables"], Resource = local.arns.catalog }
     Workgroups    = { Action = ["athena:DeleteWorkGroup"], Resource = local.arns.workgroups }

@@ -19,9 +19,9 @@ locals {
     aliases     = ["${local._of_service.kms}:alias/${local._any}"]
     buckets     = [for bucket in var.environment.buckets : "arn:aws:s3:::${bucket}"]
     catalog     = ["${local._of_service.glue}:catalog", "${local._of_service.glue}:database/${local._database}", "${local._of_service.glue}:table/${local._database}/*"]
-    code        = [for folder in local.code_folders : "arn:aws:s3:::${var.environment.buckets.datalake}/${folder}/*"]
+    code        = concat([for folder in local.code_folders : "arn:aws:s3:::${var.environment.buckets.datalake}/${folder}/*"], [for bucket in local._code_buckets : "arn:aws:s3:::${bucket}/*"])
     dashboards  = [for name in ["${var.project}-${local._env}", local._any] : "arn:aws:cloudwatch::${var.account_id}:dashboard/${name}"]
-    functions   = ["${local._of_service.lambda}:function:${local._any}"]
+    functions   = [for version in ["", ":*"] : "${local._of_service.lambda}:function:${local._any}${version}"]
     jobs        = ["${local._of_service.glue}:job/${local._any}"]
     keys        = ["${local._of_service.kms}:key/*"]
     log_groups  = [for name in ["/aws/lambda/${local._any}", "/aws-glue/${local._any}/*", "/aws/kinesisfirehose/${local._any}"] : "${local._of_service.logs}:log-group:${name}"]
@@ -42,7 +42,8 @@ locals {
   }
 
   # What of the lake's bucket is no data: what jobs run, and the contracts that are deployed.
-  code_folders = ["contracts", "glue-scripts"]
+  code_folders  = ["contracts", "glue-scripts"]
+  _code_buckets = [for what, bucket in var.environment.buckets : bucket if what == "code"]
 
   # Keys have random names, so their tags say whose they are.
   tagged    = { "aws:ResourceTag/project" = var.project, "aws:ResourceTag/environment" = local._env }

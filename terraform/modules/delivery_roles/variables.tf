@@ -4,11 +4,11 @@ variable "project" {
 }
 
 variable "environment" {
-  description = "The environment that is delivered, and what of it is known before it is there: its region, the names of its buckets, and whether a role may destroy it."
+  description = "The environment that is delivered, and what of it is known before it is there: its region, the names of its buckets (of which `code`, if there is one, holds code alone), and whether a role may destroy it."
   type = object({
     name          = string
     region        = string
-    buckets       = object({ datalake = string, results = string, logs = string })
+    buckets       = map(string)
     allow_destroy = bool
   })
 }
