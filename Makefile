@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build doctor bootstrap plan judge apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply destroy unlock locks docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -16,7 +16,7 @@ PARALLEL ?= auto
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest -n $(PARALLEL) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the others need, in this folder only
 	@scripts/setup.sh
@@ -81,6 +81,9 @@ doctor: setup ## what ENV is missing in the account of the credentials; ends wit
 
 bootstrap: setup ## state bucket and lock table, once for each account
 	@bash terraform/bootstrap.sh
+
+delivery-roles: setup ## the roles of GitHub Actions, once for each account (GITHUB=owner/name OWNER_ID=n REPOSITORY_ID=n, OPTIONS=--help)
+	@$(PYTHON) -m scripts.delivery_roles --github "$(GITHUB)" --owner-id "$(OWNER_ID)" --repository-id "$(REPOSITORY_ID)" $(OPTIONS)
 
 plan: build ## what apply would change, PIPELINE=p: in one pipeline; ends with 2 when there is something (OUT=FOLDER: keep the plans)
 	@$(TERRAFORM) plan --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(OUT),--out $(OUT))

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts import roots
 
 DAYS_OF_OLD_STATES = 365
+DAYS_OF_UNFINISHED_UPLOADS = 7
 
 
 def tls_only(bucket: str) -> str:
@@ -46,7 +47,10 @@ def create_bucket(s3: Any, bucket: str, region: str) -> bool:
 
 
 def protect_bucket(s3: Any, bucket: str) -> None:
-    """Versions, encryption, no public access, TLS only, and old versions that go after a year."""
+    """Versions, encryption, no public access, TLS only; old versions go after a year, unfinished uploads after a week.
+
+    Not a KMS key of our own: no state holds a secret, and whoever plans would need the right to use it.
+    """
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     by_default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [by_default]})
@@ -59,7 +63,14 @@ def protect_bucket(s3: Any, bucket: str) -> None:
         "Filter": {"Prefix": ""},
         "NoncurrentVersionExpiration": {"NoncurrentDays": DAYS_OF_OLD_STATES},
     }
-    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [old_versions]})
+    unfinished_uploads = {
+        "ID": "unfinished-uploads",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": DAYS_OF_UNFINISHED_UPLOADS},
+    }
+    rules = {"Rules": [old_versions, unfinished_uploads]}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
 
 
 def create_lock_table(dynamodb: Any, table: str) -> bool:
@@ -77,6 +88,15 @@ def create_lock_table(dynamodb: Any, table: str) -> bool:
     return True
 
 
+def protect_lock_table(dynamodb: Any, table: str) -> None:
+    """Nobody deletes it by mistake, and what it held within 35 days can be had back."""
+    if not dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+        dynamodb.get_waiter("table_exists").wait(TableName=table)
+    back = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=back)
+
+
 def bootstrap(backend: dict[str, str]) -> None:
     """Make or repair both, and say which of the two it was."""
     bucket, table, region = backend["bucket"], backend["dynamodb_table"], backend["region"]
@@ -84,7 +104,9 @@ def bootstrap(backend: dict[str, str]) -> None:
     new_bucket = create_bucket(s3, bucket, region)
     protect_bucket(s3, bucket)
     print(f"state bucket  {bucket}  {'created' if new_bucket else 'was there'}")
-    new_table = create_lock_table(boto3.client("dynamodb", region_name=region), table)
+    dynamodb = boto3.client("dynamodb", region_name=region)
+    new_table = create_lock_table(dynamodb, table)
+    protect_lock_table(dynamodb, table)
     print(f"lock table    {table}  {'created' if new_table else 'was there'}")
 
 

@@ -12,11 +12,14 @@ REPOSITORY = Path(__file__).parent.parent
 TERRAFORM = REPOSITORY / "terraform"
 BACKEND = TERRAFORM / "backend.hcl"
 PLATFORM = "platform"
+# What an account has before any environment, in a root that only an administrator applies: scripts/delivery_roles.py.
+BOOTSTRAP = "bootstrap"
+ACCOUNT = "account"
 
 
 def folder(root: str) -> Path:
-    """The folder of a root: the platform or a pipeline."""
-    return TERRAFORM / root if root == PLATFORM else TERRAFORM / "pipelines" / root
+    """The folder of a root: the platform, the bootstrap or a pipeline."""
+    return TERRAFORM / root if root in (PLATFORM, BOOTSTRAP) else TERRAFORM / "pipelines" / root
 
 
 def pipelines() -> list[str]:
@@ -31,6 +34,8 @@ def environments() -> list[str]:
 
 def state_key(environment: str, root: str) -> str:
     """The object in the state bucket."""
+    if root == BOOTSTRAP:
+        return f"{BOOTSTRAP}.tfstate"
     return f"{environment}/{'terraform' if root == PLATFORM else root}.tfstate"
 
 
@@ -47,6 +52,8 @@ def caller_account() -> str:
 
 def expected_account(environment: str) -> str | None:
     """The only account in which an environment may be: ``account_id`` in the platform's values, None for any."""
+    if environment == ACCOUNT:
+        return None
     return _quoted(folder(PLATFORM) / f"{environment}.tfvars").get("account_id")
 
 

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -178,6 +179,12 @@ class Terraform:
             hint = "\nThe state bucket is made by: bash terraform/bootstrap.sh" if "NoSuchBucket" in output else ""
             raise TerraformError(f"terraform init failed\n{output}{hint}")
 
+    def outputs(self) -> dict[str, Any]:
+        """The values of the outputs, as they were applied."""
+        command = [*self.command, "output", "-json"]
+        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        return {name: output["value"] for name, output in json.loads(answer.stdout).items()}
+
     def validate(self) -> int:
         """Check the configuration; needs neither state nor account."""
         self.environment["TF_DATA_DIR"] = str((self.cache / f"terraform-validate-{self.root}").resolve())
@@ -303,6 +310,8 @@ def chosen_roots(action: str, pipeline: str | None, stage: str | None = None, *,
         return [roots.PLATFORM]
     stages = {"platform": [roots.PLATFORM], "pipelines": roots.pipelines()}
     everything = [root for name, of_stage in stages.items() if stage in (None, name) for root in of_stage]
+    if action == "validate":
+        return [roots.BOOTSTRAP, *everything]
     return everything[::-1] if action == "destroy" or destroy else everything
 
 

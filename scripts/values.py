@@ -42,6 +42,13 @@ def buckets(environment: str, account: str) -> list[str]:
     return [f"{prefix}-{account}-{region(environment)}-{environment}-{what}" for what in BUCKETS]
 
 
+def allow_destroy(environment: str) -> bool:
+    """Return True if the first of the two switches that deleting data needs is set for the platform."""
+    name = "allow_destroy"
+    said = re.search(rf"^\s*{name}\s*=\s*(true|false)\b", _values(environment, roots.PLATFORM), re.MULTILINE)
+    return (said[1] if said else os.environ.get(f"TF_VAR_{name}", "false")) == "true"
+
+
 def reserved_concurrency(environment: str) -> dict[str, int]:
     """Files that reserve simultaneous invocations of functions => how many."""
     found = {}

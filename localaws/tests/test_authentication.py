@@ -75,3 +75,18 @@ def test_a_session_expires_on_the_clock_and_says_so(aws: LocalAws) -> None:
         with pytest.raises(ClientError) as caught:
             getattr(aws.client(service, session), call)()
         assert caught.value.response["Error"]["Code"] == code
+
+
+def test_calls_are_counted_with_caller_action_and_resource(aws: LocalAws) -> None:
+    client = aws.client("s3", aws.as_role(aws.role("counted", {"Action": "s3:ListBucket"})))
+    aws.client("s3").create_bucket(Bucket="counting")
+    client.list_objects_v2(Bucket="counting")
+    for key in ("raw/day=1/a.json", "raw/day=2/b.json"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.put_object(Bucket="counting", Key=key, Body=b"")
+    bucket = "arn:aws:s3:::counting"
+    assert aws.calls_on("assumed-role/counted/") == {
+        ("s3:ListBucket", bucket): 1,
+        ("s3:PutObject", f"{bucket}/raw/*"): 2,
+    }
+    assert aws.calls("assumed-role/counted/") == {"s3:ListBucket": 1, "s3:PutObject": 2}

@@ -24,5 +24,6 @@ locals {
     topic_arn        = aws_sns_topic.alerts.arn
     dead_letters_arn = aws_sqs_queue.dead_letters.arn
     artifacts        = "${local.artifacts}/platform"
+    roles            = var.roles
   }
 }

@@ -17,6 +17,7 @@ locals {
     key_readers       = local.key_readers
     repair_role       = module.quarantine_repair.role.arn
     key_role          = module.key_keeper.role.arn
+    roles             = var.roles
     source_identity   = var.people_sessions.source_identity
     alerts            = aws_sns_topic.alerts.arn
     dead_letters      = aws_sqs_queue.dead_letters.url

@@ -25,6 +25,7 @@ module "quarantine_repair" {
   account_id  = local.account_id
   principals  = var.repair_principals
   session     = var.people_sessions
+  roles       = var.roles
   statements = merge(local._read_pseudonym_key, {
     Names = local._names_of_parts
     UseKey = {
@@ -44,6 +45,7 @@ module "key_keeper" {
   account_id  = local.account_id
   principals  = var.key_principals
   session     = var.people_sessions
+  roles       = var.roles
   statements = merge(local._read_pseudonym_key, {
     Rotate = {
       Action   = ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]

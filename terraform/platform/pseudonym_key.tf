@@ -9,7 +9,7 @@ locals {
   key_reader_arns = [for name in flatten([
     [for job in local.key_readers : [format(local.naming, job), format(local.naming, "*-${job}")]],
     [for role in ["quarantine-repair", "key-keeper"] : format(local.naming, role)],
-  ]) : "arn:aws:iam::${local.account_id}:role/${name}"]
+  ]) : "arn:aws:iam::${local.account_id}:role${var.roles.path}${name}"]
 }
 
 resource "aws_secretsmanager_secret" "pseudonym_key" {

@@ -83,3 +83,9 @@ variable "people_sessions" {
   type        = object({ mfa = optional(bool, false), source_identity = optional(bool, false) })
   default     = {}
 }
+
+variable "roles" {
+  description = "Path and permissions boundary of all roles of this environment, pipelines included. The roles of a delivery by GitHub Actions demand both; terraform/bootstrap says which."
+  type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
+  default     = {}
+}

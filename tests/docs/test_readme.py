@@ -30,7 +30,7 @@ def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_make_target_that_a_document_names_exists(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:`|^|\$\()make (?:-s )?([a-z]+)", text, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|\$\()make (?:-s )?([a-z-]+)", text, re.MULTILINE))
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= targets
 

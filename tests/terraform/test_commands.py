@@ -121,7 +121,11 @@ def test_bootstrap_may_be_run_again(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
         assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
-        table = boto3.client("dynamodb", region_name="us-east-1").describe_table(
-            TableName="aws-datalake-platform-tf-locks"
-        )
-        assert table["Table"]["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        assert [rule.get("AbortIncompleteMultipartUpload") for rule in rules] == [None, {"DaysAfterInitiation": 7}]
+        dynamodb, name = boto3.client("dynamodb", region_name="us-east-1"), "aws-datalake-platform-tf-locks"
+        table = dynamodb.describe_table(TableName=name)["Table"]
+        assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["DeletionProtectionEnabled"]
+        backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"

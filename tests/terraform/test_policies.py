@@ -282,11 +282,13 @@ def test_key_and_secret_name_the_same_readers_and_they_are_those_that_have_the_r
     assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "secretsmanager:GetSecretValue")
     named = deny["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
     assert key_policy(platform, "privacy")["ReadTheSecret"]["Condition"]["ArnLike"]["aws:PrincipalArn"] == named
-    patterns = [arn.partition("role/")[2] for arn in named]
+    patterns = [arn.partition(":role")[2] for arn in named]
     for values in platform.values():
         if values["resource_type"] == "aws_iam_role":
             reads = allowed(platform, values["name"], "secretsmanager:GetSecretValue", SECRET)
-            assert reads is any(fnmatch.fnmatchcase(values["name"], of) for of in patterns), values["name"]
+            assert reads is any(fnmatch.fnmatchcase(values["path"] + values["name"], of) for of in patterns), values[
+                "name"
+            ]
 
 
 def test_a_role_uses_a_key_through_services_alone(platform: Resources) -> None:

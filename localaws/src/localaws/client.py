@@ -87,10 +87,22 @@ class LocalAws:
     def calls(self, caller: str) -> dict[str, int]:
         """IAM action => how often it was called, by callers whose ARN contains ``caller``; refused calls count too."""
         made: dict[str, int] = {}
+        for (action, _), times in self.calls_on(caller).items():
+            made[action] = made.get(action, 0) + times
+        return made
+
+    def calls_on(self, caller: str) -> dict[tuple[str, str], int]:
+        """(IAM action, ARN of the resource) => how often, as `calls`; of an object in S3 its first folder counts."""
+        made: dict[tuple[str, str], int] = {}
         for call in self.ask("calls")["calls"]:
             if caller in call["caller"]:
-                made[call["action"]] = made.get(call["action"], 0) + int(call["times"])
+                what = (call["action"], call["resource"])
+                made[what] = made.get(what, 0) + int(call["times"])
         return made
+
+    def trust_issuer(self, issuer: str, keys: dict[str, Any]) -> None:
+        """Take these (a JWKS) for the public keys with which the tokens of an issuer of web identities are checked."""
+        self.ask("issuers", {"issuer": issuer, "keys": keys})
 
     def simulator(self, name: str) -> str:
         """The base URL of a simulator of a service outside AWS."""

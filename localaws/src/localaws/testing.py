@@ -7,11 +7,15 @@ import sys
 import urllib.parse
 import urllib.request
 import zipfile
+from datetime import datetime
 from typing import Any
 
 import boto3
+import jwt
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from localaws import client
 
@@ -81,6 +85,26 @@ class LocalAws(client.LocalAws):
             Statistics=[statistic],
         )["Datapoints"]
         return float(points[0][statistic]) if points else None
+
+
+class Issuer:
+    """An issuer of web identities with a key of its own, such as GitHub's for workflows."""
+
+    def __init__(self, url: str = "https://token.actions.githubusercontent.com") -> None:
+        self.url = url
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """Its public keys, a JWKS."""
+        public = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return {"keys": [{**public, "kid": "only", "use": "sig", "alg": "RS256"}]}
+
+    def token(self, issued: datetime, **claims: Any) -> str:
+        """A signed token, good for ten minutes; ``claims`` have at least ``sub``, and may replace every other claim."""
+        seconds = int(issued.timestamp())
+        usual = {"iss": self.url, "aud": "sts.amazonaws.com", "iat": seconds, "exp": seconds + 600}
+        return jwt.encode({**usual, **claims}, self._key, algorithm="RS256", headers={"kid": "only"})
 
 
 def command(words: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":

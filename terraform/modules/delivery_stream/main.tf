@@ -70,6 +70,7 @@ module "role" {
   name       = local.name
   service    = "firehose.amazonaws.com"
   account_id = var.platform.account_id
+  roles      = var.platform.roles
   statements = {
     WriteObjects = {
       Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]

@@ -19,6 +19,7 @@ variable "platform" {
     naming     = string
     region     = string
     account_id = string
+    roles      = object({ path = string, permissions_boundary = string })
     bucket_arn = string
     key_arn    = string
   })

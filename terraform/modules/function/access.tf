@@ -34,6 +34,7 @@ module "role" {
   name       = local.name
   service    = "lambda.amazonaws.com"
   account_id = var.platform.account_id
+  roles      = var.platform.roles
   statements = merge(
     local._always,
     { for id, statement in local._with_writes : id => statement if length(var.writes) > 0 },

@@ -10,6 +10,7 @@ variable "platform" {
     environment      = string
     region           = string
     account_id       = string
+    roles            = object({ path = string, permissions_boundary = string })
     bucket_arn       = string
     key_arn          = string
     dead_letters_arn = string

@@ -88,6 +88,7 @@ module "role" {
   name       = local.name
   service    = "glue.amazonaws.com"
   account_id = var.platform.account_id
+  roles      = var.platform.roles
   statements = merge(
     local._on_objects,
     { for id, statement in local._on_services : id => statement if local.encrypts || !endswith(id, "PseudonymKey") },

@@ -18,8 +18,10 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = var.description
+  name                 = var.name
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
+  description          = var.description
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [{ for key, value in local._trust : key => value if key != "Condition" || length(local._conditions) > 0 }]

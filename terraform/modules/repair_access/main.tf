@@ -41,7 +41,7 @@ locals {
 
 resource "aws_iam_role_policy" "this" {
   name = var.platform.pipeline
-  role = element(split("/", var.platform.repair_role), 1)
+  role = reverse(split("/", var.platform.repair_role))[0]
   policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [for id, statement in local._statements : merge({ Sid = id, Effect = "Allow" }, statement) if length(statement.Resource) > 0]

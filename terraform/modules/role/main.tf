@@ -15,7 +15,9 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name = var.name
+  name                 = var.name
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [{ for key, value in local._trust : key => value if key != "Condition" || local._sends_source }]

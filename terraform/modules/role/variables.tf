@@ -17,3 +17,9 @@ variable "statements" {
   description = "Statement id => Action, Resource and, where needed, Condition. All of them allow."
   type        = any
 }
+
+variable "roles" {
+  description = "Path and permissions boundary of the role, which who deploys may demand."
+  type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
+  default     = {}
+}

@@ -35,6 +35,7 @@ module "role" {
   name       = "${local.name}-schedule"
   service    = "scheduler.amazonaws.com"
   account_id = var.platform.account_id
+  roles      = var.platform.roles
   statements = {
     Start           = { Action = [var.target.action], Resource = [var.target.resource] }
     SendDeadLetters = { Action = ["sqs:SendMessage"], Resource = [var.platform.dead_letters_arn] }

@@ -15,5 +15,10 @@ variable "target" {
 
 variable "platform" {
   description = "What the platform gives."
-  type        = object({ naming = string, account_id = string, dead_letters_arn = string })
+  type = object({
+    naming           = string
+    account_id       = string
+    dead_letters_arn = string
+    roles            = object({ path = string, permissions_boundary = string })
+  })
 }

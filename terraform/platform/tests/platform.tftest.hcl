@@ -13,6 +13,9 @@ mock_provider "aws" {
   mock_resource "aws_secretsmanager_secret" {
     defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked" }
   }
+  mock_resource "aws_dynamodb_table" {
+    defaults = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test" }
+  }
   mock_resource "aws_sns_topic" {
     defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:mocked" }
   }
@@ -34,7 +37,7 @@ override_resource {
 # Pipelines attach their rights by the name in it.
 override_resource {
   target = module.quarantine_repair.aws_iam_role.this
-  values = { arn = "arn:aws:iam::123456789012:role/lake-quarantine-repair-test" }
+  values = { arn = "arn:aws:iam::123456789012:role/lake/lake/test/lake-quarantine-repair-test" }
 }
 
 # Else the guard would keep the test from clearing up.
@@ -54,6 +57,8 @@ variables {
   repair_principals = ["arn:aws:iam::123456789012:role/repairer"]
   key_principals    = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*"]
   people_sessions   = { source_identity = true }
+
+  roles = { path = "/lake/lake/test/", permissions_boundary = "arn:aws:iam::123456789012:policy/lake-delivery-boundary-test" }
 }
 
 run "everything" {

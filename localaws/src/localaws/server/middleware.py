@@ -19,6 +19,7 @@ from localaws.services import sns
 from localaws.services.awslambda import functions
 from localaws.services.firehose import streams
 from localaws.services.glue import job_runs
+from localaws.services.iam import web_identity
 
 # Doors of MiniStack that need no signature: reset, configuration, stored mails and messages.
 CLOSED_PATHS = ("/_ministack", "/_localstack", "/_aws", "/health")
@@ -105,6 +106,8 @@ async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, Any]
             return 200, ANSWERS["clock"]()
         case ("POST", "flush"):
             return 200, {"undelivered": await asyncio.to_thread(streams.flush)}
+        case ("POST", "issuers"):
+            return _trust(json.loads(await _read(receive)))
         case ("POST", "snapshot"):
             return await _save(Path(json.loads(await _read(receive))["folder"]))
         case (method, "faults"):
@@ -113,6 +116,14 @@ async def _administer(request: tuple[str, str], receive: Any) -> tuple[int, Any]
     if kind == "simulators" and rest.endswith("/faults"):
         return await _steer_simulator(rest.removesuffix("/faults"), method, receive)
     return 404, {"message": f"localaws has no {request[0]} /_localaws/{request[1]}"}
+
+
+def _trust(asked: dict[str, Any]) -> tuple[int, Any]:
+    try:
+        web_identity.trust(asked["issuer"], asked["keys"])
+    except ValueError as error:
+        return 400, {"reason": str(error)}
+    return 200, {"issuer": asked["issuer"]}
 
 
 async def _save(folder: Path) -> tuple[int, Any]:

@@ -20,7 +20,8 @@ from localaws.core.patching import MINISTACK_VERSION, PatchTargetMissing
 
 # In this order the clock calls them: what is due starts first, alarms look last.
 SERVICES = """
-    core.identity core.calls services.kms.rights services.kms.s3_objects
+    core.identity core.calls services.iam.resources services.iam.passing services.iam.web_identity
+    services.kms.rights services.kms.s3_objects
     services.cloudwatch.metrics services.cloudwatch.embedded_metrics core.simulators
     services.eventbridge.schedules services.eventbridge.rules
     services.awslambda.functions services.awslambda.concurrency services.awslambda.platform_logs services.kms.guards

@@ -2,7 +2,8 @@
 
 AWS: a service that encrypts for a caller asks KMS in the caller's name, with an encryption context that says for what;
 key policy, own policies or a grant decide. MiniStack: stores the key's name and asks nobody. Added: the question, for
-the caller of the request that is being served, with `kms:ViaService` and the encryption context.
+the caller of the request that is being served, with `kms:ViaService`, the encryption context and
+the tags of the key.
 """
 
 import contextvars
@@ -10,6 +11,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.services import kms
+from ministack.services.tagging import resource_tags
 
 from localaws.core import settings
 from localaws.core.patching import wrap
@@ -47,6 +49,7 @@ def may_use(operation: str, key: dict[str, Any], service: str, encrypted_for: di
             "kms:calleraccount": settings.ACCOUNT,
             **{f"kms:encryptioncontext:{name}".lower(): value for name, value in encrypted_for.items()},
             "kms:encryptioncontextkeys": list(encrypted_for),
+            **{f"aws:resourcetag/{name}".lower(): value for name, value in (resource_tags(key["Arn"]) or {}).items()},
         },
     )
     own = iam_evaluator.evaluate(context, who.policies, *who.limits)

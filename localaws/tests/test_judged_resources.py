@@ -1,0 +1,79 @@
+"""A policy that names one resource allows the calls about that one and no others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.testing import LocalAws
+
+HERE = "us-east-1:000000000000"
+DATABASE = {"Name": "judged_ours"}
+COLUMNS = {"Columns": [{"Name": "a", "Type": "string"}]}
+# Service, operation, its parameters with NAME in them, and the ARN of the resource with NAME in it.
+CALLS: list[tuple[str, str, dict[str, Any], str]] = [
+    ("athena", "create_work_group", {"Name": "NAME"}, f"arn:aws:athena:{HERE}:workgroup/NAME"),
+    ("glue", "create_database", {"DatabaseInput": {"Name": "NAME"}}, f"arn:aws:glue:{HERE}:database/NAME"),
+    ("glue", "get_database", {"Name": "NAME"}, f"arn:aws:glue:{HERE}:database/NAME"),
+    ("glue", "create_table", {"DatabaseName": "judged", "TableInput": {"Name": "NAME", "StorageDescriptor": COLUMNS}},
+     f"arn:aws:glue:{HERE}:table/judged/NAME"),
+    ("glue", "get_table", {"DatabaseName": "judged", "Name": "NAME"}, f"arn:aws:glue:{HERE}:table/judged/NAME"),
+    ("events", "put_rule", {"Name": "NAME", "EventPattern": "{}"}, f"arn:aws:events:{HERE}:rule/NAME"),
+    ("events", "list_targets_by_rule", {"Rule": "NAME"}, f"arn:aws:events:{HERE}:rule/NAME"),
+    ("cloudwatch", "put_dashboard", {"DashboardName": "NAME", "DashboardBody": '{"widgets": []}'},
+     "arn:aws:cloudwatch::000000000000:dashboard/NAME"),
+    ("secretsmanager", "create_secret", {"Name": "NAME"}, f"arn:aws:secretsmanager:{HERE}:secret:NAME-??????"),
+    ("sns", "list_tags_for_resource", {"ResourceArn": f"arn:aws:sns:{HERE}:NAME"}, f"arn:aws:sns:{HERE}:NAME"),
+    ("events", "list_tags_for_resource", {"ResourceARN": f"arn:aws:events:{HERE}:rule/NAME"},
+     f"arn:aws:events:{HERE}:rule/NAME"),
+]  # fmt: skip
+
+
+def named(value: Any, name: str) -> Any:
+    """The same with a name in the place of NAME."""
+    if isinstance(value, dict):
+        return {key: named(entry, name) for key, entry in value.items()}
+    return value.replace("NAME", name) if isinstance(value, str) else value
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> bool:
+    """Whether the right is missing; any other answer is none of that."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return "not authorized" in error.response["Error"]["Message"]
+    return False
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)), ids=[f"{call[0]} {call[1]}" for call in CALLS])
+def test_the_resource_of_a_call_counts(aws: LocalAws, number: int) -> None:
+    service, operation, parameters, arn = CALLS[number]
+    role = aws.role(f"judged-{number}", {"Action": f"{service}:*", "Resource": named(arn, "judged_ours")})
+    call = getattr(aws.client(service, aws.as_role(role)), operation)
+    assert not refused(call, **named(parameters, "judged_ours"))
+    assert refused(call, **named(parameters, "judged_theirs"))
+
+
+def test_an_alias_counts_by_its_name_and_a_key_by_its_tags_also_for_a_boundary(aws: LocalAws) -> None:
+    iam, kms = aws.client("iam"), aws.client("kms")
+    keys = [kms.create_key(Tags=[{"TagKey": "of", "TagValue": whose}])["KeyMetadata"] for whose in ("us", "them")]
+    arn = aws.role("by-tag", {"Action": "kms:*"})
+    ours = '"Condition": {"StringEquals": {"aws:ResourceTag/of": "us"}}'
+    key = f'{{"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "*", {ours}}}'
+    alias = f'{{"Effect": "Allow", "Action": "kms:*", "Resource": "arn:aws:kms:{HERE}:alias/judged-ours"}}'
+    document = f'{{"Version": "2012-10-17", "Statement": [{key}, {alias}]}}'
+    boundary = iam.create_policy(PolicyName="by-tag", PolicyDocument=document)["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName="by-tag", PermissionsBoundary=boundary)
+    client = aws.client("kms", aws.as_role(arn))
+    assert [refused(client.describe_key, KeyId=found["KeyId"]) for found in keys] == [False, True]
+    names = ("alias/judged-ours", "alias/judged-theirs")
+    made = [refused(client.create_alias, AliasName=name, TargetKeyId=keys[0]["KeyId"]) for name in names]
+    assert made == [False, True]
+
+
+def test_an_object_of_json_lines_is_no_request(aws: LocalAws) -> None:
+    s3, lines = aws.client("s3"), b'{"Name": 1}\n{"Name": 2}\n'
+    s3.create_bucket(Bucket="lines-of-json")
+    s3.put_object(Bucket="lines-of-json", Key="a", Body=lines)
+    assert s3.get_object(Bucket="lines-of-json", Key="a")["Body"].read() == lines

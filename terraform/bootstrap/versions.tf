@@ -1,0 +1,12 @@
+terraform {
+  required_version = ">= 1.11"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+
+  # Where: terraform/backend.hcl. Which state: scripts/roots.py.
+  backend "s3" {}
+}
