@@ -31,8 +31,9 @@ def pipeline(name: str = "one", said: Callable[[str], None] = lambda _text: None
 def invoked(**answer: Any) -> Callable[..., dict[str, Any]]:
     """A Lambda that answers with its own name, the event, and more."""
 
-    def invoke(FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
-        body = json.dumps({"function": FunctionName, "event": json.loads(Payload), "errorMessage": "why"}).encode()
+    def invoke(FunctionName: str, Qualifier: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
+        called = {"function": FunctionName, "version": Qualifier, "event": json.loads(Payload)}
+        body = json.dumps({**called, "errorMessage": "why"}).encode()
         return {"Payload": BytesIO(body), **answer}
 
     return invoke
