@@ -36,7 +36,7 @@ SETTINGS = {
 GITHUB = ["--github", "owner/lake", "--owner-id", "11", "--repository-id", "22"]
 OURS = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "owner/lake"}}, "base": {}}}
 THEIRS = {"pull_request": {"number": 8, "head": {"repo": {"full_name": "stranger/lake"}}, "base": {}}}
-DISTURBED = "module.watch.aws_lambda_function.this"
+DISTURBED, ALIAS = "module.watch.aws_lambda_function.this", "module.watch.aws_lambda_alias.live"
 # Steps that no test here runs, each with the reason.
 ELSEWHERE = {
     ("ci.yml", "make test"): "it is the command that runs the tests",
@@ -397,7 +397,7 @@ def test_destroy_is_refused_without_both_switches(history: History, name: str) -
     assert refused.results() == {"build / build": "success", "plan / plan": "failure", "destroy": "skipped"}
     assert "exit code 3" in refused.said
     assert {one.role for one in history.assumed[name]} == {SETTINGS["plan_role"]}
-    assert len(history.seen["buckets after the refusal"]) == len(history.seen["buckets before the end"]) == 3
+    assert len(history.seen["buckets after the refusal"]) == len(history.seen["buckets before the end"]) == 4
 
 
 def test_the_first_switch_cannot_be_applied_without_the_second(history: History) -> None:
@@ -416,7 +416,7 @@ def test_both_switches_destroy_under_a_role_of_their_own(history: History) -> No
 def test_kept_plans_are_applied_as_they_are_and_once(history: History) -> None:
     seen = history.seen
     assert seen["kept"] == 2
-    assert json.loads(seen["judged"].stdout)["roots"]["platform"]["changed"] == {DISTURBED: "changed"}
+    assert json.loads(seen["judged"].stdout)["roots"]["platform"]["changed"] == {DISTURBED: "changed", ALIAS: "changed"}
     assert (seen["applied"].returncode, seen["timeout after the kept plan"]) == (0, 60), seen["applied"].stderr
     assert seen["applied twice"].returncode == 1
     assert "stale" in seen["applied twice"].stderr
@@ -434,7 +434,9 @@ def test_kept_plans_are_not_applied_with_other_artefacts(history: History) -> No
 def test_a_release_is_attested_and_drafted_with_bills_and_sums(offline: Offline) -> None:
     assert offline.runs["release"].result == "success", offline.runs["release"].said
     attested = offline.runner.attested
-    assert {"SHA256SUMS", "functions.cdx.json", "lake-0.1.0-py3-none-any.whl", "platform-watch.zip"} <= set(attested)
+    assert {"SHA256SUMS", "functions.cdx.json", "platform-watch.zip"} <= set(attested)
+    of_the_job = [name for name in attested if name.startswith("jobs-weather_iot-transform-")]
+    assert [Path(name).suffix for name in of_the_job] == [".whl", ".py"]
     assert offline.gh[:3] == ["release", "create", "v1"]
     assert "--draft" in offline.gh
     assert sorted(name.removeprefix("release/") for name in offline.gh if name.startswith("release/")) == attested
@@ -463,7 +465,7 @@ def test_a_plan_without_changes_is_not_refused_and_costs_nothing(history: Histor
 def test_a_renamed_prefix_would_replace_buckets(history: History) -> None:
     found = refused(history, "prefix renamed", confirm="dev")
     replaced = {address for address, what in found.items() if what == "aws_s3_bucket would be replaced"}
-    assert replaced == {f"module.{name}_bucket.aws_s3_bucket.this" for name in ("lake", "logs", "results")}
+    assert replaced == {f"module.{name}_bucket.aws_s3_bucket.this" for name in ("code", "lake", "logs", "results")}
 
 
 def test_a_renamed_module_key_table_secret_and_workgroup_are_losses(history: History) -> None:
