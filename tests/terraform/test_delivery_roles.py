@@ -170,6 +170,10 @@ def _named(resource: str) -> str:
         ("kms:PutKeyPolicy", "arn:aws:kms:eu-west-1:123456789012:key/1"),
         ("kms:DisableKey", "arn:aws:kms:eu-west-1:123456789012:key/1"),
         ("s3:GetObject", "arn:aws:s3:::lake-123456789012-eu-west-1-prod-datalake/raw/a"),
+        (
+            "s3:PutObject",
+            "arn:aws:s3:::lake-123456789012-eu-west-1-test-code/jobs/weather_iot/transform/0/transform.py",
+        ),
         ("s3:DeleteBucket", "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake"),
         ("s3:PutBucketPolicy", "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake"),
         ("dynamodb:GetItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-prod"),

@@ -83,8 +83,8 @@ def test_what_watches_finds_the_pipelines_and_needs_the_key_of_the_lake_for_the_
     assert json.loads(function["environment"][0]["variables"]["WATCHED"]) == {
         "pipelines": "/lake/lake/test/pipelines",
         "ledger": "lake-ledger-test",
-        "keys": [lake_key, alerts_key, platform["aws_kms_key.privacy"]["arn"]],
         "topic": platform["aws_sns_topic.alerts"]["arn"],
+        "keys": [lake_key, alerts_key, platform["aws_kms_key.privacy"]["arn"]],
     }
 
 
