@@ -170,7 +170,7 @@ def cells(deployed: Deployed) -> list[tuple[str, str, dict[str, Any]]]:
         ("glue", "get_partitions", {"DatabaseName": names["database"], "TableName": "raw_weather"}),
         ("glue", "delete_table", {"DatabaseName": names["database"], "Name": "quarantine_curated_weather"}),
         ("ssm", "get_parameter", {"Name": f"/lake/{names['project']}/dev"}),
-        ("sts", "assume_role", {"RoleArn": names["repair_role"], "RoleSessionName": "x"}),
+        ("sts", "assume_role", {"RoleArn": names["repair_role"], "RoleSessionName": "somebody"}),
         ("lambda", "get_function", {"FunctionName": names["watch"]}),
     ]
 
