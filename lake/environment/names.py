@@ -24,6 +24,8 @@ _OF_PLATFORM = {
     "KEY_ALIAS": "key_alias",
     "PRIVACY_KEY_ALIAS": "privacy_alias",
     "KEY_ROLE": "key_role",
+    "ANALYST_ROLE": "analyst_role",
+    "ANALYSTS_WORKGROUP": "analysts_workgroup",
     "WATCH": "watch",
     "DASHBOARD": "dashboard",
 }

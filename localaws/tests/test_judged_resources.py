@@ -19,6 +19,8 @@ CALLS: list[tuple[str, str, dict[str, Any], str]] = [
     ("glue", "create_table", {"DatabaseName": "judged", "TableInput": {"Name": "NAME", "StorageDescriptor": COLUMNS}},
      f"arn:aws:glue:{HERE}:table/judged/NAME"),
     ("glue", "get_table", {"DatabaseName": "judged", "Name": "NAME"}, f"arn:aws:glue:{HERE}:table/judged/NAME"),
+    ("glue", "get_partitions", {"DatabaseName": "judged", "TableName": "NAME"},
+     f"arn:aws:glue:{HERE}:table/judged/NAME"),
     ("events", "put_rule", {"Name": "NAME", "EventPattern": "{}"}, f"arn:aws:events:{HERE}:rule/NAME"),
     ("events", "list_targets_by_rule", {"Rule": "NAME"}, f"arn:aws:events:{HERE}:rule/NAME"),
     ("cloudwatch", "put_dashboard", {"DashboardName": "NAME", "DashboardBody": '{"widgets": []}'},
@@ -53,6 +55,38 @@ def test_the_resource_of_a_call_counts(aws: LocalAws, number: int) -> None:
     call = getattr(aws.client(service, aws.as_role(role)), operation)
     assert not refused(call, **named(parameters, "judged_ours"))
     assert refused(call, **named(parameters, "judged_theirs"))
+
+
+def test_the_workgroup_of_an_execution_and_of_a_named_query_counts(aws: LocalAws) -> None:
+    """They are asked for by their numbers; where no workgroup is named, primary is meant."""
+    athena = aws.client("athena")
+    aws.client("s3").create_bucket(Bucket="judged-results")
+    place = {"ResultConfiguration": {"OutputLocation": "s3://judged-results/"}}
+    query = {"Name": "q", "Database": "default", "QueryString": "SELECT 1"}
+    started, named = {}, {}
+    for name in ("judged-ours", "judged-theirs"):
+        athena.create_work_group(Name=name, Configuration=place)
+        started[name] = athena.start_query_execution(QueryString="SELECT 1", WorkGroup=name)["QueryExecutionId"]
+        named[name] = athena.create_named_query(WorkGroup=name, **query)["NamedQueryId"]
+    role = aws.role("one-workgroup", {"Action": "athena:*", "Resource": f"arn:aws:athena:{HERE}:workgroup/judged-ours"})
+    client = aws.client("athena", aws.as_role(role))
+    calls: list[tuple[str, str, dict[str, str], bool]] = [
+        ("get_query_execution", "QueryExecutionId", started, False),
+        ("get_query_results", "QueryExecutionId", started, False),
+        ("stop_query_execution", "QueryExecutionId", started, False),
+        ("batch_get_query_execution", "QueryExecutionIds", started, True),
+        ("get_named_query", "NamedQueryId", named, False),
+        ("batch_get_named_query", "NamedQueryIds", named, True),
+        ("delete_named_query", "NamedQueryId", named, False),
+    ]
+    for operation, parameter, numbers, several in calls:
+        refusals = [
+            refused(getattr(client, operation), **{parameter: [number] if several else number})
+            for number in (numbers["judged-ours"], numbers["judged-theirs"])
+        ]
+        assert refusals == [False, True], operation
+    assert refused(client.start_query_execution, QueryString="SELECT 1", **place)
+    assert not refused(client.start_query_execution, QueryString="SELECT 1", WorkGroup="judged-ours")
 
 
 def test_a_version_of_a_function_is_a_resource_of_its_own(aws: LocalAws) -> None:

@@ -9,15 +9,19 @@ module "pipeline_runs" {
   contract            = "${local.contracts}/platform/pipeline_runs.yaml"
   quarantine_contract = "${local.contracts}/platform/quarantine.yaml"
   platform = {
-    account_id = local.account_id
-    bucket     = module.lake_bucket.bucket.name
-    database   = aws_glue_catalog_database.lake.name
+    account_id         = local.account_id
+    bucket             = module.lake_bucket.bucket.name
+    database           = aws_glue_catalog_database.lake.name
+    workgroup          = aws_athena_workgroup.analytics.name
+    analysts_workgroup = aws_athena_workgroup.analysts.name
+    analyst_role       = module.analyst.role.arn
+    lake_formation     = var.lake_formation
   }
 }
 
 resource "aws_athena_workgroup" "analytics" {
   name          = format(local.naming, "analytics")
-  description   = "Analysts' queries"
+  description   = "Queries of those who run the lake"
   force_destroy = var.allow_destroy
 
   configuration {
@@ -30,7 +34,8 @@ resource "aws_athena_workgroup" "analytics" {
     }
 
     result_configuration {
-      output_location = "s3://${module.results_bucket.bucket.name}/query-results/"
+      output_location       = "s3://${module.results_bucket.bucket.name}/query-results/"
+      expected_bucket_owner = local.account_id
 
       encryption_configuration {
         encryption_option = "SSE_KMS"

@@ -5,6 +5,7 @@ module "destroy_guard" {
   allow_destroy = var.allow_destroy
   environment   = var.environment
   depends_on = [
+    aws_athena_workgroup.analysts,
     aws_athena_workgroup.analytics,
     aws_dynamodb_table.ledger,
     aws_glue_catalog_database.lake,
@@ -14,6 +15,7 @@ module "destroy_guard" {
     aws_kms_key.alerts,
     aws_kms_key.lake,
     aws_kms_key.privacy,
+    aws_lakeformation_permissions.analyst,
     aws_s3_object.contract,
     aws_secretsmanager_secret.pseudonym_key,
     aws_secretsmanager_secret_policy.pseudonym_key,
@@ -27,6 +29,7 @@ module "destroy_guard" {
     aws_sqs_queue_policy.dead_letters,
     aws_ssm_parameter.platform,
     module.alarm,
+    module.analyst,
     module.code_bucket,
     module.dashboard,
     module.key_keeper,

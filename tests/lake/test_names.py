@@ -22,6 +22,7 @@ PLATFORM = {
     "alerts": "arn:aws:sns:eu-west-1:123456789012:alerts", "dead_letters": "https://queue/a?b=c d",
     "watch": "acme-watch",
     "privacy_alias": "alias/acme-privacy", "key_role": "arn:aws:iam::123456789012:role/key",
+    "analyst_role": "arn:aws:iam::123456789012:role/analyst", "analysts_workgroup": "acme-analysts",
     "key_alias": "alias/acme", "dashboard": "acme-dev",
 }  # fmt: skip
 REGISTERED = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lake.environment.deployment import PROJECT
-from tests.terraform.conftest import Resources, Run, mocked_apply, resources_of
+from tests.terraform.conftest import Resources, Run, mocked_apply, resources_of, state_of
 from tests.terraform.test_policies import statements
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -23,6 +23,7 @@ MOCKED = {
     "sqs:eu-west-1:123456789012:mocked": "sqs:eu-west-1:123456789012:lake-dead-letters-test",
 }
 KEY_KEEPER = "lake-key-keeper-test"
+ANALYST = "arn:aws:iam::123456789012:role/lake/lake/test/lake-analyst-test"
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,7 @@ def test_the_boundary_holds_all_that_the_modules_grant(delivery: Resources, plat
         (name, action, resource)
         for name in names
         for statement in statements(platform, name)
+        if statement["Effect"] == "Allow"
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     }
@@ -127,6 +129,30 @@ def test_the_boundary_holds_all_that_the_modules_grant(delivery: Resources, plat
         if not allowed(boundary, action, _named(resource))
     )
     assert outside == []
+
+
+def test_where_lake_formation_governs_analysts_are_granted_what_they_read_and_the_boundary_holds_it(
+    delivery: Resources, tree: Path, terraform: Run
+) -> None:
+    """A mocked apply says what would be granted; no Lake Formation has judged it."""
+    switched = state_of(mocked_apply(tree / "terraform/platform", terraform, "-var", "lake_formation=true"))
+    grants = {a: of for a, of in switched.items() if of["resource_type"] == "aws_lakeformation_permissions"}
+    database, runs = (
+        grants.pop(f"{module}aws_lakeformation_permissions.analyst[0]") for module in ("", "module.pipeline_runs.")
+    )
+    assert grants == {}
+    assert (database["principal"], database["permissions"]) == (ANALYST, ["DESCRIBE"])
+    assert (runs["principal"], runs["permissions"]) == (ANALYST, ["DESCRIBE", "SELECT"])
+    assert (database["database"][0]["name"], runs["table"][0]["name"]) == ("lake_test", "pipeline_runs")
+    assert json.loads(switched["aws_ssm_parameter.platform"]["value"])["lake_formation"] is True, "pipelines read it"
+    (governed,) = (of for of in statements(switched, "lake-analyst-test") if of["Sid"] == "GovernedData")
+    (action,) = governed["Action"]
+    assert allowed(document(delivery, "boundary"), action, "*")
+
+
+def test_without_the_switch_nothing_is_asked_of_lake_formation(platform: Resources) -> None:
+    assert "aws_lakeformation_permissions" not in {values["resource_type"] for values in platform.values()}
+    assert "lakeformation:" not in json.dumps(statements(platform, "lake-analyst-test"))
 
 
 def _named(resource: str) -> str:

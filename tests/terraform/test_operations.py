@@ -152,11 +152,18 @@ def test_functions_have_limits_and_no_secret(platform: Resources) -> None:
         assert group["kms_key_id"] == platform[f"aws_kms_key.{key}"]["arn"]
 
 
-def test_the_workgroup_enforces_place_encryption_and_a_limit(platform: Resources) -> None:
-    (workgroup,) = of_type(platform, "aws_athena_workgroup")
-    (configuration,) = workgroup["configuration"]
-    assert configuration["enforce_workgroup_configuration"]
-    assert configuration["bytes_scanned_cutoff_per_query"] == 10 * 1024**3
-    (result,) = configuration["result_configuration"]
-    assert result["output_location"] == "s3://lake-123456789012-eu-west-1-test-results/query-results/"
-    assert result["encryption_configuration"][0]["encryption_option"] == "SSE_KMS"
+def test_a_workgroup_enforces_place_encryption_and_a_limit(platform: Resources) -> None:
+    places = {}
+    for workgroup in of_type(platform, "aws_athena_workgroup"):
+        (configuration,) = workgroup["configuration"]
+        assert configuration["enforce_workgroup_configuration"]
+        assert configuration["bytes_scanned_cutoff_per_query"] == 10 * 1024**3
+        (result,) = configuration["result_configuration"]
+        (encryption,) = result["encryption_configuration"]
+        assert encryption == {"encryption_option": "SSE_KMS", "kms_key_arn": platform["aws_kms_key.lake"]["arn"]}
+        places[workgroup["name"]] = (result["output_location"], result["expected_bucket_owner"])
+    results = "s3://lake-123456789012-eu-west-1-test-results/query-results/"
+    assert places == {
+        "lake-analytics-test": (results, "123456789012"),
+        "lake-analysts-test": (f"{results}analysts/", "123456789012"),
+    }

@@ -18,7 +18,7 @@ ANY_RESOURCE = {"cloudwatch:PutMetricData": "metrics have no ARN; the namespace 
 DATASETS = tuple(loaded.name for loaded in contracts(FIRST))
 QUARANTINE_TABLES = tuple(loaded.quarantine().name for loaded in contracts(FIRST) if loaded.source)
 # Roles that people assume, not services.
-OF_PEOPLE = ("module.quarantine_repair.aws_iam_role.this", "module.key_keeper.aws_iam_role.this")
+OF_PEOPLE = tuple(f"module.{role}.aws_iam_role.this" for role in ("quarantine_repair", "key_keeper", "analyst"))
 
 
 def statements(platform: Resources, role: str) -> list[dict[str, Any]]:
@@ -33,12 +33,24 @@ def statements(platform: Resources, role: str) -> list[dict[str, Any]]:
 
 
 def allowed(platform: Resources, role: str, action: str, resource: str) -> bool:
-    """Whether a statement allows the action on the resource, its condition aside."""
-    return any(
-        action in statement["Action"]
-        and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
-        for statement in statements(platform, role)
-    )
+    """Whether a statement allows the action on the resource, its condition aside, and none denies it."""
+    about = [statement["Effect"] for statement in statements(platform, role) if is_about(statement, action, resource)]
+    return "Allow" in about and "Deny" not in about
+
+
+def denied(platform: Resources, role: str, action: str, resource: str) -> bool:
+    """Whether a statement denies it, so that no policy that somebody adds can allow it."""
+    about = [statement["Effect"] for statement in statements(platform, role) if is_about(statement, action, resource)]
+    return "Deny" in about
+
+
+def is_about(statement: dict[str, Any], action: str, resource: str) -> bool:
+    """Whether a statement is about the action on the resource, its condition aside."""
+    if not any(fnmatch.fnmatchcase(action, pattern) for pattern in statement["Action"]):
+        return False
+    if "NotResource" in statement:
+        return not any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["NotResource"])
+    return any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
 
 
 def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]:
@@ -50,14 +62,17 @@ def documents(platform: Resources, kind: str) -> dict[str, list[dict[str, Any]]]
     }
 
 
-TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR, ERASE, KEEPER = (
+TRANSFORM, BATCH, STREAM, VALIDATE, FIREHOSE, WATCH, REPAIR, ERASE, KEEPER, ANALYST = (
     f"lake-{thing}-test"
     for thing in (
         "transform", "batch-ingest", "stream-generate", "stream-validate", "iot-firehose", "watch", "quarantine-repair",
-        "erase", "key-keeper",
+        "erase", "key-keeper", "analyst",
     )
 )  # fmt: skip
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mocked"
+RESULTS = "arn:aws:s3:::lake-123456789012-eu-west-1-test-results"
+CATALOG, ATHENA = "arn:aws:glue:eu-west-1:123456789012:table/lake_test", "arn:aws:athena:eu-west-1:123456789012"
+LEDGER = "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test"
 
 
 @pytest.mark.parametrize(
@@ -163,11 +178,72 @@ def test_a_role_may_do_what_its_reads_and_writes_say(
     assert allowed(platform, role, action, resource) is expected
 
 
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("s3:GetObject", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet"),
+        ("s3:GetObject", f"{LAKE}/ops/runs/date=2026-11-20/run.json"),
+        ("s3:GetObject", f"{RESULTS}/query-results/analysts/a.csv"),
+        ("s3:PutObject", f"{RESULTS}/query-results/analysts/a.csv"),
+        ("glue:GetTable", f"{CATALOG}/pipeline_runs"),
+        ("athena:StartQueryExecution", f"{ATHENA}:workgroup/lake-analysts-test"),
+        ("athena:GetNamedQuery", f"{ATHENA}:workgroup/lake-analysts-test"),
+    ],
+)
+def test_an_analyst_queries_what_is_curated(platform: Resources, action: str, resource: str) -> None:
+    assert allowed(platform, ANALYST, action, resource)
+
+
+def test_an_analyst_sees_the_tables_of_every_curated_contract_and_of_no_other(platform: Resources) -> None:
+    tables = {values["name"] for values in platform.values() if values["resource_type"] == "aws_glue_catalog_table"}
+    seen = {name for name in tables if allowed(platform, ANALYST, "glue:GetTable", f"{CATALOG}/{name}")}
+    assert seen == {loaded.name for loaded in contracts() if loaded.path.startswith(("curated/", "ops/"))}
+    assert {"curated_weather", "pipeline_runs"} < seen < tables
+    assert not allowed(platform, ANALYST, "glue:CreateTable", f"{CATALOG}/curated_weather")
+
+
+def test_each_dataset_has_its_example_as_a_query_and_analysts_have_those_that_they_may_run(platform: Resources) -> None:
+    made = {
+        values["name"]: (values["workgroup"], values["query"])
+        for values in platform.values()
+        if values["resource_type"] == "aws_athena_named_query"
+    }
+    workgroups = {"curated": "lake-analysts-test", "ops": "lake-analysts-test", "raw": "lake-analytics-test"}
+    datasets = [loaded for loaded in contracts() if loaded.name != "quarantine"]
+    assert len(datasets) >= 5
+    assert made == {of.name: (workgroups[of.path.partition("/")[0]], of.example) for of in datasets}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json"),
+        ("s3:GetObjectVersion", f"{LAKE}/raw/weather/date=2026-11-20/a.json"),
+        ("s3:GetObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet"),
+        ("s3:GetObject", f"{LAKE}/ops/manifests/curated_sensor_readings/tokens.json"),
+        ("s3:GetObject", f"{LAKE}/ops/audits/curated_weather/a.json"),
+        ("s3:GetObject", f"{CODE}/jobs/weather_iot/transform/0123456789ab/transform.py"),
+        ("s3:GetObject", f"{RESULTS}/query-results/a.csv"),
+        ("s3:PutObject", f"{RESULTS}/query-results/a.csv"),
+        ("s3:PutObject", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet"),
+        ("s3:DeleteObject", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet"),
+        ("athena:StartQueryExecution", f"{ATHENA}:workgroup/lake-analytics-test"),
+        ("athena:StartQueryExecution", f"{ATHENA}:workgroup/primary"),
+        ("secretsmanager:GetSecretValue", SECRET),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:Scan", LEDGER),
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:role/lake/lake/test/lake-quarantine-repair-test"),
+    ],
+)
+def test_nothing_that_is_added_to_it_lets_an_analyst(platform: Resources, action: str, resource: str) -> None:
+    assert denied(platform, ANALYST, action, resource)
+
+
 def test_no_role_has_a_wildcard_without_a_reason(platform: Resources, first: Resources) -> None:
-    assert len(documents(first, "aws_iam_role_policy")) == 14
+    assert len(documents(first, "aws_iam_role_policy")) == 15
     roles = documents(platform, "aws_iam_role_policy")
     for address, granted in roles.items():
-        for statement in granted:
+        for statement in (of for of in granted if of["Effect"] == "Allow"):
             assert not [action for action in statement["Action"] if "*" in action], address
             if "*" in statement["Resource"]:
                 assert set(statement["Action"]) <= ANY_RESOURCE.keys(), address
@@ -230,6 +306,7 @@ def test_a_role_of_people_is_assumed_by_whom_the_environment_names(platform: Res
     assert principals == {
         "arn:aws:iam::123456789012:role/repairer",
         "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*",
+        "arn:aws:iam::123456789012:role/analysts",
     }
 
 
@@ -248,11 +325,13 @@ def test_only_dev_leaves_open_who_repairs_and_who_keeps_the_key(
         "alert_email": "a@b.org",
         "repair_principals": people,
         "key_principals": people,
+        "analyst_principals": people,
     }
     (tmp_path / "some.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
     planned = terraform(tmp_path, "plan", "-no-color", "-input=false", "-var-file=some.tfvars.json")
     assert (planned.returncode != 0) is refused, planned.stderr
-    assert ("Name who may repair" in planned.stderr, "Name who keeps the key" in planned.stderr) == (refused, refused)
+    for said in ("Name who may repair", "Name who keeps the key", "Name who the analysts are"):
+        assert (said in planned.stderr) is refused
 
 
 def key_policy(platform: Resources, name: str) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,14 @@ variable "quarantine_contract" {
 }
 
 variable "platform" {
-  description = "Where the dataset lives."
-  type        = object({ account_id = string, bucket = string, database = string })
+  description = "Where the dataset lives, and who may query it where."
+  type = object({
+    account_id         = string
+    bucket             = string
+    database           = string
+    workgroup          = string
+    analysts_workgroup = string
+    analyst_role       = string
+    lake_formation     = bool
+  })
 }

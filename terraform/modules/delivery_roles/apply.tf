@@ -35,9 +35,11 @@ locals {
       ]
       Resource = local.arns.functions
     }
-    Jobs       = { Action = ["glue:CreateJob", "glue:DeleteJob", "glue:TagResource", "glue:UntagResource", "glue:UpdateJob"], Resource = local.arns.jobs }
-    Catalog    = { Action = ["glue:CreateDatabase", "glue:CreateTable", "glue:DeleteTable", "glue:TagResource", "glue:UpdateDatabase", "glue:UpdateTable"], Resource = local.arns.catalog }
-    Workgroups = { Action = ["athena:CreateWorkGroup", "athena:TagResource", "athena:UntagResource", "athena:UpdateWorkGroup"], Resource = local.arns.workgroups }
+    Jobs    = { Action = ["glue:CreateJob", "glue:DeleteJob", "glue:TagResource", "glue:UntagResource", "glue:UpdateJob"], Resource = local.arns.jobs }
+    Catalog = { Action = ["glue:CreateDatabase", "glue:CreateTable", "glue:DeleteTable", "glue:TagResource", "glue:UpdateDatabase", "glue:UpdateTable"], Resource = local.arns.catalog }
+    # AWS knows no resource for these. Who grants must be an administrator of Lake Formation besides.
+    Grants     = { Action = ["lakeformation:GrantPermissions", "lakeformation:RevokePermissions"], Resource = "*" }
+    Workgroups = { Action = ["athena:CreateNamedQuery", "athena:CreateWorkGroup", "athena:DeleteNamedQuery", "athena:TagResource", "athena:UntagResource", "athena:UpdateWorkGroup"], Resource = local.arns.workgroups }
     Streams = {
       Action = [
         "firehose:CreateDeliveryStream", "firehose:StartDeliveryStreamEncryption", "firehose:TagDeliveryStream",

@@ -16,7 +16,7 @@ locals {
 
   _bounds = {
     Objects = {
-      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion", "s3:ListMultipartUploadParts", "s3:PutObject"]
       Resource = local.arns.data
     }
     # Nobody who runs code writes it.
@@ -25,9 +25,17 @@ locals {
       Action   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"]
       Resource = local.arns.buckets
     }
-    Keys       = { Action = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], Resource = local.arns.keys, Condition = { StringEquals = local.tagged } }
-    Tables     = { Action = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], Resource = local.arns.tables }
-    Catalog    = { Action = ["glue:BatchCreatePartition", "glue:GetTable"], Resource = local.arns.catalog }
+    Keys    = { Action = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], Resource = local.arns.keys, Condition = { StringEquals = local.tagged } }
+    Tables  = { Action = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], Resource = local.arns.tables }
+    Catalog = { Action = ["glue:BatchCreatePartition", "glue:BatchGetPartition", "glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable"], Resource = local.arns.catalog }
+    Queries = {
+      Action = [
+        "athena:BatchGetNamedQuery", "athena:BatchGetQueryExecution", "athena:GetNamedQuery", "athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup",
+        "athena:ListNamedQueries", "athena:ListQueryExecutions", "athena:StartQueryExecution", "athena:StopQueryExecution",
+      ]
+      Resource = local.arns.workgroups
+    }
+    Governed   = { Action = ["lakeformation:GetDataAccess"], Resource = "*" }
     Jobs       = { Action = ["glue:GetJobRun", "glue:StartJobRun"], Resource = local.arns.jobs }
     Functions  = { Action = ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"], Resource = local.arns.functions }
     Streams    = { Action = ["firehose:PutRecordBatch"], Resource = local.arns.streams }

@@ -14,7 +14,8 @@ locals {
     Functions     = { Action = ["lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:DeleteFunctionEventInvokeConfig"], Resource = local.arns.functions }
     Jobs          = { Action = ["glue:DeleteJob"], Resource = local.arns.jobs }
     Catalog       = { Action = ["glue:DeleteDatabase", "glue:DeleteTable", "glue:GetTables"], Resource = local.arns.catalog }
-    Workgroups    = { Action = ["athena:DeleteWorkGroup"], Resource = local.arns.workgroups }
+    Workgroups    = { Action = ["athena:DeleteNamedQuery", "athena:DeleteWorkGroup"], Resource = local.arns.workgroups }
+    Grants        = { Action = ["lakeformation:RevokePermissions"], Resource = "*" }
     Streams       = { Action = ["firehose:DeleteDeliveryStream"], Resource = local.arns.streams }
     Schedules     = { Action = ["scheduler:DeleteSchedule"], Resource = local.arns.schedules }
     Topics        = { Action = ["sns:DeleteTopic", "sns:SetTopicAttributes"], Resource = local.arns.topics }

@@ -47,7 +47,7 @@ locals {
     }
     Jobs       = { Action = ["glue:GetJob", "glue:GetTags"], Resource = local.arns.jobs }
     Catalog    = { Action = ["glue:GetDatabase", "glue:GetPartitionIndexes", "glue:GetTable", "glue:GetTags"], Resource = local.arns.catalog }
-    Workgroups = { Action = ["athena:GetWorkGroup", "athena:ListTagsForResource"], Resource = local.arns.workgroups }
+    Workgroups = { Action = ["athena:GetNamedQuery", "athena:GetWorkGroup", "athena:ListTagsForResource"], Resource = local.arns.workgroups }
     Streams    = { Action = ["firehose:DescribeDeliveryStream", "firehose:ListTagsForDeliveryStream"], Resource = local.arns.streams }
     Schedules  = { Action = ["scheduler:GetSchedule"], Resource = local.arns.schedules }
     Roles = {
@@ -68,6 +68,6 @@ locals {
 
   # For these AWS knows no resource.
   _see_everywhere = {
-    Lists = { Action = ["kms:ListAliases", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters"], Resource = "*" }
+    Lists = { Action = ["kms:ListAliases", "lakeformation:ListPermissions", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters"], Resource = "*" }
   }
 }

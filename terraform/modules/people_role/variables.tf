@@ -24,7 +24,7 @@ variable "session" {
 }
 
 variable "statements" {
-  description = "Statement id => Action, Resource and, where needed, Condition. All of them allow."
+  description = "Statement id => Action, Resource and, where needed, Condition. It allows unless its Effect says Deny."
   type        = any
 }
 

@@ -40,6 +40,16 @@ override_resource {
   values = { arn = "arn:aws:iam::123456789012:role/lake/lake/test/lake-quarantine-repair-test" }
 }
 
+override_resource {
+  target = module.analyst.aws_iam_role.this
+  values = { arn = "arn:aws:iam::123456789012:role/lake/lake/test/lake-analyst-test" }
+}
+
+override_resource {
+  target = aws_athena_workgroup.analysts
+  values = { arn = "arn:aws:athena:eu-west-1:123456789012:workgroup/lake-analysts-test" }
+}
+
 # Else the guard would keep the test from clearing up.
 override_module {
   target  = module.destroy_guard
@@ -54,9 +64,10 @@ variables {
   alert_email   = "somebody@lake.test"
   allow_destroy = false
 
-  repair_principals = ["arn:aws:iam::123456789012:role/repairer"]
-  key_principals    = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*"]
-  people_sessions   = { source_identity = true }
+  repair_principals  = ["arn:aws:iam::123456789012:role/repairer"]
+  key_principals     = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*"]
+  analyst_principals = ["arn:aws:iam::123456789012:role/analysts"]
+  people_sessions    = { source_identity = true }
 
   roles = { path = "/lake/lake/test/", permissions_boundary = "arn:aws:iam::123456789012:policy/lake-delivery-boundary-test" }
 }

@@ -1,7 +1,15 @@
 mock_provider "aws" {}
 
 variables {
-  platform            = { account_id = "123456789012", bucket = "lake-bucket", database = "lake_test" }
+  platform = {
+    account_id         = "123456789012"
+    bucket             = "lake-bucket"
+    database           = "lake_test"
+    workgroup          = "operators"
+    analysts_workgroup = "analysts"
+    analyst_role       = "arn:aws:iam::123456789012:role/analyst"
+    lake_formation     = true
+  }
   quarantine_contract = "../../../contracts/platform/quarantine.yaml"
 }
 
@@ -30,6 +38,10 @@ run "a_raw_dataset_is_json_without_a_quarantine_table" {
     condition     = output.dataset.freshness_seconds == 900
     error_message = "A quarter of an hour is 900 seconds."
   }
+  assert {
+    condition     = aws_athena_named_query.example.workgroup == "operators" && length(aws_lakeformation_permissions.analyst) == 0
+    error_message = "Analysts neither read raw data nor see queries that they may not run."
+  }
 }
 
 run "a_curated_dataset_is_parquet_with_a_quarantine_table" {
@@ -56,6 +68,14 @@ run "a_curated_dataset_is_parquet_with_a_quarantine_table" {
   assert {
     condition     = output.dataset.freshness_seconds == 7200
     error_message = "Two hours are 7200 seconds."
+  }
+  assert {
+    condition     = aws_athena_named_query.example.workgroup == "analysts" && strcontains(aws_athena_named_query.example.query, "FROM curated_orders")
+    error_message = "The contract's example is a query of the analysts."
+  }
+  assert {
+    condition     = toset(aws_lakeformation_permissions.analyst[0].permissions) == toset(["SELECT", "DESCRIBE"]) && one(aws_lakeformation_permissions.analyst[0].table).name == "curated_orders"
+    error_message = "Where Lake Formation governs, analysts are granted the table, and not its quarantine."
   }
   assert {
     condition     = aws_glue_catalog_table.this["quarantine_curated_orders"].storage_descriptor[0].columns[0].name == "source_object"

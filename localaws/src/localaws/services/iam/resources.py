@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.services import athena
 
 from localaws.core import settings
 from localaws.core.patching import replace, wrap
@@ -20,9 +21,10 @@ TABLE = f"arn:aws:glue:{HERE}:table/{{}}/{{}}"
 RULE = f"arn:aws:events:{HERE}:rule/{{}}"
 ALARM = f"arn:aws:cloudwatch:{HERE}:alarm:{{}}"
 DASHBOARD = f"arn:aws:cloudwatch::{settings.ACCOUNT}:dashboard/{{}}"
+WORKGROUP = f"arn:aws:athena:{HERE}:workgroup/{{}}"
 # Action => the ARN, and the fields of the request that fill it.
 RESOURCES = {
-    "athena:CreateWorkGroup": (f"arn:aws:athena:{HERE}:workgroup/{{}}", "Name"),
+    "athena:CreateWorkGroup": (WORKGROUP, "Name"),
     "cloudwatch:DeleteAlarms": (ALARM, "AlarmNames"),
     "cloudwatch:DescribeAlarms": (ALARM, "AlarmNames"),
     "cloudwatch:DeleteDashboards": (DASHBOARD, "DashboardNames"),
@@ -34,12 +36,15 @@ RESOURCES = {
     "events:PutRule": (RULE, "Name"),
     "events:PutTargets": (RULE, "Rule"),
     "events:RemoveTargets": (RULE, "Rule"),
+    "glue:BatchGetPartition": (TABLE, "DatabaseName", "TableName"),
     "glue:CreateDatabase": (DATABASE, "DatabaseInput.Name"),
     "glue:CreateJob": (f"arn:aws:glue:{HERE}:job/{{}}", "Name"),
     "glue:CreateTable": (TABLE, "DatabaseName", "TableInput.Name"),
     "glue:DeleteDatabase": (DATABASE, "Name"),
     "glue:DeleteTable": (TABLE, "DatabaseName", "Name"),
     "glue:GetDatabase": (DATABASE, "Name"),
+    "glue:GetPartition": (TABLE, "DatabaseName", "TableName"),
+    "glue:GetPartitions": (TABLE, "DatabaseName", "TableName"),
     "glue:GetPartitionIndexes": (TABLE, "DatabaseName", "TableName"),
     "glue:GetTable": (TABLE, "DatabaseName", "Name"),
     "glue:UpdateDatabase": (DATABASE, "Name"),
@@ -51,6 +56,10 @@ RESOURCES = {
     # Secrets Manager adds six characters that nobody knows beforehand.
     "secretsmanager:CreateSecret": (f"arn:aws:secretsmanager:{HERE}:secret:{{}}-000000", "Name"),
 }
+# Without a workgroup these are about the one that every account has.
+IN_PRIMARY = tuple(
+    f"athena:{name}" for name in ("CreateNamedQuery", "ListNamedQueries", "ListQueryExecutions", "StartQueryExecution")
+)
 # Requests about tags name an ARN.
 ARNS = ("ResourceARN", "ResourceArn", "resourceArn")
 TAGGING = ("ListTags", "GetTags", "TagResource", "UntagResource")
@@ -83,9 +92,23 @@ def _find(
         given = next((_field(asked, name) for name in ARNS if _field(asked, name)), "")
         if given.startswith("arn:"):
             return given.removesuffix(":*")
+    if service == "athena" and (workgroup := _workgroup(action, _asked(body, where[0]))):
+        return WORKGROUP.format(workgroup)
     found = original(service, method, path, headers, body, *where)
     qualifier = where[0].get("Qualifier") if action == "lambda:InvokeFunction" else None
     return f"{found}:{qualifier[0] if isinstance(qualifier, list) else qualifier}" if qualifier else found
+
+
+def _workgroup(action: str, asked: dict[str, Any]) -> str:
+    """The workgroup of an execution or a named query, which are asked for by number; empty for any other request."""
+    for kept, names in (
+        (athena._executions, ("QueryExecutionId", "QueryExecutionIds")),
+        (athena._named_queries, ("NamedQueryId", "NamedQueryIds")),
+    ):
+        for name in names:
+            if found := kept.get(_field(asked, name)):
+                return str(found["WorkGroup"])
+    return "primary" if action in IN_PRIMARY and not asked.get("WorkGroup") else ""
 
 
 def _asked(body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
