@@ -6,6 +6,9 @@ module "destroy_guard" {
   environment   = var.environment
   depends_on = [
     aws_athena_workgroup.analytics,
+    aws_budgets_budget.monthly,
+    aws_ce_anomaly_monitor.project,
+    aws_ce_anomaly_subscription.project,
     aws_dynamodb_table.ledger,
     aws_glue_catalog_database.lake,
     aws_kms_alias.alerts,

@@ -25,7 +25,7 @@ SERVICES = """
     services.cloudwatch.metrics services.cloudwatch.embedded_metrics core.simulators
     services.eventbridge.schedules services.eventbridge.rules
     services.awslambda.functions services.awslambda.concurrency services.awslambda.platform_logs services.kms.guards
-    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
+    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs services.budgets
     services.cloudwatch.alarms services.cloudwatch.dashboards services.cloudwatch.filter_patterns
 """.split()  # noqa: SIM905 - a list of one word a line says no more
 
