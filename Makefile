@@ -107,7 +107,8 @@ locks: ## resolve requirements/*.in anew into the locks
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done
 
-docs: setup ## write the pages of the datasets, contracts/schema.json, and the table of faults from its catalogue
+docs: setup ## write the pages of the datasets, contracts/schema.json, the table of faults and that of rights
 	@$(PYTHON) -m lake.contract.pages
 	@$(PYTHON) -m lake.contract.json_schema
 	@$(PYTHON) -m tests.faults.document
+	@WRITE_PAGES=1 $(PYTHON) -m pytest -q tests/terraform/test_rights_page.py

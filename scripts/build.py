@@ -147,11 +147,16 @@ def write_jobs(artifacts: Path, wheel: Path) -> list[Path]:
     written: list[Path] = []
     folder = artifacts / "jobs"
     shutil.rmtree(folder, ignore_errors=True)
-    for script in sorted((REPOSITORY / "glue_jobs").glob("*/*.py")):
+    for script in scripts():
         target = folder / script.parent.name / script.stem / code_version(script, wheel)
         target.mkdir(parents=True)
         written += [Path(shutil.copy2(file, target)) for file in (script, wheel)]
     return written
+
+
+def scripts() -> list[Path]:
+    """The script of each job, glue_jobs/<pipeline>/<job>.py."""
+    return sorted((REPOSITORY / "glue_jobs").glob("*/*.py"))
 
 
 def code_version(script: Path, wheel: Path) -> str:

@@ -64,6 +64,36 @@ def test_the_resource_of_a_call_counts(aws: LocalAws, number: int) -> None:
     assert refused(call, **named(parameters, "judged_theirs"))
 
 
+def test_a_version_of_a_function_is_a_resource_of_its_own(aws: LocalAws) -> None:
+    live = f"arn:aws:lambda:{HERE}:function:judged:live"
+    role = aws.role("calls-live", {"Action": "lambda:InvokeFunction", "Resource": live})
+    client = aws.client("lambda", aws.as_role(role))
+    assert not refused(client.invoke, FunctionName="judged", Qualifier="live")
+    assert not refused(client.invoke, FunctionName=live)
+    assert refused(client.invoke, FunctionName="judged")
+    assert refused(client.invoke, FunctionName="judged", Qualifier="1")
+
+
+@pytest.mark.parametrize(
+    ("operation", "action", "more"),
+    [
+        ("get_alias", "GetAlias", {"Name": "live"}),
+        ("update_alias", "UpdateAlias", {"Name": "live", "FunctionVersion": "1"}),
+        ("delete_alias", "DeleteAlias", {"Name": "live"}),
+        ("list_aliases", "ListAliases", {}),
+        ("get_function_concurrency", "GetFunctionConcurrency", {}),
+        ("delete_function_concurrency", "DeleteFunctionConcurrency", {}),
+    ],
+)
+def test_what_belongs_to_a_function_has_actions_of_its_own(
+    aws: LocalAws, operation: str, action: str, more: dict[str, str]
+) -> None:
+    role = aws.role(f"may-{operation}", {"Action": f"lambda:{action}"})
+    without = aws.role(f"may-not-{operation}", {"Action": "lambda:*"}, {"Effect": "Deny", "Action": f"lambda:{action}"})
+    assert not refused(getattr(aws.client("lambda", aws.as_role(role)), operation), FunctionName="judged", **more)
+    assert refused(getattr(aws.client("lambda", aws.as_role(without)), operation), FunctionName="judged", **more)
+
+
 def test_an_alias_counts_by_its_name_and_a_key_by_its_tags_also_for_a_boundary(aws: LocalAws) -> None:
     iam, kms = aws.client("iam"), aws.client("kms")
     keys = [kms.create_key(Tags=[{"TagKey": "of", "TagValue": whose}])["KeyMetadata"] for whose in ("us", "them")]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from localaws.testing import Issuer
 from scripts.plan_review import judgement
 from tests import local_aws
 from tests.delivery import api as github_api
@@ -24,14 +25,15 @@ from tests.local_aws import REPOSITORY, LocalAws
 pytestmark = pytest.mark.long
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
+PROJECT = "aws-datalake-platform"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/delivery/{PROJECT}/{PROJECT}-delivery-{{}}-dev"
 SETTINGS = {
     "account_id": ACCOUNT,
     "region": REGION,
-    "plan_role": f"arn:aws:iam::{ACCOUNT}:role/gha-plan-dev",
-    "apply_role": f"arn:aws:iam::{ACCOUNT}:role/gha-apply-dev",
-    "destroy_role": f"arn:aws:iam::{ACCOUNT}:role/gha-destroy-dev",
+    **{f"{kind}_role": ROLE.format(kind) for kind in ("plan", "apply", "destroy")},
     "alert_email": "lake@company.test",
 }
+GITHUB = ["--github", "owner/lake", "--owner-id", "11", "--repository-id", "22"]
 OURS = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "owner/lake"}}, "base": {}}}
 THEIRS = {"pull_request": {"number": 8, "head": {"repo": {"full_name": "stranger/lake"}}, "base": {}}}
 DISTURBED = "module.watch.aws_lambda_function.this"
@@ -131,10 +133,12 @@ def history(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with local_aws.running(folder / "home") as aws, github_api.running() as api:
         asked: list[Assumption] = []
 
-        # Here a local AssumeRoleWithWebIdentity takes over when there is one: it has role and subject.
+        issuer = Issuer()
+        aws.trust_issuer(issuer.url, issuer.keys)
+
         def credentials(assumption: Assumption) -> dict[str, str]:
             asked.append(assumption)
-            return {name: value for name, value in aws.environment.items() if name.startswith("AWS_")}
+            return as_web_identity(aws, issuer, assumption)
 
         runner = Runner(source, folder, {"LAKE_DEV": json.dumps(SETTINGS)}, api.address, aws.environment, credentials)
         told = History(aws, runner, api, folder, asked=asked)
@@ -142,11 +146,42 @@ def history(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             ["bash", "terraform/bootstrap.sh"], cwd=REPOSITORY, env=aws.process_environment(), check=False
         )
         assert bootstrapped.returncode == 0
+        give_roles(aws, source)
         deploy_and_disturb(told, source)
         judge_mutations(told, source)
         apply_kept_plans(told, source)
         allow_and_destroy(told, source)
         yield told
+
+
+def give_roles(aws: LocalAws, source: Path) -> None:
+    """Make the roles of the delivery, and write into the values of dev what the command says is to be written there."""
+    environment = {
+        **aws.process_environment(),
+        "TF_VAR_allow_destroy": "true",
+        "TF_DATA_DIR": str(source.parent / "terraform"),
+    }
+    command = [sys.executable, "-m", "scripts.delivery_roles", *GITHUB, "--yes"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    of_dev = next(line for line in done.stdout.splitlines() if line.startswith("  roles = ") and "dev" in line)
+    values = source / "terraform/platform/dev.tfvars"
+    values.write_text(f"{values.read_text()}{of_dev.strip()}\n")
+    commit(source)
+
+
+def as_web_identity(aws: LocalAws, issuer: Issuer, assumption: Assumption) -> dict[str, str]:
+    """The credentials for which a job exchanges its token; raises ClientError when the role does not trust it."""
+    token = issuer.token(aws.now, sub=assumption.subject, repository_id="22", repository_owner_id="11")
+    keys = aws.client("sts").assume_role_with_web_identity(
+        RoleArn=assumption.role, RoleSessionName=assumption.session, WebIdentityToken=token
+    )["Credentials"]
+    return {
+        **{name: value for name, value in aws.environment.items() if name.startswith("AWS_")},
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
 
 
 def deploy_and_disturb(told: History, source: Path) -> None:
@@ -313,8 +348,8 @@ def test_the_first_deployment_applies_the_platform_and_then_plans_the_pipeline(h
     }
     asked = [(one.role.rpartition("/")[2], one.subject) for one in history.assumed["first deployment"]]
     plans, applies = (
-        ("gha-plan-dev", "repo:owner/lake:ref:refs/heads/main"),
-        ("gha-apply-dev", "repo:owner/lake:environment:dev"),
+        (f"{PROJECT}-delivery-plan-dev", "repo:owner/lake:ref:refs/heads/main"),
+        (f"{PROJECT}-delivery-apply-dev", "repo:owner/lake:environment:dev"),
     )
     assert asked == [plans, applies, plans, applies, plans]
 

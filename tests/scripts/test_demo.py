@@ -70,7 +70,7 @@ def test_a_module_is_found_by_the_name_of_its_pipeline(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(("name", "function"), [("one", "project-ingest-dev"), ("two", "project-two-ingest-dev")])
 def test_a_function_is_the_one_of_the_pipeline(name: str, function: str) -> None:
     answer = pipeline(name, invoke=invoked()).invoke("ingest", {"day": 1})
-    assert (answer["function"], answer["event"]) == (function, {"day": 1})
+    assert (answer["function"], answer["version"], answer["event"]) == (function, "live", {"day": 1})
 
 
 def test_a_function_that_fails_ends_the_demo_with_its_message() -> None:

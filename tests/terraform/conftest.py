@@ -18,6 +18,7 @@ from scripts.terraform import terraform_environment
 
 REPOSITORY = Path(__file__).parents[2]
 FIRST = "weather_iot"
+CODE_VERSION = "0123456789ab"
 Resources = dict[str, dict[str, Any]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ON_PLATFORM = """
@@ -53,8 +54,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("tree")
     for folder in ("terraform", "contracts", "glue_jobs"):
         shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns(".terraform", "__pycache__"))
+    scripts = (script.relative_to(REPOSITORY / "glue_jobs").with_suffix("") for script in build.scripts())
     for package in (
-        "lake-0.1.0-py3-none-any.whl",
+        *(f"jobs/{script}/{CODE_VERSION}/lake-0.1.0-py3-none-any.whl" for script in scripts),
         *(f"{name}.zip" for name in build.functions(REPOSITORY / "lambdas")),
     ):
         write_empty(copy / "build/artifacts" / package)

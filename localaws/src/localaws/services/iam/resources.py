@@ -55,12 +55,14 @@ RESOURCES = {
 ARNS = ("ResourceARN", "ResourceArn", "resourceArn")
 TAGGING = ("ListTags", "GetTags", "TagResource", "UntagResource")
 INVOKE_CONFIG = {"GET": "Get", "PUT": "Put", "POST": "Update", "DELETE": "Delete"}
+ALIAS = {"GET": "GetAlias", "PUT": "UpdateAlias", "DELETE": "DeleteAlias"}
+CONCURRENCY = {"GET": "GetFunctionConcurrency", "DELETE": "DeleteFunctionConcurrency"}
 
 
 def install() -> None:
-    """Find the resource, its tags, and the action of what configures invocations."""
+    """Find the resource, its tags, and the actions on what belongs to a function."""
     wrap(iam_actions, "extract_resource_arn", _find)
-    wrap(iam_actions, "_lambda_action", _name_invoke_config)
+    wrap(iam_actions, "_lambda_action", _name_action_on_part)
     # MiniStack looks for tags only where one of the caller's own policies asks, and a boundary may ask too.
     replace(iam_evaluator, "_names_condition_key", lambda *_: True)
 
@@ -81,7 +83,9 @@ def _find(
         given = next((_field(asked, name) for name in ARNS if _field(asked, name)), "")
         if given.startswith("arn:"):
             return given.removesuffix(":*")
-    return original(service, method, path, headers, body, *where)
+    found = original(service, method, path, headers, body, *where)
+    qualifier = where[0].get("Qualifier") if action == "lambda:InvokeFunction" else None
+    return f"{found}:{qualifier[0] if isinstance(qualifier, list) else qualifier}" if qualifier else found
 
 
 def _asked(body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +105,13 @@ def _field(asked: Any, name: str) -> str:
     return str(asked)
 
 
-def _name_invoke_config(original: Any, method: str, path: str) -> Any:
-    if path.rstrip("/").endswith("/event-invoke-config") and method in INVOKE_CONFIG:
+def _name_action_on_part(original: Any, method: str, path: str) -> Any:
+    """The action on an alias, on reserved concurrency, or on what configures asynchronous invocations."""
+    *_, kind, last = ["", *path.strip("/").split("/")]
+    if last == "event-invoke-config" and method in INVOKE_CONFIG:
         return f"{INVOKE_CONFIG[method]}FunctionEventInvokeConfig"
+    if kind == "aliases" and method in ALIAS:
+        return ALIAS[method]
+    if last == "concurrency" and method in CONCURRENCY:
+        return CONCURRENCY[method]
     return original(method, path)
