@@ -131,7 +131,7 @@ def checks(platform: Platform, job: Deployed, run: str, code: int) -> dict[str, 
         return "" if code == 0 else f"the script ended with {code}"
 
     def recorded() -> str:
-        found = dict(rows(platform, f"SELECT dataset, status {mine}"))
+        found = {row[0]: row[1] for row in rows(platform, f"SELECT dataset, status {mine}")}
         tables = {table for table in job.tables if table.startswith("curated_")}
         bad = {table: found.get(table, "no row") for table in tables if found.get(table) != "COMMITTED"}
         return f"{runs} says {bad} of {run}" if bad or not tables else ""
