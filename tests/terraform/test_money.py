@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lake.environment import plan_cost
 from tests.terraform.conftest import Resources, Run, mocked_apply, state_of
 
 TOLD = "somebody@lake.test"
@@ -77,3 +78,13 @@ def test_a_budget_that_never_tells_is_refused(
     refused = terraform(folder, "test", "-no-color", f"-var-file={tmp_path / 'wrong.tfvars'}")
     assert refused.returncode == 1
     assert sentence in " ".join((refused.stdout + refused.stderr).split())
+
+
+def test_the_default_budget_is_what_the_base_load_costs_with_headroom(platform: Resources) -> None:
+    created = [
+        {"address": address, "type": values["resource_type"], "change": {"actions": ["create"], "after": values}}
+        for address, values in platform.items()
+    ]
+    usd = plan_cost.difference({"resource_changes": created}).usd_a_month
+    budget = float(platform["aws_budgets_budget.monthly"]["limit_amount"])
+    assert 1.25 * usd <= budget <= 2 * usd, f"the base load costs {usd:.0f} USD a month, the budget is {budget:.0f}"
