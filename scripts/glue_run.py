@@ -16,7 +16,7 @@ import tempfile
 import time
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,29 +122,36 @@ def spark_settings() -> list[str]:
     return ["=".join(line.split(maxsplit=1)) for line in [*lines, *place]]
 
 
-def checks(platform: Platform, job: Deployed, run: str, code: int) -> dict[str, Callable[[], str]]:
+def runs(platform: Platform) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Run and dataset => status, how many records were received, and how many are accounted for."""
+    columns = "run_id, dataset, status, received, new + replaced + duplicate + quarantined"
+    statement = f"SELECT {columns} FROM {platform.names['runs']['name']}"  # noqa: S608 - names of the deployment
+    return {(row[0], row[1]): row[2:] for row in rows(platform, statement)}
+
+
+def checks(
+    platform: Platform, job: Deployed, before: Collection[tuple[str, str]], code: int
+) -> dict[str, Callable[[], str]]:
     """Return by name what is asked after a run; each answers why it is not so, or nothing."""
-    runs = platform.names["runs"]["name"]
-    mine = f"FROM {runs} WHERE run_id = '{run}'"
+    curated = [table for table in job.tables if table.startswith("curated_")]
 
     def ended() -> str:
         return "" if code == 0 else f"the script ended with {code}"
 
     def recorded() -> str:
-        found = {row[0]: row[1] for row in rows(platform, f"SELECT dataset, status {mine}")}
-        tables = {table for table in job.tables if table.startswith("curated_")}
-        bad = {table: found.get(table, "no row") for table in tables if found.get(table) != "COMMITTED"}
-        return f"{runs} says {bad} of {run}" if bad or not tables else ""
+        found = {dataset: row[0] for (run, dataset), row in runs(platform).items() if (run, dataset) not in before}
+        bad = {table: found.get(table, "no row") for table in curated if found.get(table) != "COMMITTED"}
+        return f"of this run's datasets are not committed: {bad}" if bad or not curated else ""
 
     def accounted() -> str:
-        counts = "received, new + replaced + duplicate + quarantined"
-        wrong = [row for row in rows(platform, f"SELECT dataset, {counts} {mine}") if row[1] != row[2]]
-        return f"received and counted differ: {wrong}" if wrong else ""
+        mine = {key: row for key, row in runs(platform).items() if key not in before}
+        wrong = {key: row for key, row in mine.items() if row[1] != row[2]}
+        return f"received and counted differ: {wrong}" if wrong or not mine else ""
 
     def filled(table: str) -> str:
         return "" if rows(platform, f"SELECT count(*) FROM {table}") != [("0",)] else f"{table} is empty"  # noqa: S608
 
-    tables = {f"{table} has rows": lambda table=table: filled(table) for table in job.tables if "curated_" in table[:8]}
+    tables = {f"{table} has rows": lambda table=table: filled(table) for table in curated}
     return {
         "the script ends well": ended,
         "every dataset has a run": recorded,
@@ -196,9 +203,10 @@ def run(job_name: str, pipeline: str | None, environment: str, results: Path, me
     file = working_tree.script(job_name, pipeline)
     platform = deployment.load(environment)
     job, identifier = deployed(platform, file.parent.name, file.stem), f"jr_{uuid.uuid4().hex}"
+    before = set(runs(platform))
     with tempfile.TemporaryDirectory(prefix="glue-") as folder:
         done = submitted(platform, job, identifier, means, Path(folder))
-    asked = checks(platform, job, identifier, done.returncode)
+    asked = checks(platform, job, before, done.returncode)
     outcomes = {name: outcome(check) for name, check in asked.items()}
     results.mkdir(parents=True, exist_ok=True)
     junit(f"glue.{file.stem}", outcomes).write(results / f"{file.stem}.xml", encoding="utf-8", xml_declaration=True)
