@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply destroy unlock locks docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -16,7 +16,7 @@ PARALLEL ?= auto
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest -n $(PARALLEL) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the others need, in this folder only
 	@scripts/setup.sh
@@ -42,6 +42,12 @@ test-all: ## every test; SHARD=k/n: one of n parts, PIPELINE=p: those of one pip
 glue-test: ## the tests of the jobs with the Python packages of Glue 5.1
 	@scripts/setup.sh
 	@$(PYTHON) -m scripts.glue_test
+
+glue-docker-test: setup ## the same in AWS's image of Glue (Docker; 7 GB)
+	@$(PYTHON) -m scripts.glue_docker test
+
+glue-docker-run: setup ## the deployed JOB=j in AWS's image, against a copy of the local lake (INVOKE="function …" lands data first)
+	@$(PYTHON) -m scripts.glue_docker run $(JOB) $(foreach function,$(INVOKE),--invoke $(function))
 
 durations: ## run every test, and write what each file took to tests/durations.json, by which shards are cut
 	@scripts/setup.sh checks

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-GLUE_PYTHON = REPOSITORY / ".venv-glue/bin/python"
-PYTHON = REPOSITORY / ".venv/bin/python"
+# In AWS's image they are elsewhere: docker/glue/compose.yaml.
+GLUE_PYTHON = Path(os.environ.get("GLUE_TEST_PYTHON") or REPOSITORY / ".venv-glue/bin/python")
+PYTHON = Path(os.environ.get("GLUE_TEST_PACKAGES") or REPOSITORY / ".venv/bin/python")
 # Everything in which Spark works on rows.
 TESTS = (
     *(f"tests/lake/test_{name}.py" for name in ("frames", "privacy", "rules", "staging", "refresh")),

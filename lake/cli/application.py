@@ -144,7 +144,7 @@ def estimate_cost(
     if as_json:
         show([cost_summary(found)], as_json=True)
     else:
-        show(cost_rows(found), as_json=False, title=f"Estimated cost of {env} a month")
+        show(cost_rows(found), as_json=False, title=f"Estimated cost of {env} in USD a month: {found.headline}")
     print(cost.caveat(found), file=sys.stderr)
     raise typer.Exit(1 if any(line.usage.failed for line in found.lines) else 0)
 

@@ -154,4 +154,4 @@ def cost_summary(estimate: Estimate) -> dict[str, Any]:
     ]
     window = {"start": estimate.window.start.isoformat(), "end": estimate.window.end.isoformat()}
     about = {"region": estimate.region, "window": window, "left_out": list(estimate.left_out)}
-    return {**about, "usd_a_month": estimate.usd_a_month, "lines": lines}
+    return {**about, "headline": estimate.headline, "usd_a_month": estimate.usd_a_month, "lines": lines}

@@ -102,6 +102,13 @@ class Estimate:
         """Return the sum of all lines with a known amount."""
         return sum(line.usd_a_month or 0.0 for line in self.lines)
 
+    @property
+    def headline(self) -> str:
+        """Return the sum as text, or that it is too young to tell where less than a day of use was seen."""
+        if self.window.young:
+            return "too young to tell"
+        return f"{self.usd_a_month:.2f}"
+
 
 def estimate(usages: Iterable[Usage], window: Window) -> Estimate:
     """Return the priced usages; raises NoPrice for a usage without a price."""
@@ -121,7 +128,11 @@ def price(name: str) -> Price:
 def caveat(estimate: Estimate) -> str:
     """Return the sentences that every reader of the estimate needs: window, region, omissions."""
     window = estimate.window
-    young = " It is younger than a day, so what it used so far is taken for a whole day." if window.young else ""
+    young = (
+        " Too young to tell: it is younger than a day, so what it used so far is taken for a whole day."
+        if window.young
+        else ""
+    )
     return (
         f"An estimate, not a bill: used from {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, "
         f"continued to {HOURS_A_MONTH} hours, at prices of {estimate.region}.{young} "

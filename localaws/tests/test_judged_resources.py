@@ -8,7 +8,9 @@ from botocore.exceptions import ClientError
 
 from localaws.testing import LocalAws
 
-HERE = "us-east-1:000000000000"
+ACCOUNT = "000000000000"
+HERE = f"us-east-1:{ACCOUNT}"
+BUDGET = {"BudgetName": "NAME", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
 DATABASE = {"Name": "judged_ours"}
 COLUMNS = {"Columns": [{"Name": "a", "Type": "string"}]}
 # Service, operation, its parameters with NAME in them, and the ARN of the resource with NAME in it.
@@ -29,6 +31,13 @@ CALLS: list[tuple[str, str, dict[str, Any], str]] = [
     ("sns", "list_tags_for_resource", {"ResourceArn": f"arn:aws:sns:{HERE}:NAME"}, f"arn:aws:sns:{HERE}:NAME"),
     ("events", "list_tags_for_resource", {"ResourceARN": f"arn:aws:events:{HERE}:rule/NAME"},
      f"arn:aws:events:{HERE}:rule/NAME"),
+    ("budgets", "create_budget", {"AccountId": ACCOUNT, "Budget": BUDGET}, f"arn:aws:budgets::{ACCOUNT}:budget/NAME"),
+    ("budgets", "update_budget", {"AccountId": ACCOUNT, "NewBudget": BUDGET},
+     f"arn:aws:budgets::{ACCOUNT}:budget/NAME"),
+    ("budgets", "describe_notifications_for_budget", {"AccountId": ACCOUNT, "BudgetName": "NAME"},
+     f"arn:aws:budgets::{ACCOUNT}:budget/NAME"),
+    ("budgets", "list_tags_for_resource", {"ResourceARN": f"arn:aws:budgets::{ACCOUNT}:budget/NAME"},
+     f"arn:aws:budgets::{ACCOUNT}:budget/NAME"),
 ]  # fmt: skip
 
 
@@ -141,3 +150,11 @@ def test_an_object_of_json_lines_is_no_request(aws: LocalAws) -> None:
     s3.create_bucket(Bucket="lines-of-json")
     s3.put_object(Bucket="lines-of-json", Key="a", Body=lines)
     assert s3.get_object(Bucket="lines-of-json", Key="a")["Body"].read() == lines
+
+
+@pytest.mark.parametrize(("right", "refusals"), [("ViewBudget", [False, True]), ("ModifyBudget", [True, False])])
+def test_budgets_have_one_right_to_read_and_one_to_change(aws: LocalAws, right: str, refusals: list[bool]) -> None:
+    client = aws.client("budgets", aws.as_role(aws.role(f"budgets-{right}", {"Action": f"budgets:{right}"})))
+    read = refused(client.describe_budget, AccountId=ACCOUNT, BudgetName="by-right")
+    change = refused(client.create_budget, AccountId=ACCOUNT, Budget=named(BUDGET, f"by-{right}"))
+    assert [read, change] == refusals

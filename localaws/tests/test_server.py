@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localaws.core import patching
+from localaws.client import running
+from localaws.core import patching, settings
 from localaws.server import process
 from localaws.services.cloudwatch import alarms
 from localaws.testing import LocalAws, command
@@ -105,3 +106,41 @@ def test_an_aws_command_that_ignores_the_endpoint_is_led_here(
     shell = ["bash", "-c", f"{said}\naws s3 ls"]
     called = subprocess.run(shell, env=environment, capture_output=True, text=True, check=True).stdout
     assert called == (f"called with --endpoint-url {aws.endpoint} s3 ls\n" if is_wrapped else "called with s3 ls\n")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.1.2.3", "172.31.0.5", "192.168.0.9"])
+def test_an_address_of_this_machine_or_a_private_network_is_listened_on(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("LOCALAWS_HOST", host)
+    monkeypatch.setenv("LOCALAWS_PORT", "4821")
+    assert settings.endpoint() == f"http://{host}:4821"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "8.8.8.8", "172.32.0.1", "100.64.0.1", "169.254.169.254", "224.0.0.1"])  # noqa: S104 - refused
+def test_an_address_that_others_reach_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("LOCALAWS_HOST", host)
+    with pytest.raises(process.CannotStart, match=f"LOCALAWS_HOST is {host}; only a loopback or private"):
+        process.run()
+
+
+def test_a_host_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALAWS_HOST", "no such host")
+    with pytest.raises(settings.HostRefused, match="no address and no known name"):
+        settings.endpoint()
+
+
+def test_a_refused_host_is_said_in_one_sentence(tmp_path: Path) -> None:
+    refused = command("up", {**os.environ, "LOCALAWS_HOME": str(tmp_path), "LOCALAWS_HOST": "0.0.0.0"})  # noqa: S104 - refused
+    assert (refused.returncode, refused.stderr.count("\n"), refused.stderr[:10]) == (1, 1, "localaws: ")
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.component
+def test_another_host_than_loopback_serves_there_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALAWS_HOST", "127.0.0.2")
+    with running(tmp_path) as aws:
+        assert aws.endpoint == f"http://127.0.0.2:{aws.port}"
+        assert aws.client("sts").get_caller_identity()["Account"] == settings.ACCOUNT
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", aws.port), timeout=1):
+            pass

@@ -7,6 +7,9 @@ module "destroy_guard" {
   depends_on = [
     aws_athena_workgroup.analysts,
     aws_athena_workgroup.analytics,
+    aws_budgets_budget.monthly,
+    aws_ce_anomaly_monitor.project,
+    aws_ce_anomaly_subscription.project,
     aws_dynamodb_table.ledger,
     aws_glue_catalog_database.lake,
     aws_kms_alias.alerts,

@@ -115,3 +115,21 @@ variable "roles" {
   type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
   default     = {}
 }
+
+variable "budget" {
+  description = "US dollars a month that the environment may cost, told by mail at 80 % spent and 100 % foretold. by_tags: count what carries the environment's tags alone, once the billing account has activated them; before that such a budget counts nothing, so without it all of the account counts. anomaly_usd: also tell of a day that costs so much more than usual; needs the tags too, and Cost Explorer."
+  type = object({
+    monthly_usd = optional(number, 50)
+    by_tags     = optional(bool, false)
+    anomaly_usd = optional(number)
+  })
+  default = {}
+  validation {
+    condition     = var.budget.monthly_usd > 0
+    error_message = "budget.monthly_usd must be more than 0."
+  }
+  validation {
+    condition     = var.budget.anomaly_usd == null || var.budget.by_tags
+    error_message = "budget.anomaly_usd needs by_tags: anomalies are looked for in what carries the tag project."
+  }
+}

@@ -44,6 +44,9 @@ ELSEWHERE = {
     ("ci.yml", "make demo"): "tests/scripts/test_demo.py",
     ("ci.yml", "make glue-test"): "it runs tests",
     ("ci.yml", ".venv-audit/bin/python -m scripts.delivery.vulnerabilities"): "it asks the network for advisories",
+    ("glue-image.yml", "make glue-docker-test"): "it needs Docker and AWS's image",
+    ("glue-image.yml", 'make up\neval "$(make -s env)"\nmake bootstrap apply\n'): "tests of a deployed lake begin so",
+    ("glue-image.yml", 'make glue-docker-run JOB=transform INVOKE="$FUNCTIONS"'): "it needs Docker and AWS's image",
     ("nightly.yml", 'make test-all SHARD="$SHARD/8"'): "it runs tests",
 }  # fmt: skip
 

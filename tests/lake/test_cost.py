@@ -8,6 +8,7 @@ import boto3
 import moto
 import pytest
 
+from lake.cli.rows import cost_summary
 from lake.environment import cost, usage
 from lake.environment.cost import GIGABYTE, Usage, Window
 from lake.environment.deployment import Platform
@@ -72,11 +73,14 @@ def test_what_is_used_is_continued_to_a_month_and_what_stands_is_not() -> None:
     )
     assert [line.usd_a_month for line in found.lines] == [pytest.approx(24 * 0.44 * 730 / 240), 2.0]
     assert found.usd_a_month == pytest.approx(34.12)
+    assert found.headline == "34.12"
 
 
 def test_minutes_after_the_deployment_are_not_continued_to_a_month_but_taken_for_a_day() -> None:
     found = cost.estimate([Usage("Glue", "", "glue_dpu_hour", 1)], Window(END - timedelta(minutes=3), END))
     assert found.usd_a_month == pytest.approx(0.44 * 730 / 24)
+    assert found.headline == "too young to tell"
+    assert cost_summary(found)["headline"] == "too young to tell"
     assert "younger than a day" in cost.caveat(found)
     assert "younger" not in cost.caveat(cost.estimate([], TEN_DAYS))
 

@@ -73,6 +73,7 @@ READ_ITEM = ("dynamodb", "get_item", {"TableName": LEDGER, "Key": ITEM})
 TAKE_KEY_ROLE = ("sts", "assume_role", {"RoleArn": KEY_ROLE, "RoleSessionName": "somebody"})
 
 PLAN = [
+    ("budgets", "delete_budget", {"AccountId": ACCOUNT, "BudgetName": f"{PROJECT}-monthly-dev"}),
     READ_SECRET,
     READ_DATA,
     READ_ITEM,

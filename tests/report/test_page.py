@@ -76,6 +76,13 @@ def test_a_cost_that_could_not_be_asked_for_is_among_the_failures() -> None:
     assert replace(sample.busy(), cost=PartialResult("usage", lines)).failures == {"the cost of KMS": "denied"}
 
 
+def test_the_cost_of_a_lake_younger_than_a_day_is_too_young_to_tell() -> None:
+    heads = {name: re.search(r"Cost, estimated</dt><dd>(.*?)<", draw(REPORTS[name])) for name in ("busy", "empty")}
+    found = {name: head and head[1] for name, head in heads.items()}
+    assert found["empty"] == "too young to tell"
+    assert str(found["busy"]).startswith("$")
+
+
 def test_a_lake_without_data_is_not_called_well_fed() -> None:
     text = draw(sample.empty())
     assert "Nothing is wrong, and nothing has arrived yet" in text

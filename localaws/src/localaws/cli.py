@@ -34,6 +34,14 @@ application = typer.Typer(
 Snapshot = Annotated[Path | None, typer.Option("--from", help="A folder that `snapshot` has written: start from it.")]
 
 
+@application.callback()
+def _check_host() -> None:
+    try:
+        settings.host()
+    except settings.HostRefused as error:
+        _fail(str(error))
+
+
 @application.command(hidden=True)
 def run(snapshot: Snapshot = None) -> None:
     """Serve in this process until it is stopped."""

@@ -40,7 +40,7 @@ class LocalAws:
     @property
     def endpoint(self) -> str:
         """The address of all services."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.environment["AWS_ENDPOINT_URL"]
 
     @property
     def session(self) -> Any:
@@ -157,7 +157,7 @@ class LocalAws:
 def running(home: Path, snapshot: Path | None = None) -> Iterator[LocalAws]:
     """A localaws of one's own on a free port, stopped at the end; with all that `LocalAws.save` kept in `snapshot`."""
     with socket.socket() as probe:
-        probe.bind((settings.HOST, 0))
+        probe.bind((settings.host(), 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)}
     # Tests in another environment, such as that of Glue's packages, say which Python has localaws.

@@ -68,6 +68,17 @@ locals {
       ]
       Resource = flatten([for arn in local.arns.log_groups : [arn, "${arn}:*"]])
     }
+    Budgets = { Action = ["budgets:ModifyBudget", "budgets:TagResource", "budgets:UntagResource"], Resource = local.arns.budgets }
+    NewAnomalies = {
+      Action    = ["ce:CreateAnomalyMonitor", "ce:CreateAnomalySubscription", "ce:TagResource"]
+      Resource  = local.arns.anomalies
+      Condition = { StringEquals = local.to_be }
+    }
+    Anomalies = {
+      Action    = ["ce:DeleteAnomalyMonitor", "ce:DeleteAnomalySubscription", "ce:UntagResource", "ce:UpdateAnomalyMonitor", "ce:UpdateAnomalySubscription"]
+      Resource  = local.arns.anomalies
+      Condition = { StringEquals = local.tagged }
+    }
     Parameters = { Action = ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"], Resource = local.arns.parameters }
   }
 

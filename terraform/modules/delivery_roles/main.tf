@@ -15,17 +15,18 @@ resource "aws_iam_policy" "this" {
 locals {
   # Several for one role: a policy has 6144 characters at most.
   _policies = {
-    see-places  = { description = "See what holds data, and no data", statements = local.see_places }
-    see-work    = { description = "See what works with data", statements = local.see_work }
-    fence       = { description = "What no delivery may do", statements = local.fence }
-    plan        = { description = "Change nothing", statements = local.plan }
-    state       = { description = "Write the states", statements = local.state }
-    make-places = { description = "Make and change what holds data", statements = local.make_places }
-    make-keys   = { description = "Make and use keys", statements = local.make_keys }
-    make-work   = { description = "Make and change what works with data", statements = local.make_work }
-    keep        = { description = "Delete nothing that holds data", statements = local.keep }
-    roles       = { description = "Make roles within the boundary, and hand them over", statements = local.roles }
-    destroy     = { description = "Delete", statements = local.destroy }
+    see-places   = { description = "See what holds data, and no data", statements = local.see_places }
+    see-work     = { description = "See what works with data", statements = local.see_work }
+    fence        = { description = "What no delivery may do", statements = local.fence }
+    plan         = { description = "Change nothing", statements = local.plan }
+    state        = { description = "Write the states", statements = local.state }
+    make-places  = { description = "Make and change what holds data", statements = local.make_places }
+    make-keys    = { description = "Make and use keys", statements = local.make_keys }
+    make-work    = { description = "Make and change what works with data", statements = local.make_work }
+    keep         = { description = "Delete nothing that holds data", statements = local.keep }
+    roles        = { description = "Make roles within the boundary, and hand them over", statements = local.roles }
+    destroy      = { description = "Delete what holds data", statements = local.destroy_places }
+    destroy-work = { description = "Delete what works with data", statements = local.destroy_work }
   }
   _seeing = ["fence", "see-places", "see-work"]
   _policy = { for name, policy in aws_iam_policy.this : name => policy.arn }
@@ -62,5 +63,5 @@ module "destroy" {
   provider_arn = var.provider_arn
   github       = var.github
   jobs         = ["environment:destroy-${local._env}"]
-  policies     = { for name in concat(local._seeing, ["destroy", "state"]) : name => local._policy[name] }
+  policies     = { for name in concat(local._seeing, ["destroy", "destroy-work", "state"]) : name => local._policy[name] }
 }

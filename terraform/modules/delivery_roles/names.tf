@@ -17,6 +17,8 @@ locals {
   arns = {
     alarms      = ["${local._of_service.cloudwatch}:alarm:${local._any}"]
     aliases     = ["${local._of_service.kms}:alias/${local._any}"]
+    anomalies   = [for what in ["anomalymonitor", "anomalysubscription"] : "arn:aws:ce::${var.account_id}:${what}/*"]
+    budgets     = ["arn:aws:budgets::${var.account_id}:budget/${local._any}"]
     buckets     = [for bucket in var.environment.buckets : "arn:aws:s3:::${bucket}"]
     catalog     = ["${local._of_service.glue}:catalog", "${local._of_service.glue}:database/${local._database}", "${local._of_service.glue}:table/${local._database}/*"]
     code        = ["arn:aws:s3:::${var.environment.buckets.datalake}/contracts/*", "arn:aws:s3:::${var.environment.buckets.code}/*"]

@@ -63,6 +63,8 @@ locals {
     Dashboards = { Action = ["cloudwatch:GetDashboard"], Resource = local.arns.dashboards }
     Rules      = { Action = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"], Resource = local.arns.rules }
     Logs       = { Action = ["logs:DescribeLogStreams", "logs:ListTagsForResource"], Resource = flatten([for arn in local.arns.log_groups : [arn, "${arn}:*"]]) }
+    Budgets    = { Action = ["budgets:ListTagsForResource", "budgets:ViewBudget"], Resource = local.arns.budgets }
+    Anomalies  = { Action = ["ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource"], Resource = local.arns.anomalies }
     Parameters = { Action = ["ssm:GetParameter", "ssm:GetParametersByPath", "ssm:ListTagsForResource"], Resource = local.arns.parameters }
   }
 

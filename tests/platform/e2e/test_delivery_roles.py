@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from tests import local_aws
 from tests.pipelines.deployment import build
 from tests.platform import forbidden
-from tests.platform.delivered import BOUNDARY, PATH, Account, account
+from tests.platform.delivered import ACCOUNT, BOUNDARY, PATH, Account, account
 from tests.platform.forbidden import BUCKET, CELLS, LOCKS, LOGS, STATE, Cell
 
 pytestmark = pytest.mark.e2e
@@ -69,6 +69,20 @@ def test_every_role_of_the_lake_is_on_the_path_and_within_the_boundary(delivered
     found = [iam.get_role(RoleName=name)["Role"] for name in ours]
     demanded = {(role["Path"], role["PermissionsBoundary"]["PermissionsBoundaryArn"]) for role in found}
     assert demanded == {(PATH, BOUNDARY)}
+
+
+def test_a_budget_tells_whom_alarms_tell(delivered: Delivered) -> None:
+    budgets = delivered.account.client("budgets")
+    (budget,) = budgets.describe_budgets(AccountId=ACCOUNT)["Budgets"]
+    named = {"AccountId": ACCOUNT, "BudgetName": budget["BudgetName"]}
+    notifications = budgets.describe_notifications_for_budget(**named)["Notifications"]
+    found = {
+        (of["NotificationType"], of["Threshold"], subscriber["Address"])
+        for of in notifications
+        for subscriber in budgets.describe_subscribers_for_notification(**named, Notification=of)["Subscribers"]
+    }
+    told = ("data-platform@example.com", "on-call@example.com")
+    assert found == {(*of, address) for of in (("ACTUAL", 80.0), ("FORECASTED", 100.0)) for address in told}
 
 
 def test_what_runs_within_the_boundary_lands_data(delivered: Delivered) -> None:
@@ -163,3 +177,4 @@ def test_who_destroys_leaves_nothing(furnished: Delivered) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]] == [STATE]
     assert [role for role in aws.client("iam").list_roles()["Roles"] if role["Path"] == PATH] == []
+    assert aws.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"] == []

@@ -1,6 +1,6 @@
-"""The server process: MiniStack with our services in it, on one loopback port.
+"""The server process: MiniStack with our services in it, on one port of loopback or of a private address.
 
-MiniStack by itself listens on all interfaces and keeps its files in the shared temporary folder. Here: loopback only,
+MiniStack by itself listens on all interfaces and keeps its files in the shared temporary folder. Here: one address,
 all files in the state folder. It reads its environment when it is imported, and the services import it: therefore they
 are imported here last.
 """
@@ -25,7 +25,7 @@ SERVICES = """
     services.cloudwatch.metrics services.cloudwatch.embedded_metrics core.simulators
     services.eventbridge.schedules services.eventbridge.rules
     services.awslambda.functions services.awslambda.concurrency services.awslambda.platform_logs services.kms.guards
-    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs
+    services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs services.budgets
     services.cloudwatch.alarms services.cloudwatch.dashboards services.cloudwatch.filter_patterns
 """.split()  # noqa: SIM905 - a list of one word a line says no more
 
@@ -47,6 +47,10 @@ def run(snapshot: Path | None = None) -> None:
         raise CannotStart(
             f"localaws replaces private functions of MiniStack {MINISTACK_VERSION}; installed is {found}."
         )
+    try:
+        settings.host()
+    except settings.HostRefused as error:
+        raise CannotStart(str(error)) from error
     _check_port()
     _prepare_environment()
     clock.start()
@@ -59,7 +63,7 @@ def _check_port() -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.HOST, settings.port()))
+            probe.bind((settings.host(), settings.port()))
         except OSError as error:
             raise CannotStart(
                 f"Port {settings.port()} is taken by another program ({error.strerror}); set LOCALAWS_PORT."
@@ -78,7 +82,7 @@ def _prepare_environment() -> None:
         "LOCALAWS_HOME": str(home),
         "LOCALAWS_PORT": str(port),
         "TMPDIR": str(temporary),
-        "BIND_HOST": settings.HOST,
+        "BIND_HOST": settings.host(),
         "GATEWAY_PORT": str(port),
         "MINISTACK_ACCOUNT_ID": settings.ACCOUNT,
         "MINISTACK_REGION": settings.REGION,
@@ -138,7 +142,7 @@ async def _serve(application: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     config = Config()
-    config.bind = [f"{settings.HOST}:{settings.port()}"]
+    config.bind = [f"{settings.host()}:{settings.port()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     await serve(application, config, shutdown_trigger=stop.wait)

@@ -57,7 +57,7 @@ def prepared(folder: Path, job: dict[str, Any], arguments: dict[str, str]) -> tu
         "PYTHONPATH": os.pathsep.join([*packages, spark_packages, shifted["PYTHONPATH"]]),
         "PYTHONUNBUFFERED": "1",
         "PYSPARK_PYTHON": python,
-        "SPARK_LOCAL_IP": settings.HOST,
+        "SPARK_LOCAL_IP": settings.LOOPBACK,
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "TZ": "UTC",
