@@ -32,7 +32,7 @@ KEYS = "credentials.json"
 
 @dataclass(frozen=True)
 class Means:
-    """What differs between AWS's image and this machine: the commands of pip and of Spark."""
+    """Differences between AWS's image and this machine: the commands of pip and of Spark."""
 
     pip: list[str] = field(default_factory=lambda: [sys.executable, "-m", "pip"])
     submit: list[str] = field(default_factory=lambda: ["spark-submit"])

@@ -52,8 +52,10 @@ def _sentences(resources: Resources, role: str) -> Iterator[str]:
             service, _, verb = action.partition(":")
             services.setdefault(service, []).append(verb)
         actions = "; ".join(f"{service} {', '.join(verbs)}" for service, verbs in services.items())
-        places = ", ".join(f"`{place}`" for place in dict.fromkeys(map(_short, _list(statement["Resource"]))))
-        yield f"{'' if statement['Effect'] == 'Allow' else '**never** '}{actions}: {places}"
+        named = statement.get("Resource") or statement["NotResource"]
+        places = ", ".join(f"`{place}`" for place in dict.fromkeys(map(_short, _list(named))))
+        but = "" if "Resource" in statement else "all but "
+        yield f"{'' if statement['Effect'] == 'Allow' else '**never** '}{actions}: {but}{places}"
 
 
 def _statements(resources: Resources, role: str) -> Iterator[dict[str, Any]]:
