@@ -317,8 +317,8 @@ def test_a_role_of_people_is_assumed_by_whom_the_environment_names(platform: Res
 def test_only_dev_leaves_open_who_repairs_and_who_keeps_the_key(
     tree: Path, terraform: Run, tmp_path: Path, environment: str, named: bool, refused: bool
 ) -> None:
-    text = (tree / "terraform/platform/variables_people.tf").read_text(encoding="utf-8")
-    (tmp_path / "variables_people.tf").write_text(text, encoding="utf-8")
+    for file in ("variables.tf", "variables_people.tf"):
+        (tmp_path / file).write_text((tree / "terraform/platform" / file).read_text(encoding="utf-8"), encoding="utf-8")
     people = ["arn:aws:iam::123456789012:role/r"] if named else []
     values = {
         "environment": environment,
