@@ -9,6 +9,8 @@ from localaws.testing import LocalAws
 
 
 def alarm(aws: LocalAws, name: str, metric: str, **settings: Any) -> Any:
+    """Put an alarm at the beginning of a minute: it looks every minute, and is to find what the test puts."""
+    aws.advance(60 - aws.now.second)
     client = aws.client("cloudwatch")
     defaults = {
         "Namespace": "Test",
