@@ -4,7 +4,7 @@
 the judgement as Markdown and JSON. It says to the workflow whether there are `changes`, and the `digest` of the plans.
 It ends with 3 when the plans are refused, and with 1 when --settled is true and something would change.
 SETTINGS is the environment's variable of the repository, JSON: account_id, region, plan_role, apply_role, destroy_role,
-and as far as needed alert_email, project, repair_principals, key_principals and analyst_principals.
+and as far as needed alert_email, second_alert_email, project, repair_principals, key_principals and analyst_principals.
 `apply` plans again and applies only what REVIEW's manifest says, of which the digest must be the given one.
 """
 
@@ -26,6 +26,7 @@ JUDGEMENT = "judgement"
 # Setting => the variable by which scripts.terraform and Terraform take it.
 TAKEN = {
     "alert_email": "ALERT_EMAIL",
+    "second_alert_email": "TF_VAR_second_alert_email",
     "project": "LAKE_PROJECT",
     "repair_principals": "TF_VAR_repair_principals",
     "key_principals": "TF_VAR_key_principals",

@@ -13,8 +13,11 @@ from tests.delivery.conftest import commit, git
 
 
 def test_settings_become_what_terraform_takes() -> None:
-    given = {"account_id": "1", "plan_role": "r", "alert_email": "a@b", "repair_principals": ["x"], "project": ""}
-    assert steps.settings(json.dumps(given)) == {"ALERT_EMAIL": "a@b", "TF_VAR_repair_principals": '["x"]'}
+    people = {"alert_email": "a@b", "second_alert_email": "c@d", "repair_principals": ["x"]}
+    given = {"account_id": "1", "plan_role": "r", **people, "project": ""}
+    assert steps.settings(json.dumps(given)) == {
+        "ALERT_EMAIL": "a@b", "TF_VAR_second_alert_email": "c@d", "TF_VAR_repair_principals": '["x"]',
+    }  # fmt: skip
     assert steps.settings("") == {}
 
 

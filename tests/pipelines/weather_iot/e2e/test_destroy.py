@@ -17,7 +17,7 @@ def buckets(deployed: Deployed) -> set[str]:
 
 def test_destroy_is_refused_without_both_switches_and_nothing_is_touched(deployed: Deployed) -> None:
     before = buckets(deployed), deployed.etags("")
-    assert len(before[0]) == 4
+    assert len(before[0]) == 5
     for switches in ({}, {"CONFIRM": "dev"}, {"CONFIRM": "dev", **SWITCH}):
         refused = deployed.terraform("destroy", **switches)
         assert refused.returncode == 1
