@@ -6,8 +6,8 @@ import typer
 
 from lake.cli.options import Environment, Json, Yes
 from lake.cli.output import show
-from lake.environment import releases
-from lake.environment.deployment import load
+from lake.environment import inventory, releases
+from lake.environment.deployment import Platform, load
 
 application = typer.Typer(
     help="Back to the code of an earlier deployment: jobs and functions, nothing else.",
@@ -24,7 +24,7 @@ def list_releases(pipeline: Pipeline, env: Environment = "dev", as_json: Json = 
     platform = load(env)
     now = releases.live(platform, pipeline)
     rows = [
-        {"at": release.at, "runs_now": release.same_code(now), "code": ", ".join(_versions(release))}
+        {"at": release.at, "runs_now": release.same_code(now), "code": ", ".join(_versions(platform, release))}
         for release in releases.listed(platform, pipeline)
     ]
     show(rows, as_json, "Releases")
@@ -51,5 +51,6 @@ def run(
     show(rows, as_json, f"Code of {release.at}")
 
 
-def _versions(release: releases.Release) -> list[str]:
-    return [f"{name}={version}" for name, version in sorted({**release.jobs, **release.functions}.items())]
+def _versions(platform: Platform, release: releases.Release) -> list[str]:
+    versions = {**release.jobs, **release.functions}
+    return [f"{inventory.short(platform, name)}={version}" for name, version in sorted(versions.items())]
