@@ -40,7 +40,7 @@ locals {
   _see_computing = {
     Functions = {
       Action = [
-        "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionEventInvokeConfig",
+        "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig",
         "lambda:ListTags", "lambda:ListVersionsByFunction",
       ]
       Resource = local.arns.functions
