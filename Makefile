@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply destroy unlock locks docs
+.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply destroy unlock locks rights docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -113,8 +113,10 @@ locks: ## resolve requirements/*.in anew into the locks
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done
 
-docs: setup ## write the pages of the datasets, contracts/schema.json, the table of faults and that of rights
+rights: setup ## build/rights.md: who may do what, from the policies that Terraform makes
+	@$(PYTHON) -m pytest -q tests/terraform/test_rights_page.py
+
+docs: setup ## write the pages of the datasets, contracts/schema.json, and the table of faults from its catalogue
 	@$(PYTHON) -m lake.contract.pages
 	@$(PYTHON) -m lake.contract.json_schema
 	@$(PYTHON) -m tests.faults.document
-	@WRITE_PAGES=1 $(PYTHON) -m pytest -q tests/terraform/test_rights_page.py
