@@ -102,11 +102,18 @@ def chosen(platform: Platform, root: str, at: str | None) -> Release:
 
 
 def switch(platform: Platform, release: Release) -> None:
-    """Let jobs and functions run the code of a release; what runs it already is left alone."""
-    for job, version in release.jobs.items():
-        arguments = platform.job_arguments(job)
-        if arguments[_VERSION] != version:
-            _update_job(platform, job, _code(platform, arguments[_SCRIPT], version))
+    """Let jobs and functions run the code of a release; what runs it already is left alone.
+
+    Raises NoSuchRelease, before anything is switched, when the code of a job is not there any more.
+    """
+    deployed = {job: platform.job_arguments(job) for job in release.jobs}
+    codes = {
+        job: _code(platform, deployed[job][_SCRIPT], version)
+        for job, version in release.jobs.items()
+        if deployed[job][_VERSION] != version
+    }
+    for job, code in codes.items():
+        _update_job(platform, job, code)
     client = platform.client("lambda")
     for function, version in release.functions.items():
         if client.get_alias(FunctionName=function, Name=LIVE)["FunctionVersion"] != version:

@@ -104,8 +104,8 @@ def test_the_same_plan_made_again_is_applied(kept: tuple[Path, Manifest]) -> Non
     "other",
     [
         {**CHANGE, "address": "a.c"},
-        {**CHANGE, "change": {**CHANGE["change"], "after": {"x": 3}}},  # type: ignore[dict-item]
-        {**CHANGE, "change": {**CHANGE["change"], "actions": ["delete", "create"]}},  # type: ignore[dict-item]
+        {**CHANGE, "change": {**CHANGE["change"], "after": {"x": 3}}},  # type: ignore[dict-item]  # JSON
+        {**CHANGE, "change": {**CHANGE["change"], "actions": ["delete", "create"]}},  # type: ignore[dict-item]  # JSON
     ],
 )
 def test_a_plan_that_would_do_something_else_is_refused(kept: tuple[Path, Manifest], other: dict[str, Any]) -> None:

@@ -45,8 +45,8 @@ def test_all_but_is_never_taken_for_a_pattern() -> None:
     ("before", "after", "looser"),
     [
         ([DENY], [], True),
-        ([DENY], [{**DENY, "Condition": {**DENY["Condition"], "Null": {"x": "true"}}}], True),  # type: ignore[dict-item]
-        ([{**DENY, "Condition": {**DENY["Condition"], "Null": {"x": "true"}}}], [DENY], False),  # type: ignore[dict-item]
+        ([DENY], [{**DENY, "Condition": {**DENY["Condition"], "Null": {"x": "true"}}}], True),  # type: ignore[dict-item]  # JSON
+        ([{**DENY, "Condition": {**DENY["Condition"], "Null": {"x": "true"}}}], [DENY], False),  # type: ignore[dict-item]  # JSON
         ([DENY], [DENY, {**READ, "Principal": {"AWS": "arn:aws:iam::2:root"}}], True),
         ([DENY, {**READ, "Principal": "*"}], [DENY], False),
     ],

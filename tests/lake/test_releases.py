@@ -137,7 +137,10 @@ def test_what_nobody_recorded_goes_back_to_the_newest_release(platform: Platform
 
 
 def test_code_that_is_gone_is_said_before_anything_is_switched(platform: Platform) -> None:
-    lost = releases.Release("20261127T110000Z", {job_of(platform): "ccc"}, {function_of(platform): "1"})
+    second = f"{job_of(platform)}-second"
+    platform.client("glue").create_job(Name=second, **job(platform, "aaa"))
+    jobs = {job_of(platform): "bbb", second: "ccc"}
+    lost = releases.Release("20261127T110000Z", jobs, {function_of(platform): "1"})
     with pytest.raises(NoSuchRelease, match=f"{folder(platform, 'ccc')} does not hold"):
         releases.switch(platform, lost)
     assert releases.live(platform, "orders").jobs == {job_of(platform): "aaa"}

@@ -163,7 +163,7 @@ MADE = [
     ("lambda", "update_function_configuration", {"FunctionName": WATCH, "Timeout": 63}),
 ]
 CELLS = [
-    Cell(name, *call)  # type: ignore[arg-type]
+    Cell(name, *call)  # type: ignore[arg-type]  # a fourth field is optional
     for name, calls in (("plan", PLAN), ("apply", APPLY), ("destroy", DESTROY), ("made", MADE))
     for call in calls
 ]
