@@ -32,6 +32,12 @@ NOT_MANAGEMENT = {
     "s3": r"ListObject.*|.*Object.*|.*MultipartUpload.*|.*Part.*",
 }
 READS = ("Get", "List", "Describe", "Head", "Lookup", "Decrypt", "GenerateDataKey")
+# Where CloudTrail has another name than the API.
+OTHER_NAMES = {
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeletePublicAccessBlock": "DeleteBucketPublicAccessBlock",
+    "PutBucketLifecycleConfiguration": "PutBucketLifecycle",
+}
 # What must stand in no log.
 SECRET = ("SecretString", "SecretBinary", "Plaintext", "WebIdentityToken")
 _KEY_ID = re.compile(r"Credential=([^/]+)/")
@@ -52,10 +58,11 @@ class Request:
         if self.service == "s3" and "/" in self.scope["path"].strip("/"):
             return ""
         name = api_model.asked_for(self.service, self.scope, self.headers, self.query, self.body)
+        name = OTHER_NAMES.get(name, name)
         return "" if re.fullmatch(NOT_MANAGEMENT.get(self.service, "-"), name) else name
 
     def parameters(self) -> dict[str, Any]:
-        """What was asked, with names as CloudTrail writes them, and without what is secret."""
+        """Return what was asked, with names as CloudTrail writes them, and without what is secret."""
         if self.service == "s3":
             return {"bucketName": self.scope["path"].strip("/")}
         try:
@@ -135,7 +142,13 @@ def _event(request: Request, operation: str, status: int) -> dict[str, Any]:
     if status < 400:
         return event
     # What an error is called stands in the body of the answer; a refusal is what people look for.
-    return {**event, "errorCode": "AccessDenied" if status == 403 else "Client.Error"}
+    if status != 403:
+        return {**event, "errorCode": "Client.Error"}
+    asked = next(iter(event["requestParameters"].values()), "*")
+    who = event["userIdentity"].get("arn", "unknown")
+    said = f"User: {who} is not authorized to perform: {request.service}:{operation} on resource: {asked}"
+    # Some services write no parameters down when they refuse; none may be relied on.
+    return {**event, "requestParameters": None, "errorCode": "AccessDenied", "errorMessage": said}
 
 
 def _identity(access_key_id: str) -> dict[str, Any]:
