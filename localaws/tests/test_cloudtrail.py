@@ -79,6 +79,18 @@ def test_the_history_says_who_asked_also_when_it_was_denied_and_never_what_is_se
     assert "never in a log" not in json.dumps(made)
 
 
+def test_an_error_has_its_name_also_when_a_key_is_what_denies(aws: LocalAws) -> None:
+    client, key = aws.client("secretsmanager"), aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    client.create_secret(Name="a-locked-secret", SecretString="a", KmsKeyId=key)
+    session = aws.as_role(aws.role("keyless", {"Action": "secretsmanager:GetSecretValue"}))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        aws.client("secretsmanager", session).get_secret_value(SecretId="a-locked-secret")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        client.get_secret_value(SecretId="no-secret")
+    newest, before = history(aws, "GetSecretValue")[:2]
+    assert (newest["errorCode"], before["errorCode"]) == ("ResourceNotFoundException", "AccessDenied")
+
+
 def test_calls_about_data_are_no_management_events(aws: LocalAws) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="audited-bucket")

@@ -41,6 +41,7 @@ OTHER_NAMES = {
 # What must stand in no log.
 SECRET = ("SecretString", "SecretBinary", "Plaintext", "WebIdentityToken")
 _KEY_ID = re.compile(r"Credential=([^/]+)/")
+_ERROR = re.compile(rb'"__type": ?"(?:[^"]*#)?([^"]+)"|<Code>([^<]+)</Code>')
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,29 @@ def install() -> None:
 
 
 def heard(request: Request, send: Any) -> Any:
-    """Return a ``send`` that writes the call down when its answer begins, before the client has it."""
+    """Return a ``send`` that writes the call down before the client has the answer."""
+    begun: list[Any] = []
 
     async def send_heard(message: Any) -> None:
-        if message["type"] == "http.response.start" and (operation := request.operation()):
-            await asyncio.to_thread(_write_down, request, operation, message["status"])
+        if message["type"] == "http.response.start":
+            begun.append(message)  # what an error is called stands in the body
+            return
+        if begun:
+            start = begun.pop()
+            if operation := request.operation():
+                error = _error(message.get("body", b"")) if start["status"] >= 400 else ""
+                await asyncio.to_thread(_write_down, request, operation, error)
+            await send(start)
         await send(message)
 
     return send_heard
+
+
+def _error(body: bytes) -> str:
+    """The code of an error answer, as CloudTrail writes it: without "Exception" where something is denied."""
+    found = _ERROR.search(body)
+    code = next((group.decode() for group in found.groups() if group), "") if found else "InternalFailure"
+    return "AccessDenied" if code.startswith("AccessDenied") else code
 
 
 def _with_its_tags(original: Any, body: dict[str, Any]) -> Any:
@@ -99,8 +115,8 @@ def _with_its_tags(original: Any, body: dict[str, Any]) -> Any:
     return answer
 
 
-def _write_down(request: Request, operation: str, status: int) -> None:
-    event = _event(request, operation, status)
+def _write_down(request: Request, operation: str, error: str) -> None:
+    event = _event(request, operation, error)
     now = clock.now()
     cloudtrail._get_event_queue().append(
         {
@@ -119,7 +135,7 @@ def _write_down(request: Request, operation: str, status: int) -> None:
         rules.emit(f"aws.{request.service}", rules.API_CALL, event)
 
 
-def _event(request: Request, operation: str, status: int) -> dict[str, Any]:
+def _event(request: Request, operation: str, error: str) -> dict[str, Any]:
     """The record of a call; fields and their names: CloudTrail's user guide, "record contents"."""
     found = _KEY_ID.search(request.headers.get("authorization", ""))
     event = {
@@ -139,11 +155,8 @@ def _event(request: Request, operation: str, status: int) -> dict[str, Any]:
         "recipientAccountId": settings.ACCOUNT,
         "eventCategory": "Management",
     }
-    if status < 400:
-        return event
-    # What an error is called stands in the body of the answer; a refusal is what people look for.
-    if status != 403:
-        return {**event, "errorCode": "Client.Error"}
+    if error != "AccessDenied":
+        return {**event, "errorCode": error} if error else event
     asked = next(iter(event["requestParameters"].values()), "*")
     who = event["userIdentity"].get("arn", "unknown")
     said = f"User: {who} is not authorized to perform: {request.service}:{operation} on resource: {asked}"
