@@ -34,7 +34,7 @@ def closed(lake: Lake, _found: Any) -> str:
     require("NamedReadersOnly" in policy, f"the policy of the secret is {policy or 'missing'}")
     told = [mail for mail in lake.mail() if '"call": "GetSecretValue of secretsmanager.amazonaws.com"' in mail["body"]]
     require(bool(told), "no mail says who asked")
-    who = json.loads(told[-1]["body"])["who"]
+    who = json.JSONDecoder().raw_decode(told[-1]["body"])[0]["who"]  # the mail says below how to unsubscribe
     return f"only the readers are let in; the mail names {who}"
 
 
