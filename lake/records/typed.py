@@ -86,7 +86,7 @@ def _lists(texts: Sequence[Sequence[str]] | None, number: int) -> Any:
 
 
 def _cast(array: Any, wanted: Any) -> Any:
-    """Return the array in Spark's type: the strict reader has a double for a float, and null for a type unknown to it."""
+    """Return the array in the type of Spark; the strict reader has a double for a float."""
     return pa.nulls(len(array), wanted) if array.null_count == len(array) else array.cast(wanted)
 
 
