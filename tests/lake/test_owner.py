@@ -59,8 +59,8 @@ def test_any_rows_are_merged_as_one_would_by_hand() -> None:
         def some(number: int) -> list[Row]:
             return [
                 row(
-                    chance.choice("bca\u00e9"), chance.choice((None, 1.0, 2.0)), chance.randrange(3), chance.choice("xy"),
-                    chance.randrange(2), chance.choice((None, [], ["t"])),
+                    chance.choice("bca\u00e9"), chance.choice((None, 1.0, 2.0)), chance.randrange(3),
+                    chance.choice("xy"), chance.randrange(2), chance.choice((None, [], ["t"])),
                 )
                 for _ in range(number)
             ]  # fmt: skip
@@ -76,6 +76,12 @@ def test_any_rows_are_merged_as_one_would_by_hand() -> None:
         assert (found.new, found.replaced, found.duplicate) == wanted[1:]
         assert found.incoming == Counter(each["source_object"] for each in incoming)
         assert found.changed == (not found.table.equals(table(sorted(before, key=lambda each: each["city"]))))
+
+
+def test_a_key_may_be_the_place_that_a_row_came_from() -> None:
+    columns = Columns(("source_object", "source_line"), ("value",))
+    found = owner.merged(table([row("a", 1.0, 1)]), table([row("b", 2.0, 2), row("c", 3.0, 2, line=2)]), columns)
+    assert (found.new, found.replaced, found.table.num_rows) == ({"a": 1}, {"a": 1}, 2)
 
 
 def test_the_same_version_again_changes_nothing() -> None:

@@ -118,7 +118,8 @@ def merged(before: Any, incoming: Any, columns: Columns) -> Merged:
 
 def _sorted(table: Any, was_there: Any, columns: Columns) -> Any:
     """Row numbers by key and version; of equal versions the one that was there is last, and wins."""
-    keyed = table.select([*columns.key, *VERSION]).append_column("was_there", pa.array(was_there.astype("int8")))
+    names = dict.fromkeys((*columns.key, *VERSION))  # a rejected record has its place for a key
+    keyed = table.select(list(names)).append_column("was_there", pa.array(was_there.astype("int8")))
     return compute.sort_indices(keyed, sort_keys=[(name, "ascending") for name in keyed.column_names]).to_numpy()
 
 
