@@ -44,10 +44,19 @@ def subkey(master: bytes, info: str, length: int = 32) -> bytes:
     return hmac.digest(extracted, info.encode() + b"\x01", "sha256")[:length]
 
 
+def column_key(version: KeyVersion, dataset: str, column: str) -> bytes:
+    """Return the key under which the tokens of one column are made."""
+    return subkey(version.key, f"{dataset}/{column}/{version.version}")
+
+
+def token_under(key: bytes, version: int, value: str) -> str:
+    """Return the token of one value under a ``column_key`` of that version."""
+    return f"v{version}:{hmac.digest(key, value.encode(), 'sha256').hex()}"
+
+
 def token(version: KeyVersion, dataset: str, column: str, value: str) -> str:
-    """Return the token of one value, equal to that of the Spark expressions in lake/pseudonyms/spark.py."""
-    key = subkey(version.key, f"{dataset}/{column}/{version.version}")
-    return f"v{version.version}:{hmac.digest(key, value.encode(), 'sha256').hex()}"
+    """Return the token of one value of a column."""
+    return token_under(column_key(version, dataset, column), version.version, value)
 
 
 def encryption_key_of(dataset: str, versions: tuple[KeyVersion, ...], key_version: int) -> bytes:
