@@ -14,8 +14,8 @@ from lake.core.errors import CountsNotReconciled, NoRawData, ToleranceExceeded
 from lake.core.s3 import StoredObject
 from lake.operations import dataset_checks, key_overrides
 from lake.operations.context import SparkRunContext
-from lake.records import typed, validation
-from lake.records.drift import said
+from lake.records import drift, typed, validation
+from lake.records.received import Received
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
@@ -67,44 +67,43 @@ def _staged(
         context.catalog.check(contract)
     area = staging.StagingArea(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
-    raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects)).persist()
-    keys = key_overrides.schedule(context, target)
-    validated = validation.validated(raw, source, target, transformation, keys).persist()
+    received = Received(context.spark.sparkContext)
+    raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects), received)
+    schedule = key_overrides.schedule(context, target)
+    validated = validation.validated(raw, source, target, transformation, schedule)
+    units = validation.judged(validated, target, schedule, context.keys, run_id)
     try:
-        by_object, drift = validation.counted(raw, validated)
-        by_object = {stored.key: NOTHING for stored in manifest.objects} | by_object
-        _say_drift(target, source, drift, total(by_object.values()).received)
-        _check_tolerance(target, by_object, drift)
-        good = staging.staged(area, target, validation.accepted(validated, target, keys, run_id))
-        bad = staging.staged(area, quarantine, validation.rejected(validated, target, context.keys, run_id))
-        suspected = dataset_checks.found(area, target, good.changes)
+        found = staging.staged_each(area, (target, quarantine), units)
     except CountsNotReconciled as error:
-        received = total(by_object.values()).received
-        raise CountsNotReconciled(str(error), replace(NOTHING, received=received)) from error
-    finally:
-        validated.unpersist()
-        raw.unpersist()
-    by_object = {key: _with_merged(counts, key, good, bad) for key, counts in by_object.items()}
-    counts = replace(total(by_object.values()), drift=drift)
+        count = sum(received.records.values())
+        raise CountsNotReconciled(str(error), replace(NOTHING, received=count)) from error
+    good, bad = found[target.name], found[quarantine.name]
+    by_object = {stored.key: NOTHING for stored in manifest.objects} | {
+        key: _counts(number, key, good, bad) for key, number in received.records.items()
+    }
+    changes = drift.found(received.shapes)
+    counts = replace(total(by_object.values()), drift=changes)
+    _say_drift(target, source, changes, counts.received)
+    _check_tolerance(target, by_object, changes)
+    suspected = dataset_checks.found(area, target, good.changes)
     return Outcome(counts, (*good.changes, *bad.changes), by_object, suspected)
 
 
-def _say_drift(target: Contract, source: Contract, drift: Mapping[str, int], received: int) -> None:
-    if drift:
-        changes = said(drift, f"{{}} in {{}} of {received} records")
+def _say_drift(target: Contract, source: Contract, found: Mapping[str, int], received: int) -> None:
+    if found:
+        changes = drift.said(found, f"{{}} in {{}} of {received} records")
         logger.warning("%s: schema drift in %s: %s", target.name, source.name, changes)
 
 
-def _with_merged(counts: Counts, key: str, good: Staged, bad: Staged) -> Counts:
-    """Return the counts of one object, completed with the results of merging its valid and rejected rows."""
+def _counts(received: int, key: str, good: Staged, bad: Staged) -> Counts:
+    """Return what became of the records of one object."""
     accepted, new, replaced = good.incoming.get(key, 0), good.new.get(key, 0), good.replaced.get(key, 0)
-    quarantined = bad.incoming.get(key, 0)
-    duplicate = accepted - new - replaced
-    return replace(counts, new=new, replaced=replaced, duplicate=duplicate, quarantined=quarantined)
+    reasons = dict(sorted(bad.reasons.get(key, {}).items()))
+    return Counts(received, new, replaced, accepted - new - replaced, bad.incoming.get(key, 0), reasons)
 
 
-def _check_tolerance(target: Contract, by_object: Mapping[str, Counts], drift: Mapping[str, int]) -> None:
-    counts = replace(total(by_object.values()), drift=drift)
+def _check_tolerance(target: Contract, by_object: Mapping[str, Counts], found: Mapping[str, int]) -> None:
+    counts = replace(total(by_object.values()), drift=found)
     if target.tolerates(counts.quarantined, counts.received):
         return
     worst = ", ".join(f"{reason} {number}" for reason, number in Counter(counts.reasons).most_common(5))

@@ -25,10 +25,10 @@ def with_tokens(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion
     """
     if not contract.encrypted:
         return frame
-    frame = frame.withColumn("key_version", _version_at(versions, event_time))
+    version = _version_at(versions, event_time)
     for column in contract.encrypted:
         token = _token_of({key.version: column_key(key, contract.name, column.name) for key in versions})
-        frame = frame.withColumn(column.encrypted_name or column.name, token(F.col(column.name), F.col("key_version")))
+        frame = frame.withColumn(column.encrypted_name or column.name, token(F.col(column.name), version))
     return frame.drop(*(column.name for column in contract.encrypted))
 
 

@@ -1,5 +1,6 @@
 """Read raw objects into DataFrames of typed rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from lake.core.errors import ContractError, RawObjectUnreadable
 from lake.core.s3 import Storage, StoredObject
 from lake.records import arrow_lines, json_lines
 from lake.records.arrow_lines import Parsed
+from lake.records.received import Received
 
 LINEAGE = (
     "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>, "
@@ -25,17 +27,28 @@ _ISO_8601 = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d
 _SLICES_PER_CORE = 4
 
 
-def read_raw(spark: SparkSession, source: Contract, bucket: str, objects: list[StoredObject]) -> DataFrame:
+def read_raw(
+    spark: SparkSession,
+    source: Contract,
+    bucket: str,
+    objects: list[StoredObject],
+    received: Received | None = None,
+) -> DataFrame:
     """Return one row for each record: lineage, the raw line as ``payload``, the reader's findings, the columns.
 
-    ``bucket`` holds the ``objects``; a version that is given is read, else the current one. The job raises
+    ``bucket`` holds the ``objects``; a version that is given is read, else the current one. ``received`` is told what
+    each of them holds, which needs their keys to be different. The job raises
     RawObjectUnreadable when Spark computes the rows and an object cannot be read.
     """
-    return of_records(spark, source, objects, lambda stored: body_of(bucket, stored))
+    return of_records(spark, source, objects, lambda stored: body_of(bucket, stored), received)
 
 
 def of_records(
-    spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
+    spark: SparkSession,
+    source: Contract,
+    objects: list[StoredObject],
+    body_of: Callable[[StoredObject], bytes],
+    received: Received | None = None,
 ) -> DataFrame:
     """Return the rows of ``read_raw`` for objects whose bytes come from ``body_of``, which runs in Spark's tasks."""
     columns, schema = source.stored, f"{LINEAGE}, {source.ddl}"
@@ -48,8 +61,12 @@ def of_records(
     def read(batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
             for stored in (stored for number in batch.column(0).to_pylist() for stored in shared.value[number]):
+                shapes: Counter[tuple[str, ...]] = Counter()
                 for block in _blocks(stored, columns, body_of):
+                    shapes.update(block.drift if block.drift is not None else {(): len(block.lines)})
                     yield _batch(stored, block, types)
+                if received is not None:
+                    received.add(stored.key, shapes)
 
     return spark.range(slices, numPartitions=slices).mapInArrow(read, schema)
 

@@ -14,6 +14,7 @@ from lake.records import drift, rules, typed
 from lake.tables.partition_files import merge
 
 NO_KEY = "key:none"
+_IS_BAD = "is_bad"
 
 
 def validated(
@@ -73,6 +74,40 @@ def accepted(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion
     """
     good = validated_rows.filter(F.size("reasons") == 0).withColumn("run_id", F.lit(run_id))
     return merge.stored_rows(spark.with_tokens(good, target, keys, target.publish_granularity["date"]), target)
+
+
+def judged(
+    validated_rows: DataFrame,
+    target: Contract,
+    schedule: tuple[KeyVersion, ...],
+    keys: tuple[KeyVersion, ...],
+    run_id: str,
+) -> DataFrame:
+    """Return every row of ``validated`` as what becomes of it, in the shape of ``staging.staged_each``.
+
+    A valid row is one of the target as ``accepted`` makes it, with tokens of the ``schedule``, and null of the
+    quarantine; the other way round for a row with reasons, as ``rejected`` makes it, encrypted with ``keys``. No row is
+    filtered: Spark would compute all rules twice.
+    """
+    is_bad = F.size("reasons") > 0
+    rows = validated_rows.withColumn("run_id", F.lit(run_id)).withColumn(_IS_BAD, is_bad)
+    for column in target.encrypted:
+        rows = rows.withColumn(column.name, F.when(~F.col(_IS_BAD), F.col(column.name)))
+    rows = spark.with_tokens(rows, target, schedule, target.publish_granularity["date"])
+    # Nested before anything is added: the names of the target's columns are its own.
+    rows = rows.select(
+        *("source_object", "source_line", "arrived_at", "reasons", "run_id", _IS_BAD),
+        F.when(F.col(_IS_BAD), F.col("payload")).alias("payload"),
+        F.lit(target.version).alias("contract_version"),
+        merge.unit(target).alias("unit"),
+        merge.nested(target).alias("row"),
+    )
+    rows, quarantine = spark.with_encrypted_payload(rows, target, keys, "arrived_at"), target.quarantine()
+    return rows.select(
+        F.when(F.col(_IS_BAD), merge.unit(quarantine)).otherwise(F.col("unit")).alias(merge.UNIT),
+        F.when(~F.col(_IS_BAD), F.col("row")).alias(target.name),
+        F.when(F.col(_IS_BAD), merge.nested(quarantine)).alias(quarantine.name),
+    )
 
 
 def rejected(validated_rows: DataFrame, target: Contract, keys: tuple[KeyVersion, ...], run_id: str) -> DataFrame:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from lake.core.counts import Counts
 from lake.core.errors import CountsNotReconciled, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
-from lake.core.s3 import Location, Storage
+from lake.core.s3 import Storage
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.run import finish
 from tests.place import QUARANTINE, RUNS, SOURCE, TARGET, Place, line, refresh, table, weather
@@ -219,12 +219,13 @@ class Killed(Storage):
 def test_what_was_not_staged_whole_is_never_published(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.put("a.json", line(1, 10.0))
 
-    def loses_everything(_folder: Location) -> Any:
+    def loses_everything(_destinations: Any) -> Any:
         return lambda batches: iter([batch for batch in batches if False])
 
-    monkeypatch.setattr("lake.tables.partition_files.staging.writer.writer", loses_everything)
+    monkeypatch.setattr("lake.tables.partition_files.staging.owner.merging", loses_everything)
     with pytest.raises(
-        CountsNotReconciled, match=r"curated_weather: staged \[\] instead of \[\('2026-11-20_day', 1\)\]"
+        CountsNotReconciled,
+        match=r"curated_weather: the counts do not add up, nothing was published: .*received=1, new=0",
     ):
         place.run()
     assert place.rows(TARGET) == []

@@ -8,6 +8,7 @@ from lake.core.s3 import Location
 from lake.tables.partition_files.file_names import FILE, file_of
 
 # Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
+UNIT = "unit"
 _VERSION = ("arrived_at", "source_object", "source_line")
 
 
@@ -15,6 +16,23 @@ def stored_rows(frame: DataFrame, contract: Contract) -> DataFrame:
     """Return the rows with the contract's stored columns, in order and typed, and their partition file."""
     columns = [F.col(column.stored_name).cast(column.stored_type) for column in contract.stored]
     return frame.select(*columns).withColumn(FILE, file_of(contract))
+
+
+def nested(contract: Contract) -> Column:
+    """Return the contract's stored columns, in order and typed, as one column."""
+    columns = [F.col(column.stored_name).cast(column.stored_type) for column in contract.stored]
+    return F.struct(*(each.alias(column.stored_name) for each, column in zip(columns, contract.stored, strict=True)))
+
+
+def unit(contract: Contract) -> Column:
+    """Return what a task merges at once: dataset and partition file of a row, ``curated_weather/2026-11-20_h13``."""
+    return F.concat_ws("/", F.lit(contract.name), file_of(contract))
+
+
+def units(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Return ``stored_rows`` of one dataset with their ``unit``, each as one column with the dataset's name."""
+    file = F.concat_ws("/", F.lit(contract.name), F.col(FILE))
+    return rows.select(file.alias(UNIT), nested(contract).alias(contract.name))
 
 
 def read_files(spark: SparkSession, contract: Contract, location: Location, keys: list[str]) -> DataFrame:

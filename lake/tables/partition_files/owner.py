@@ -4,7 +4,7 @@ A task gets all new rows of a file. It asks S3 once for the present object, and 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -17,12 +17,12 @@ from pyarrow import compute, parquet
 from lake.contract.model import Contract
 from lake.core.s3 import Location, Storage
 from lake.tables.partition_files import file_names, writer
-from lake.tables.partition_files.file_names import FILE
+from lake.tables.partition_files.merge import UNIT
 
-RESULT = f"{FILE} string, before string, rows bigint, changed boolean, merged bigint, counts string"
+RESULT = f"{UNIT} string, before string, rows bigint, changed boolean, merged bigint, counts string"
 # Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
 VERSION = ("arrived_at", "source_object", "source_line")
-_OBJECT = "source_object"
+_OBJECT, _REASONS = "source_object", "reasons"
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,45 @@ class Merged(NamedTuple):
     duplicate: int
 
 
-def merging(contract: Contract, location: Location, folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """Return a function for mapInArrow over rows sorted by partition file.
+@dataclass(frozen=True)
+class Destination:
+    """Where the rows of a dataset are published and staged."""
 
-    It merges the rows of each file with the object below ``location``, puts the result below ``folder`` when an
-    incoming row has won, and yields a row of ``RESULT``.
+    columns: Columns
+    published: Location
+    staged: Location
+
+
+def merging(destinations: Mapping[str, Destination]) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """Return a function for mapInArrow over units sorted by name; ``destinations`` are those of each dataset.
+
+    It merges the rows of each unit with the published object, stages the result when an incoming row has won, and
+    yields a row of ``RESULT``.
     """
-    columns = Columns.of(contract)
 
     def merge(batches: Iterable[Any]) -> Iterator[Any]:
         storage = Storage(boto3.client("s3"))
-        for file, parts in groupby(writer.by_file(batches), key=lambda part: part[0]):
-            incoming = pa.Table.from_batches([batch for _, batch in parts]).drop_columns([FILE])
-            before, body = storage.current(location.bucket, file_names.object_key(location.prefix, file))
-            found = merged(existing(body, incoming.schema), incoming, columns)
-            if found.changed:
-                storage.put(folder.bucket, writer.object_key(folder, file), writer.encoded(found.table))
-            yield _result(file, before, found)
+        for unit, parts in groupby(writer.by_value(batches, UNIT), key=lambda part: part[0]):
+            dataset, _, file = unit.partition("/")
+            yield _merged(storage, unit, file, _table(parts, dataset), destinations[dataset])
 
     return merge
+
+
+def _table(parts: Iterable[tuple[str, Any]], dataset: str) -> Any:
+    """The rows of one dataset, out of their column. A column may hold null, whatever Spark knows of this one."""
+    arrays = [batch.column(dataset) for _, batch in parts]
+    kind = arrays[0].type
+    schema = pa.schema([kind.field(place).with_nullable(True) for place in range(kind.num_fields)])
+    return pa.Table.from_batches([pa.RecordBatch.from_arrays(array.flatten(), schema=schema) for array in arrays])
+
+
+def _merged(storage: Storage, unit: str, file: str, incoming: Any, to: Destination) -> Any:
+    before, body = storage.current(to.published.bucket, file_names.object_key(to.published.prefix, file))
+    found = merged(existing(body, incoming.schema), incoming, to.columns)
+    if found.changed:
+        storage.put(to.staged.bucket, writer.object_key(to.staged, file), writer.encoded(found.table))
+    return _result(unit, before, found, _reasons(incoming))
 
 
 def existing(body: bytes | None, schema: Any) -> Any:
@@ -152,10 +172,22 @@ def _counted(objects: Any) -> dict[str, int]:
     return {each["values"].as_py(): each["counts"].as_py() for each in compute.value_counts(objects)}
 
 
-def _result(file: str, before: str | None, found: Merged) -> Any:
-    counts = {"incoming": found.incoming, "new": found.new, "replaced": found.replaced}
+def _reasons(incoming: Any) -> dict[str, dict[str, int]]:
+    """Broken rules by raw object, of rows that have any."""
+    found: dict[str, dict[str, int]] = {}
+    if _REASONS in incoming.column_names:
+        lists, objects = incoming.column(_REASONS).combine_chunks(), incoming.column(_OBJECT).combine_chunks()
+        reasons = compute.list_flatten(lists)
+        named = pa.table({"object": objects.take(compute.list_parent_indices(lists)), "reason": reasons})
+        for row in named.group_by(["object", "reason"]).aggregate([([], "count_all")]).to_pylist():
+            found.setdefault(row["object"], {})[row["reason"]] = row["count_all"]
+    return found
+
+
+def _result(unit: str, before: str | None, found: Merged, reasons: Mapping[str, Any]) -> Any:
+    counts = {"incoming": found.incoming, "new": found.new, "replaced": found.replaced, "reasons": reasons}
     merged_rows = sum(found.new.values()) + sum(found.replaced.values()) + found.duplicate
-    values = [[file], [before], [found.table.num_rows], [found.changed], [merged_rows], [json.dumps(counts)]]
+    values = [[unit], [before], [found.table.num_rows], [found.changed], [merged_rows], [json.dumps(counts)]]
     names = [part.split(" ")[0] for part in RESULT.split(", ")]
     types = [pa.string(), pa.string(), pa.int64(), pa.bool_(), pa.int64(), pa.string()]
     arrays = [pa.array(value, kind) for value, kind in zip(values, types, strict=True)]

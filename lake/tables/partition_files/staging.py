@@ -1,19 +1,19 @@
 """Staging: write partition files to the staging area and check them before they are published."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract.model import Contract
 from lake.core.errors import CountsNotReconciled
 from lake.core.s3 import Location, Storage
 from lake.tables.base import TableChange
-from lake.tables.partition_files import file_names, owner, writer
+from lake.tables.partition_files import file_names, merge, owner, writer
 from lake.tables.partition_files.file_names import FILE
 
 
@@ -33,33 +33,58 @@ class StagingArea:
 
 
 class Staged(NamedTuple):
-    """The changes to publish, and for each raw object its incoming, new and replaced rows."""
+    """The changes to publish; for each raw object its incoming, new and replaced rows, and its broken rules."""
 
     changes: tuple[TableChange, ...]
     incoming: Mapping[str, int]
     new: Mapping[str, int]
     replaced: Mapping[str, int]
+    reasons: Mapping[str, Mapping[str, int]] = {}
 
 
 def staged(area: StagingArea, contract: Contract, incoming: DataFrame) -> Staged:
-    """Merge ``incoming`` with the partition files it touches and write those that change to the staging folder.
+    """Do for the rows of one dataset, in the shape of ``merge.stored_rows``, what ``staged_each`` does."""
+    return staged_each(area, [contract], merge.units(incoming, contract))[contract.name]
 
-    ``incoming`` has the shape of ``merge.stored_rows``. Raises CountsNotReconciled when not every incoming row was
-    merged, or a file was not in one task alone.
+
+def staged_each(area: StagingArea, contracts: Sequence[Contract], units: DataFrame) -> dict[str, Staged]:
+    """Merge rows with the partition files they touch and write those that change to the staging folder, by dataset.
+
+    ``units`` has the unit of each row (``merge.unit``), and a column with the name of each dataset that holds the row
+    (``merge.nested``) or null. Raises CountsNotReconciled when not every row was merged, or one partition file was not
+    in one task alone.
     """
-    merge = owner.merging(contract, area.locations[contract.name], area.folder(contract.name))
-    by_file = incoming.repartition(F.col(FILE)).sortWithinPartitions(FILE)
-    results = sorted(by_file.mapInArrow(merge, owner.RESULT).collect(), key=lambda row: str(row[FILE]))
+    destinations = {each.name: _destination(area, each) for each in contracts}
+    by_unit = units.repartition(F.col(merge.UNIT)).sortWithinPartitions(merge.UNIT)
+    results = by_unit.mapInArrow(owner.merging(destinations), owner.RESULT).collect()
+    _check(contracts, results)
+    of_dataset = {
+        each.name: [row for row in results if row[merge.UNIT].startswith(f"{each.name}/")] for each in contracts
+    }
+    return {each.name: _staged(area, each, of_dataset[each.name]) for each in contracts}
+
+
+def _destination(area: StagingArea, contract: Contract) -> owner.Destination:
+    return owner.Destination(owner.Columns.of(contract), area.locations[contract.name], area.folder(contract.name))
+
+
+def _check(contracts: Sequence[Contract], results: list[Row]) -> None:
+    if len({row[merge.UNIT] for row in results}) < len(results):
+        raise CountsNotReconciled(f"{contracts[0].name}: rows of one partition file were in two tasks")
+
+
+def _staged(area: StagingArea, contract: Contract, results: list[Row]) -> Staged:
     counts = [json.loads(row["counts"]) for row in results]
     found = {name: _total(each[name] for each in counts) for name in ("incoming", "new", "replaced")}
-    if len({row[FILE] for row in results}) < len(results):
-        raise CountsNotReconciled(f"{contract.name}: rows of one partition file were in two tasks")
     merged, arrived = sum(row["merged"] for row in results), sum(found["incoming"].values())
     if merged != arrived:
         raise CountsNotReconciled(f"{contract.name}: {merged} of {arrived} incoming rows were merged")
-    changed = [row for row in results if row["changed"]]
-    changes = tuple(change(area, contract, row[FILE], row["before"], row["rows"]) for row in changed)
-    return Staged(changes, **found)
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    for key, broken in (entry for each in counts for entry in each["reasons"].items()):
+        reasons[key].update(broken)
+    changed = sorted((row[merge.UNIT].partition("/")[2], row) for row in results if row["changed"])
+    changes = tuple(change(area, contract, file, row["before"], row["rows"]) for file, row in changed)
+    return Staged(changes, **found, reasons=reasons)
 
 
 def _total(parts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

@@ -32,7 +32,7 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
 
     def write(batches: Iterable[Any]) -> Iterator[Any]:
         storage = Storage(boto3.client("s3"))
-        for file, parts in groupby(by_file(batches), key=lambda part: part[0]):
+        for file, parts in groupby(by_value(batches, FILE), key=lambda part: part[0]):
             table = pa.Table.from_batches([batch for _, batch in parts])
             storage.put(folder.bucket, object_key(folder, file), encoded(table.drop_columns([FILE])))
             yield pa.RecordBatch.from_pydict({FILE: [file], "rows": [table.num_rows]})
@@ -50,11 +50,11 @@ def without_rows_of(body: bytes) -> bytes:
     return without_rows(parquet.read_schema(pa.BufferReader(body)))
 
 
-def by_file(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield partition file and rows, for batches sorted by file: each is cut where the file changes."""
+def by_value(batches: Iterable[Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Yield value and rows, for batches sorted by the column ``name``: each is cut where the value changes."""
     for batch in batches:
         start = 0
-        for run in batch.column(FILE).value_counts() if batch.num_rows else []:
+        for run in batch.column(name).value_counts() if batch.num_rows else []:
             yield run["values"].as_py(), batch.slice(start, run["counts"].as_py())
             start += run["counts"].as_py()
 
