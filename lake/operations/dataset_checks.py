@@ -27,11 +27,8 @@ def found(area: StagingArea, contract: Contract, changes: Sequence[TableChange])
     """
     if not contract.suspicions or not changes:
         return {}
-    rows = _days(area, contract, changes).persist()
-    try:
-        answers = {rule.id: area.spark.sql(rule.condition, rows=rows).collect() for rule in contract.suspicions}
-    finally:
-        rows.unpersist()
+    rows = _days(area, contract, changes)  # read anew by each check, of which none needs all columns
+    answers = {rule.id: area.spark.sql(rule.condition, rows=rows).collect() for rule in contract.suspicions}
     named = {rule: sorted(str(row[0]) for row in answer) for rule, answer in answers.items() if answer}
     for rule, names in named.items():
         logger.warning("%s: %s: %d, e.g. %s", contract.name, rule, len(names), ", ".join(names[:NAMED]))
