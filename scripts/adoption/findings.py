@@ -1,4 +1,4 @@
-"""What a plan with imports would take into the state, and what of it is not ours. Nothing here asks AWS."""
+"""Read from a plan with imports which of them are ours. Nothing here asks AWS."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ def creations(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def owner(values: Mapping[str, Any]) -> dict[str, str]:
-    """Whose something is, as far as its tags say."""
+    """The tags that say who owns something."""
     tags = values.get("tags_all") or {}
     return {name: tags[name] for name in OWNER_TAGS if tags.get(name)}
 
 
 def imports(plan: Mapping[str, Any], ours: Mapping[str, str], said: Collection[str]) -> list[Finding]:
-    """What each import of a plan is: ours by its tags, or ours because somebody has ``said`` its name, or neither."""
+    """Say of each import whether it is ours: by its tags, because somebody has ``said`` its name, or not."""
     found = [change for change in plan.get("resource_changes", ()) if "importing" in change["change"]]
     return [_import(change, ours, said) for change in found]
 
@@ -59,7 +59,7 @@ def _import(entry: Mapping[str, Any], ours: Mapping[str, str], said: Collection[
 
 
 def _differences(change: Mapping[str, Any]) -> str:
-    """What of a thing an apply would change; of what AWS says nothing about, Terraform only makes a note."""
+    """Say which values an apply would change; of those that AWS does not have, Terraform only makes a note."""
     before, after, unknown = change["before"], change["after"], change.get("after_unknown", {})
     known = (name for name, value in before.items() if value is not None)
     names = sorted(name for name in known if unknown.get(name) is True or before[name] != after.get(name))
