@@ -7,6 +7,7 @@ Without --yes nothing else happens.
 adopt   it is ours by its tags, or cannot have any: Terraform takes it, and sets what differs
 ask     it has no tags of ours: it is taken only when --ours has its name
 refuse  it is another project's or environment's, or could only be taken by deleting it first
+unseen  of this kind nobody has said how to look for it: when the apply meets one, terraform import takes it
 orphan  a KMS key with our tags that no state has: keys have no names, so Terraform made another one
 
 Nothing is taken in a root in which something is asked or refused. Ends with 1 then, and when an apply fails.
@@ -29,7 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lake.environment import deployment
 from scripts import plan_files, roots, values
 from scripts.adoption import existing, findings
-from scripts.adoption.existing import Cloud, InTheWay
+from scripts.adoption.existing import Cloud, InTheWay, UnknownKind
 from scripts.adoption.findings import Finding
 from scripts.plan_files import PlanRefused
 from scripts.terraform import Terraform, TerraformError, Turns, account_for, check_contracts, chosen_roots
@@ -59,11 +60,11 @@ class Adopt:
             looking = _Looking(self.cloud, terraform, Path(scratch))
             if code := looking.look():
                 return code
-            found = [*looking.blocked, *findings.imports(looking.plan, self._tags(terraform.root), self.ours)]
+            found = [*looking.others, *findings.imports(looking.plan, self._tags(terraform.root), self.ours)]
             self._say(terraform.root, found, looking.plan)
-            if any(finding.state != "adopt" for finding in found):
+            if any(finding.blocks for finding in found):
                 raise PlanRefused("nothing was adopted and nothing applied, because of the lines above")
-            self.adopted += len(found)
+            self.adopted += sum(finding.state == "adopt" for finding in found)
             return terraform.apply_file(looking.file) if self.wanted else 0
 
     def _tags(self, root: str) -> dict[str, str]:
@@ -94,7 +95,7 @@ class _Looking:
         self._asked: set[str] = set()
         self._round = 0
         self.plan: dict[str, Any] = {}
-        self.blocked: list[Finding] = []
+        self.others: list[Finding] = []
 
     @property
     def file(self) -> Path:
@@ -126,15 +127,14 @@ class _Looking:
     def _ask(self, change: Mapping[str, Any]) -> None:
         address, kind = change["address"], change["type"]
         try:
-            name = existing.find(self._cloud, kind, change["change"]["after"])
+            if name := existing.find(self._cloud, kind, change["change"]["after"]):
+                self._ids[address] = name
         except KeyError:
             return
-        except InTheWay as reason:
-            self.blocked.append(Finding("refuse", kind, address, str(reason)))
-            name = None
+        except (InTheWay, UnknownKind) as reason:
+            state = "refuse" if isinstance(reason, InTheWay) else "unseen"
+            self.others.append(Finding(state, kind, address, str(reason)))
         self._asked.add(address)
-        if name is not None:
-            self._ids[address] = name
 
 
 @contextmanager
@@ -177,33 +177,31 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
-    """Command line; 0, or 1 when something cannot be adopted, cannot be looked at, or an apply fails."""
-    given = arguments().parse_args()
-    try:
-        account = account_for(given.env)
-        chosen = chosen_roots("apply", given.pipeline)
-        session: Any = boto3.Session(region_name=values.region(given.env))
-        cloud = Cloud(session.client, account, values.region(given.env))
-        adopt = Adopt(cloud, given.env, given.ours, given.yes)
+def adopt(given: argparse.Namespace) -> int:
+    """Do what was asked for; the exit code. Raises TerraformError, PlanRefused or botocore's errors."""
+    account, region, chosen = account_for(given.env), values.region(given.env), chosen_roots("apply", given.pipeline)
+    session: Any = boto3.Session(region_name=region)
+    taking = Adopt(Cloud(session.client, account, region), given.env, given.ours, given.yes)
 
-        def make(root: str) -> Terraform:
-            return Terraform(given.env, root, os.environ, account)
+    def make(root: str) -> Terraform:
+        return Terraform(given.env, root, os.environ, account)
 
-        make(chosen[0]).connect()
-        check_contracts(given.env)
-        code = Turns("apply" if given.yes else "plan", given.env, make, adopt.take).take(chosen)
-    except (TerraformError, PlanRefused, BotoCoreError, ClientError) as error:
-        print(f"adopt {given.env}: {error}", file=sys.stderr)
-        return 1
-    if not code and adopted_nothing_yet(given.yes, adopt.adopted):
+    make(chosen[0]).connect()
+    check_contracts(given.env)
+    code = Turns("apply" if given.yes else "plan", given.env, make, taking.take).take(chosen)
+    if taking.adopted and not code and not given.yes:
         print(f"nothing was changed. To adopt these and apply the rest: make adopt ENV={given.env} YES=1")
     return code
 
 
-def adopted_nothing_yet(wanted: bool, found: int) -> bool:
-    """Return True if there is something to adopt and nobody has said that it is wanted."""
-    return bool(found) and not wanted
+def main() -> int:
+    """Command line; 0, or 1 when something cannot be adopted, cannot be looked at, or an apply fails."""
+    given = arguments().parse_args()
+    try:
+        return adopt(given)
+    except (TerraformError, PlanRefused, BotoCoreError, ClientError) as error:
+        print(f"adopt {given.env}: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

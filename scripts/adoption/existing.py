@@ -6,6 +6,7 @@ without a word. All other kinds AWS has once for each name or owner, and a creat
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,8 @@ ABSENT = frozenset(
     ParameterNotFound QueueDoesNotExist ResourceNotFoundException
     """.split()  # noqa: SIM905 - a list of one word a line says no more
 )
+# How services say that the caller may not know.
+UNSEEN = frozenset({"403", "AccessDenied", "AccessDeniedException"})
 # A creation replaces what is there, or AWS has one at most: of a bucket, a function, a role, a rule, a topic, a queue.
 SET_AGAIN = frozenset(
     {
@@ -53,6 +56,10 @@ class InTheWay(Exception):
     """Something has the name and cannot be adopted; the message says why, and what to do."""
 
 
+class UnknownKind(Exception):
+    """Nobody has said how to look for this kind; the message says where that is done."""
+
+
 @dataclass(frozen=True)
 class Cloud:
     """An account and region as the caller sees them; ``client`` makes clients."""
@@ -72,19 +79,23 @@ class Cloud:
 
     @cached_property
     def keys(self) -> list["Key"]:
-        """The keys of the account that can be used or were disabled, the newest first."""
-        kms = self.client("kms")
-        ids = [entry["KeyId"] for entry in self.all("kms", "list_keys", "Keys")]
-        found = [kms.describe_key(KeyId=key)["KeyMetadata"] for key in ids]
-        usable = [
-            key for key in found if key["KeyManager"] == "CUSTOMER" and key["KeyState"] in ("Enabled", "Disabled")
-        ]
-        newest = sorted(usable, key=lambda key: key["CreationDate"], reverse=True)
-        return [Key(key["KeyId"], key.get("Description", ""), self._tags_of(key["KeyId"])) for key in newest]
+        """The keys of the account that can be used or were disabled and that the caller may see, the newest first."""
+        found = [self._key(entry["KeyId"]) for entry in self.all("kms", "list_keys", "Keys")]
+        return sorted((key for key in found if key), key=lambda key: key.created, reverse=True)
 
-    def _tags_of(self, key_id: str) -> dict[str, str]:
-        tags = self.all("kms", "list_resource_tags", "Tags", KeyId=key_id)
-        return {tag["TagKey"]: tag["TagValue"] for tag in tags}
+    def _key(self, key_id: str) -> "Key | None":
+        try:
+            about = self.client("kms").describe_key(KeyId=key_id)["KeyMetadata"]
+            if about["KeyManager"] != "CUSTOMER" or about["KeyState"] not in ("Enabled", "Disabled"):
+                return None
+            tags = self.all("kms", "list_resource_tags", "Tags", KeyId=key_id)
+        except ClientError as error:
+            # A key whose own policy shows it to nobody of us is none that Terraform has made here.
+            if error.response["Error"]["Code"] in UNSEEN:
+                return None
+            raise
+        named = {tag["TagKey"]: tag["TagValue"] for tag in tags}
+        return Key(key_id, about.get("Description", ""), named, about["CreationDate"])
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ class Key:
     id: str
     description: str
     tags: Mapping[str, str]
+    created: datetime
 
 
 @dataclass(frozen=True)
@@ -233,10 +245,10 @@ IN_THE_WAY: Mapping[str, Kind] = {
 def find(cloud: Cloud, kind: str, values: Values) -> str | None:
     """The id by which Terraform imports the thing, None when AWS has none, or nothing of this kind can be in the way.
 
-    Raises KeyError when the plan does not know its name yet, InTheWay when it cannot be adopted.
+    Raises KeyError when the plan does not know its name yet, InTheWay when it cannot be adopted, UnknownKind.
     """
     if kind not in IN_THE_WAY and kind not in SET_AGAIN:
-        raise InTheWay(f"may be there: nobody has said how to look for a {kind} (scripts/adoption/existing.py)")
+        raise UnknownKind("may be there: how to look for this kind is to be said in scripts/adoption/existing.py")
     return None if kind in SET_AGAIN else IN_THE_WAY[kind].find(cloud, values)
 
 
@@ -258,6 +270,6 @@ def _raise_unless_absent(error: ClientError, name: str) -> None:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if code in ABSENT or (code == _ATHENA_SAYS_INVALID and "not found" in message):
         return
-    if code in ("403", "AccessDenied", "AccessDeniedException"):
+    if code in UNSEEN:
         raise InTheWay(f"{name} belongs to another account, or you may not see it") from error
     raise error

@@ -9,7 +9,7 @@ OWNER_TAGS = ("project", "environment", "pipeline")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is there, and what becomes of it; ``state`` is adopt, ask, refuse or orphan."""
+    """One thing that is there, and what becomes of it; ``state`` is adopt, ask, refuse, unseen or orphan."""
 
     state: str
     kind: str
@@ -18,6 +18,11 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.state:<7} {self.kind} {self.name}: {self.sentence}"
+
+    @property
+    def blocks(self) -> bool:
+        """Return True if nothing may be adopted beside it."""
+        return self.state in ("ask", "refuse")
 
 
 def creations(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

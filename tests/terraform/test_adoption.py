@@ -108,6 +108,20 @@ def test_a_key_is_found_by_its_description_and_tags_and_what_no_state_has_is_an_
     assert [of.id for of in existing.orphans(again, {**OURS, "pipeline": "p"}, frozenset())] == [of_pipeline]
 
 
+def test_a_key_that_the_caller_may_not_see_is_none_of_ours(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, another = key(cloud, "Data", **OURS), key(cloud, "Data", **OURS)
+    kms = cloud.client("kms")
+    seen = kms.describe_key
+
+    def describe_key(KeyId: str) -> Any:  # noqa: N803 - boto3's name
+        if KeyId == another:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeKey")
+        return seen(KeyId=KeyId)
+
+    monkeypatch.setattr(kms, "describe_key", describe_key)
+    assert [of.id for of in Cloud(lambda _service: kms, cloud.account, cloud.region).keys] == [ours]
+
+
 def test_a_secret_that_is_going_to_be_deleted_is_in_the_way(cloud: Cloud) -> None:
     secrets = cloud.client("secretsmanager")
     secrets.create_secret(Name="x", SecretString="x")
@@ -129,9 +143,13 @@ def test_what_may_not_be_seen_is_in_the_way_and_another_error_is_none_of_absence
         existing.find(answering("SlowDown"), "aws_s3_bucket", {"bucket": "x"})
 
 
-def test_a_kind_of_which_nobody_has_said_how_to_look_is_in_the_way(cloud: Cloud) -> None:
-    with pytest.raises(InTheWay, match="nobody has said how to look for a aws_new_thing"):
-        existing.find(cloud, "aws_new_thing", {"name": "x"})
+def test_a_kind_of_which_nobody_has_said_how_to_look_is_said_and_keeps_nothing_else_from_being_adopted(
+    there: Cloud, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planner: Any = Planner(root, {"project": deployment.project(), "environment": "dev"}, kind="aws_new_thing")
+    assert Adopt(there, "dev", [], wanted=True).take(planner) == 0
+    assert len(planner.applied) == 1
+    assert capsys.readouterr().out.count("unseen  aws_new_thing x.first: may be there: how to look for this kind") == 1
 
 
 def test_a_name_that_the_plan_does_not_know_yet_is_no_answer(cloud: Cloud) -> None:
@@ -195,9 +213,9 @@ def test_what_could_only_be_taken_by_deleting_it_is_refused() -> None:
 class Planner:
     """A root with two things to create, the name of the second of which follows from the first."""
 
-    def __init__(self, folder: Path, tags: dict[str, str]) -> None:
+    def __init__(self, folder: Path, tags: dict[str, str], kind: str = "aws_iam_role") -> None:
         self.root, self.folder, self.command = roots.PLATFORM, folder, ["terraform", f"-chdir={folder}"]
-        self.original, self.tags = folder, tags
+        self.tags, self.kind = tags, kind
         self.plans = 0
         self.applied: list[Path] = []
 
@@ -220,7 +238,7 @@ class Planner:
     def _change(self, address: str, found: str | None, values: dict[str, str]) -> dict[str, Any]:
         made = {"actions": ["create"], "before": None, "after": values}
         taken = {"actions": ["no-op"], "before": {"tags_all": self.tags}, "after": {}, "importing": {"id": found}}
-        return {"address": address, "type": "aws_iam_role", "mode": "managed", "change": taken if found else made}
+        return {"address": address, "type": self.kind, "mode": "managed", "change": taken if found else made}
 
     def apply_file(self, file: Path) -> int:
         self.applied.append(file)
