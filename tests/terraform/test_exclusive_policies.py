@@ -61,3 +61,7 @@ def test_what_a_pipeline_puts_onto_a_role_of_the_platform_has_the_name_of_its_re
         (registration,) = (of["name"] for of in resources if of["resource_type"] == "aws_ssm_parameter")
         put = [(of["role"], of["name"]) for of in resources if of["resource_type"] == INLINE[0] and of["role"] in roles]
         assert put == [("lake-quarantine-repair-test", registration.rpartition("/")[2])]
+        # Not registered, the platform would take it away; registered without it, the platform could not be applied.
+        written = (roots.folder(pipeline) / "9_outputs.tf").read_text(encoding="utf-8")
+        block = written.partition('resource "aws_ssm_parameter" "pipeline" {')[2].partition("\n}")[0]
+        assert "depends_on = [module.repair_access]" in block
