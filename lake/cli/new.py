@@ -66,7 +66,7 @@ def pipeline(
 ) -> None:
     """Write a pipeline that works.
 
-    Two contracts, a Glue job, an hourly schedule, an alarm with its runbook and drill, Terraform, tests, a demo.
+    Two contracts, a Glue job, an hourly schedule, two alarms with runbook and drills, Terraform, tests, a demo.
 
     Objects of JSON lines that somebody puts under raw/<name>/date=YYYY-MM-DD/ become rows of curated_<name>. Terraform
     has a root and a state of its own for it. Change the contracts and the job to what you need; run its tests after

@@ -113,6 +113,16 @@ class Storage:
         body: bytes = self._client.get_object(**_named(bucket, key, version))["Body"].read()
         return body
 
+    def current(self, bucket: str, key: str) -> tuple[str | None, bytes | None]:
+        """Return ETag (without quotes) and bytes of the object as it is now; (None, None) when there is none."""
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if _code(error) == "NoSuchKey":
+                return None, None
+            raise
+        return str(answer["ETag"]).strip('"'), answer["Body"].read()
+
     def put(self, bucket: str, key: str, body: bytes) -> None:
         """Store an object whose key determines its content, so that a retry changes nothing."""
         self._client.put_object(Bucket=bucket, Key=key, Body=body)

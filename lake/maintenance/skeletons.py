@@ -103,6 +103,7 @@ def pipeline(root: Path, name: str) -> dict[str, str]:
         "name": name,
         "dashed": dashed,
         "alarm": f"{dashed}-curated-{dashed}-freshness",
+        "failures": f"{dashed}-transform-failures",
         "job_variable": variable(name, "transform"),
     }
     raw = _raw(root, name, name)

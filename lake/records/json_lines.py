@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lake.contract.model import Column
@@ -68,9 +68,14 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawReco
         yield of_object(str(broken))
         return
     # One line at a time: a list of all lines of an object of newlines would be forty times as large as the object.
-    for number, line in enumerate(io.BytesIO(text), start=1):
+    yield from of_lines((line.removesuffix(b"\n") for line in io.BytesIO(text)), 1, columns)
+
+
+def of_lines(lines: Iterable[bytes], first: int, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
+    """Yield the records of lines without their line ends; ``first`` is the number of the first one in its object."""
+    for number, line in enumerate(lines, first):
         if line.strip():
-            yield _record(number, line.removesuffix(b"\n").rstrip(b"\r"), columns)
+            yield _record(number, line.rstrip(b"\r"), columns)
 
 
 def of_object(reason: str) -> RawRecord:

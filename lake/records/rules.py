@@ -1,6 +1,8 @@
 """Contract rules as Spark conditions. A rule that evaluates to NULL passes; only ``required`` rejects nulls."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -22,9 +24,14 @@ def with_reasons(frame: DataFrame, contract: Contract) -> DataFrame:
 
     A row that already has reasons could not be parsed; its values are not validated further.
     """
-    broken = [F.when(~holds, F.lit(reason)) for reason, holds in conditions(contract, frame.columns)]
+    rules = list(conditions(contract, frame.columns))
+    # The array of reasons costs more than the rules, and nearly every row has none.
+    is_good = reduce(and_, (F.coalesce(holds, F.lit(True)) for _, holds in rules), F.lit(True))
+    broken = [F.when(~holds, F.lit(reason)) for reason, holds in rules]
     found = F.array_distinct(F.array_compact(F.array(*broken)))
-    return frame.withColumn("reasons", F.when(F.size("reasons") > 0, F.col("reasons")).otherwise(found))
+    none = F.array().cast("array<string>")
+    reasons = F.when(F.size("reasons") > 0, F.col("reasons")).when(is_good, none).otherwise(found)
+    return frame.withColumn("reasons", reasons)
 
 
 def conditions(contract: Contract, present: list[str]) -> Iterator[tuple[str, Column]]:

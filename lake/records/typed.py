@@ -1,19 +1,21 @@
 """Read raw objects into DataFrames of typed rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import boto3
+import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
-from lake.contract.model import Contract
+from lake.contract.model import Column, Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
 from lake.core.s3 import Storage, StoredObject
-from lake.records import json_lines
-from lake.records.json_lines import RawRecord
+from lake.records import arrow_lines, json_lines
+from lake.records.arrow_lines import Parsed
 
 LINEAGE = (
     "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>, "
@@ -36,22 +38,56 @@ def of_records(
     spark: SparkSession, source: Contract, objects: list[StoredObject], body_of: Callable[[StoredObject], bytes]
 ) -> DataFrame:
     """Return the rows of ``read_raw`` for objects whose bytes come from ``body_of``, which runs in Spark's tasks."""
-    columns = source.stored
-
-    def read(stored: StoredObject) -> Iterator[RawRecord]:
-        if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:  # is not even fetched: a worker could not hold it
-            return iter([json_lines.of_object("too_large:object")])
-        return json_lines.read(body_of(stored), stored.key, columns)
-
-    def records(stored: StoredObject) -> Iterator[tuple[Any, ...]]:
-        for record in read(stored):
-            values = record.values or (None,) * len(columns)
-            payload = bytearray(record.payload)
-            yield (stored.key, record.line, stored.modified, payload, record.reasons, list(record.drift), *values)
-
+    columns, schema = source.stored, f"{LINEAGE}, {source.ddl}"
     slices = max(1, min(len(objects), spark.sparkContext.defaultParallelism * _SLICES_PER_CORE))
-    rows = spark.sparkContext.parallelize(objects, slices).flatMap(records)
-    return spark.createDataFrame(rows, f"{LINEAGE}, {source.ddl}", verifySchema=False)
+    types = to_arrow_schema(spark.createDataFrame([], schema).schema)
+    # Every task gets large and small ones.
+    dealt = sorted(objects, key=lambda stored: (-stored.size, stored.key))
+    shared = spark.sparkContext.broadcast([dealt[number::slices] for number in range(slices)])
+
+    def read(batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            for stored in (stored for number in batch.column(0).to_pylist() for stored in shared.value[number]):
+                for block in _blocks(stored, columns, body_of):
+                    yield _batch(stored, block, types)
+
+    return spark.range(slices, numPartitions=slices).mapInArrow(read, schema)
+
+
+def _blocks(
+    stored: StoredObject, columns: tuple[Column, ...], body_of: Callable[[StoredObject], bytes]
+) -> Iterator[Parsed]:
+    if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:  # is not even fetched: a worker could not hold it
+        return iter([arrow_lines.of_records([json_lines.of_object("too_large:object")], columns)])
+    return arrow_lines.read(body_of(stored), stored.key, columns)
+
+
+def _batch(stored: StoredObject, block: Parsed, types: Any) -> Any:
+    """Return the records of a block with their lineage, as Spark takes them."""
+    number = len(block.lines)
+    arrays = [
+        pa.repeat(pa.scalar(stored.key, pa.string()), number),
+        pa.array(block.lines, pa.int64()),
+        pa.repeat(pa.scalar(stored.modified, pa.timestamp("us", "UTC")), number),
+        pa.array(block.payloads, pa.binary()),
+        *(_lists(texts, number) for texts in (block.reasons, block.drift)),
+        *block.values,
+    ]
+    return pa.RecordBatch.from_arrays(
+        [_cast(array, field.type) for array, field in zip(arrays, types, strict=True)], schema=types
+    )
+
+
+def _lists(texts: Sequence[Sequence[str]] | None, number: int) -> Any:
+    """Return an array of lists of text; of empty lists for no texts."""
+    if texts is not None:
+        return pa.array([list(each) for each in texts], pa.list_(pa.string()))
+    return pa.ListArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), number + 1), pa.array([], pa.string()))
+
+
+def _cast(array: Any, wanted: Any) -> Any:
+    """Return the array in the type of Spark; the strict reader has a double for a float."""
+    return pa.nulls(len(array), wanted) if array.null_count == len(array) else array.cast(wanted)
 
 
 @cache

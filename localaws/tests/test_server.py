@@ -55,6 +55,15 @@ def pid(aws: LocalAws) -> int:
     return int((aws.home / "localaws.pid").read_text())
 
 
+@pytest.mark.component
+def test_down_stops_it_however_narrow_the_terminal_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    with running(tmp_path) as aws:
+        socket.create_connection(("127.0.0.1", aws.port), timeout=1).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", aws.port), timeout=1)
+
+
 def test_a_taken_port_is_said_in_one_sentence(aws: LocalAws, tmp_path: Path) -> None:
     environment = {**aws.process_environment(), "LOCALAWS_HOME": str(tmp_path)}
     failed = command("up", environment)

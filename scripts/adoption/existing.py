@@ -203,6 +203,7 @@ IN_THE_WAY: Mapping[str, Kind] = {
         "ce", "get_anomaly_subscriptions", "AnomalySubscriptions", {"SubscriptionName": "{name}"},
         answer="SubscriptionArn",
     ),
+    "aws_cloudtrail": Listed("cloudtrail", "describe_trails", "trailList", {"Name": "{name}"}, answer="TrailARN"),
     "aws_cloudwatch_log_group": Listed(
         "logs", "describe_log_groups", "logGroups", {"logGroupName": "{name}"}, "{name}",
         parameters={"logGroupNamePrefix": "{name}"},

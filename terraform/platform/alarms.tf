@@ -3,7 +3,9 @@
 locals {
   _measured = { namespace = var.project, dimensions = { Environment = var.environment } }
 
-  alarms = {
+  alarms = merge(local._platform_alarms, local._audit_alarms)
+
+  _platform_alarms = {
     dead-letters = {
       description = "Starts or invocations that failed for good wait in the dead-letter queue."
       metric = {

@@ -53,7 +53,7 @@ module "results_bucket" {
 module "logs_bucket" {
   source        = "../modules/bucket"
   name          = format(local._bucket, "logs")
-  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "results", "code"] : format(local._bucket, thing)] }
-  retention     = { "s3-access-logs/" = { expire_days = 365 } }
+  logs_of       = { account_id = local.account_id, buckets = [for thing in ["datalake", "results", "code"] : format(local._bucket, thing)], trail_arn = local._trail_arn }
+  retention     = { for prefix in ["s3-access-logs/", "cloudtrail/"] : prefix => { expire_days = 365 } }
   allow_destroy = var.allow_destroy
 }

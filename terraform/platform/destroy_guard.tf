@@ -10,6 +10,7 @@ module "destroy_guard" {
     aws_budgets_budget.monthly,
     aws_ce_anomaly_monitor.project,
     aws_ce_anomaly_subscription.project,
+    aws_cloudtrail.audit,
     aws_dynamodb_table.ledger,
     aws_glue_catalog_database.lake,
     aws_kms_alias.alerts,
@@ -41,6 +42,7 @@ module "destroy_guard" {
     module.pipeline_runs,
     module.quarantine_repair,
     module.results_bucket,
+    module.told_calls,
     module.watch,
     module.watch_schedule,
   ]

@@ -65,6 +65,14 @@ resource "aws_kms_key" "alerts" {
         Action    = local._use_key
         Resource  = "*"
       },
+      {
+        Sid       = "Trail"
+        Effect    = "Allow"
+        Principal = { Service = "cloudtrail.amazonaws.com" }
+        Action    = ["kms:DescribeKey", "kms:GenerateDataKey*"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceArn" = local._trail_arn } }
+      },
     ]
   })
 }

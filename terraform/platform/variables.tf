@@ -58,6 +58,16 @@ variable "reserved_concurrency" {
   default     = {}
 }
 
+variable "audit_trail" {
+  description = "What CloudTrail writes down: management calls (\"management\"; free when it is the first trail of the account), also who reads raw, quarantine and results and who writes the ledger (\"all\"), or nothing (\"none\"), which takes the alarms pseudonym-key-read and protection-changed too."
+  type        = string
+  default     = "all"
+  validation {
+    condition     = contains(["all", "management", "none"], var.audit_trail)
+    error_message = "audit_trail is all, management or none, not ${var.audit_trail}."
+  }
+}
+
 variable "budget" {
   description = "US dollars a month that the environment may cost, told by mail at 80 % spent and 100 % foretold. by_tags: count what carries the environment's tags alone, once the billing account has activated them; before that such a budget counts nothing, so without it all of the account counts. anomaly_usd: also tell of a day that costs so much more than usual; needs the tags too, and Cost Explorer."
   type = object({

@@ -101,6 +101,7 @@ def test_a_lasting_fault_publishes_nothing_in_part(shared: Place, number: str, c
     check_converges(shared, before, city)
 
 
+@pytest.mark.long
 def test_w06_whatever_is_denied_nothing_is_published_in_part(shared: Place) -> None:
     before, city = cities(shared), "W06"
     shared.put(f"{city}.json", line(1, 10.0, city))
@@ -122,6 +123,7 @@ LOST = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("service", "action"), LOST)
 def test_w04_an_answer_that_is_lost_is_no_loss(shared: Place, service: str, action: str) -> None:
     before, city = cities(shared), f"W04 {action}"

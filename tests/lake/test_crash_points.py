@@ -22,12 +22,6 @@ from tests.place import QUARANTINE, RUNS, SOURCE, TARGET, Place, lake_of_its_own
 from tests.plain_work import REFRESH, check_end, record
 from tests.wire import Died, Fault, Wire, Wired
 
-# In memory every kind is tried each time; the local AWS shows that the memory is like it, for which one kind is enough.
-LOCALLY = [
-    Fault.DIES_AFTER,
-    *(pytest.param(fault, marks=pytest.mark.long) for fault in Fault if fault != Fault.DIES_AFTER),
-]
-
 
 def number_of_points(fault: Fault, attempt: Callable[[Wire], None]) -> int:
     """Break every call of a run, one after the other; returns how many there were."""
@@ -44,7 +38,9 @@ def number_of_points(fault: Fault, attempt: Callable[[Wire], None]) -> int:
         number += 1
 
 
-@pytest.mark.parametrize("fault", LOCALLY)
+# In memory every kind is tried at every change; that the memory is like the local AWS is shown by the long tests.
+@pytest.mark.long
+@pytest.mark.parametrize("fault", Fault)
 @pytest.mark.usefixtures("patient")
 def test_a_run_that_is_broken_anywhere_converges(
     quick: LocalAws, wired: Wired, figures: dict[str, int], fault: Fault
@@ -147,8 +143,9 @@ def snapshot(aws: LocalAws, spark: SparkSession) -> Snapshot:
     return Snapshot(objects, items, {change.key: objects[change.staged] for change in manifest.partition_files})
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize("fault", [Fault.DIES_AFTER, pytest.param(Fault.REPLY_LOST, marks=pytest.mark.long)])
+@pytest.mark.parametrize("fault", [Fault.DIES_AFTER, Fault.REPLY_LOST])
 def test_what_spark_has_prepared_is_finished_by_whoever_comes(
     quick: LocalAws, wired: Wired, figures: dict[str, int], snapshot: Snapshot, fault: Fault
 ) -> None:

@@ -132,6 +132,7 @@ def errors_etag(sensors: Sensors) -> str:
     return str(sensors.lake.storage.etag(sensors.place.bucket, "firehose-errors/e.json"))
 
 
+@pytest.mark.long
 def test_nothing_of_the_subject_is_left_all_of_the_others_is_and_runs_go_on(sensors: Sensors) -> None:
     others, before = of_others(sensors), holding(sensors)
     assert (len(others), len(sensors.tokens()), len(quarantined(sensors))) == (2, 4, 3)
@@ -233,6 +234,7 @@ def dying(function: Callable[..., Any]) -> Callable[..., Any]:
     return die
 
 
+@pytest.mark.long
 def test_who_repeats_it_after_a_death_at_any_step_erases_what_is_left(
     sensors: Sensors, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_days_join_after_they_were_rekeyed_and_what_comes_later_meets_its_record
     assert of_one(rotated)[0] == (OLD, "13T01", 5.0)
 
 
+@pytest.mark.long
 def test_an_undo_takes_the_choice_back_with_the_rows(rotated: Sensors) -> None:
     before = rotated.tokens()
     rotated.perform("rekey", **DAY)
@@ -66,6 +67,7 @@ def test_an_undo_takes_the_choice_back_with_the_rows(rotated: Sensors) -> None:
     assert of_one(rotated)[1] == (OLD, "14T02", 7.0)
 
 
+@pytest.mark.long
 def test_rows_that_raw_has_lost_and_versions_that_do_not_exist_stop_it(rotated: Sensors, place: Place) -> None:
     with pytest.raises(NoSuchVersion, match="no key of version 3; there are 1, 2"):
         rotated.perform("rekey", **{**DAY, "version": 3})

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,7 +18,7 @@ from lake.pseudonyms import keys
 from lake.pseudonyms import spark as privacy
 from lake.records import typed, validation
 from lake.tables.base import TableChange
-from lake.tables.partition_files import file_names, merge, staging
+from lake.tables.partition_files import file_names, merge, owner, staging
 from tests.lake.operating import message
 from tests.local_aws import LocalAws
 from tests.place import MESSAGES, READINGS, SECRET
@@ -150,7 +151,7 @@ def test_partition_files_are_staged_beside_what_is_published_and_merged_with_it(
         ),
         {FIRST.key: 2},
         {FIRST.key: 2},
-        {FIRST.key: 0},
+        {},
     )
     for entry in first.changes:
         aws.client("s3").copy_object(
@@ -160,10 +161,7 @@ def test_partition_files_are_staged_beside_what_is_published_and_merged_with_it(
     before = area.storage.etag(area.location.bucket, "curated/date=2026-11-20/h09.parquet")
     assert second.changes == (change("2026-11-20_h09", before, 1), change("2026-11-20_h10", None, 1))
     assert second.incoming == {FIRST.key: 2, SECOND.key: 2}
-    assert {key: (second.new[key], second.replaced[key]) for key in second.new} == {
-        FIRST.key: (0, 0),
-        SECOND.key: (1, 1),
-    }
+    assert (second.new, second.replaced) == ({SECOND.key: 1}, {SECOND.key: 1})
     (row,) = (
         spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{second.changes[0].staged}").collect()
     )
@@ -197,17 +195,39 @@ def test_rows_of_a_file_lie_in_the_order_of_the_key(
     assert (len(key), key) == (20, sorted(key))
 
 
-def test_rows_that_get_lost_on_the_way_are_missed(
-    spark: SparkSession, area: staging.StagingArea, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_that_get_lost_on_the_way_are_missed(spark: SparkSession, area: staging.StagingArea) -> None:
     merged = merge.merged(stored(spark), stored(spark, FIRST), READINGS)
     with pytest.raises(
         CountsNotReconciled, match=rf"^{READINGS.name}: staged \[\('2026-11-20_h09', 1\)\] instead of .*, 2\)\]$"
     ):
         staging.write(area, READINGS, merged, {"2026-11-20_h09": 2})
-    real = merge.merged
-    monkeypatch.setattr(merge, "merged", lambda *given: real(*given).filter("sensor_id_hash IS NULL"))
-    with pytest.raises(CountsNotReconciled, match=rf"^{READINGS.name}: 0 of 2 incoming rows were merged$"):
+
+
+@pytest.mark.parametrize(
+    ("factor", "times", "problem"),
+    [(0, 1, "0 of 2 incoming rows were merged"), (1, 2, "rows of one partition file were in two tasks")],
+)
+def test_a_task_that_miscounts_or_shares_a_file_publishes_nothing(
+    spark: SparkSession,
+    area: staging.StagingArea,
+    monkeypatch: pytest.MonkeyPatch,
+    factor: int,
+    times: int,
+    problem: str,
+) -> None:
+    real = owner.merging
+
+    def wrong(*given: Any) -> Any:
+        merge = real(*given)
+        return lambda batches: (part for each in merge(batches) for part in [miscounted(each, factor)] * times)
+
+    def miscounted(batch: Any, factor: int) -> Any:
+        place = batch.schema.get_field_index("merged")
+        counts = pa.array([value * factor for value in batch.column(place).to_pylist()], pa.int64())
+        return batch.set_column(place, "merged", counts)
+
+    monkeypatch.setattr(owner, "merging", wrong)
+    with pytest.raises(CountsNotReconciled, match=rf"^{READINGS.name}: {problem}$"):
         staging.staged(area, READINGS, stored(spark, FIRST))
 
 

@@ -39,6 +39,8 @@ ALARMS = {
     "reconciliation": ("RecordsUnreconciled", "Maximum", ABOVE, 0),
     "dead-letters": ("ApproximateNumberOfMessagesVisible", "Maximum", ABOVE, 0),
     "key-unusable": ("KeysUnusable", "Maximum", ABOVE, 0),
+    "protection-changed": ("TriggeredRules", "Sum", ABOVE, 0),
+    "pseudonym-key-read": ("TriggeredRules", "Sum", ABOVE, 0),
     "lock-age": ("LockAge", "Maximum", ABOVE, 7200),
     "watch-heartbeat": ("Heartbeat", "Sum", BELOW, 1),
     "watch-errors": ("Errors", "Sum", ABOVE, 0),
@@ -63,7 +65,7 @@ def test_a_failed_run_of_any_job_of_weather_iot_rings(first: Resources, alarms: 
         for kind in ("aws_glue_job", "aws_cloudwatch_event_rule")
     }
     patterns = {rule["name"]: json.loads(rule["event_pattern"]) for rule in of_kind["aws_cloudwatch_event_rule"]}
-    watched = {job: rule for rule, pattern in patterns.items() for job in pattern["detail"]["jobName"]}
+    watched = {job: rule for rule, pattern in patterns.items() for job in pattern["detail"].get("jobName", [])}
     assert {job["name"] for job in of_kind["aws_glue_job"]} == watched.keys()
     ringing = {alarm["dimensions"].get("RuleName") for alarm in alarms.values()}
     assert set(watched.values()) <= ringing

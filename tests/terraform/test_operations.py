@@ -67,7 +67,8 @@ def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
 
 
 def test_a_failed_run_of_any_kind_is_an_event_for_the_topic(first: Resources) -> None:
-    details = [json.loads(rule["event_pattern"])["detail"] for rule in of_type(first, "aws_cloudwatch_event_rule")]
+    patterns = [json.loads(rule["event_pattern"]) for rule in of_type(first, "aws_cloudwatch_event_rule")]
+    details = [pattern["detail"] for pattern in patterns if pattern["source"] == ["aws.glue"]]
     assert sorted(detail["jobName"] for detail in details) == [["lake-erase-test"], ["lake-transform-test"]]
     assert all(detail["state"] == ["ERROR", "FAILED", "STOPPED", "TIMEOUT"] for detail in details)
     targets = {target["arn"] for target in of_type(first, "aws_cloudwatch_event_target")}

@@ -40,10 +40,13 @@ def test_its_names_are_its_own_and_not_too_long(platform: Resources, skeleton: R
     assert ("aws_iam_role", "lake-a-pipeline-of-room-transform-test-schedule") in both
 
 
-def test_it_has_a_job_a_schedule_and_one_alarm(skeleton: Resources) -> None:
+def test_it_has_a_job_a_schedule_and_alarms_for_old_data_and_failed_runs(skeleton: Resources) -> None:
     kinds = [values["resource_type"] for values in skeleton.values()]
     wanted = ("aws_glue_job", "aws_scheduler_schedule", "aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard")
-    assert {kind: kinds.count(kind) for kind in wanted} == dict.fromkeys(wanted, 1)
+    assert {kind: kinds.count(kind) for kind in wanted} == {
+        **dict.fromkeys(wanted, 1),
+        "aws_cloudwatch_metric_alarm": 2,
+    }
 
 
 def test_a_new_dataset_of_subjects_is_made_and_erased_by_the_jobs_that_there_are(

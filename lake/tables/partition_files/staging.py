@@ -1,18 +1,19 @@
 """Staging: write partition files to the staging area and check them before they are published."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract.model import Contract
 from lake.core.errors import CountsNotReconciled
 from lake.core.s3 import Location, Storage
 from lake.tables.base import TableChange
-from lake.tables.partition_files import file_names, merge, writer
+from lake.tables.partition_files import file_names, owner, writer
 from lake.tables.partition_files.file_names import FILE
 
 
@@ -44,45 +45,28 @@ def staged(area: StagingArea, contract: Contract, incoming: DataFrame) -> Staged
     """Merge ``incoming`` with the partition files it touches and write those that change to the staging folder.
 
     ``incoming`` has the shape of ``merge.stored_rows``. Raises CountsNotReconciled when not every incoming row was
-    merged or not every merged row was written.
+    merged, or a file was not in one task alone.
     """
-    location = area.locations[contract.name]
-    incoming = incoming.persist()
-    arrived = incoming.groupBy(FILE, "source_object").count().collect()
-    touched = sorted({row[FILE] for row in arrived})
-    before = {
-        file: area.storage.etag(location.bucket, file_names.object_key(location.prefix, file)) for file in touched
-    }
-    present = [file_names.object_key(location.prefix, file) for file in touched if before[file]]
-    existing = merge.read_files(area.spark, contract, location, present)
-    merged = merge.merged(existing, incoming, contract).persist()
-    try:
-        sums = (F.sum(name).alias(name) for name in ("new", "replaced", "duplicate"))
-        found = merged.groupBy("source_object").agg(*sums).collect()
-        rows = _rows_of_changed_files(merged)
-        write(area, contract, merged, rows)
-    finally:
-        merged.unpersist()
-        incoming.unpersist()
-    changes = tuple(change(area, contract, file, before[file], rows[file]) for file in sorted(rows))
-    return _staged(contract, changes, arrived, found)
+    merge = owner.merging(contract, area.locations[contract.name], area.folder(contract.name))
+    by_file = incoming.repartition(F.col(FILE)).sortWithinPartitions(FILE)
+    results = sorted(by_file.mapInArrow(merge, owner.RESULT).collect(), key=lambda row: str(row[FILE]))
+    counts = [json.loads(row["counts"]) for row in results]
+    found = {name: _total(each[name] for each in counts) for name in ("incoming", "new", "replaced")}
+    if len({row[FILE] for row in results}) < len(results):
+        raise CountsNotReconciled(f"{contract.name}: rows of one partition file were in two tasks")
+    merged, arrived = sum(row["merged"] for row in results), sum(found["incoming"].values())
+    if merged != arrived:
+        raise CountsNotReconciled(f"{contract.name}: {merged} of {arrived} incoming rows were merged")
+    changed = [row for row in results if row["changed"]]
+    changes = tuple(change(area, contract, row[FILE], row["before"], row["rows"]) for row in changed)
+    return Staged(changes, **found)
 
 
-def _staged(contract: Contract, changes: tuple[TableChange, ...], arrived: list[Row], found: list[Row]) -> Staged:
-    """Return incoming rows by object and merge results by the winning version's object; raises if a row is missing."""
-    incoming: Counter[str] = Counter()
-    for row in arrived:
-        incoming[row["source_object"]] += row["count"]
-    merged = sum(row["new"] + row["replaced"] + row["duplicate"] for row in found)
-    if merged != incoming.total():
-        raise CountsNotReconciled(f"{contract.name}: {merged} of {incoming.total()} incoming rows were merged")
-    new, replaced = ({row["source_object"]: row[name] for row in found} for name in ("new", "replaced"))
-    return Staged(changes, incoming, new, replaced)
-
-
-def _rows_of_changed_files(merged: DataFrame) -> dict[str, int]:
-    per_file = merged.groupBy(FILE).agg(F.count("*").alias("rows"), F.max("changed").alias("changed"))
-    return {row[FILE]: row["rows"] for row in per_file.filter("changed").collect()}
+def _total(parts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return total
 
 
 def write(area: StagingArea, contract: Contract, merged: DataFrame, rows: dict[str, int]) -> None:

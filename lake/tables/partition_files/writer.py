@@ -32,9 +32,9 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
 
     def write(batches: Iterable[Any]) -> Iterator[Any]:
         storage = Storage(boto3.client("s3"))
-        for file, parts in groupby(_by_file(batches), key=lambda part: part[0]):
+        for file, parts in groupby(by_file(batches), key=lambda part: part[0]):
             table = pa.Table.from_batches([batch for _, batch in parts])
-            storage.put(folder.bucket, object_key(folder, file), _encoded(table.drop_columns([FILE])))
+            storage.put(folder.bucket, object_key(folder, file), encoded(table.drop_columns([FILE])))
             yield pa.RecordBatch.from_pydict({FILE: [file], "rows": [table.num_rows]})
 
     return write
@@ -42,7 +42,7 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
 
 def without_rows(schema: Any) -> bytes:
     """Return a Parquet object without rows; ``schema`` is an Arrow schema."""
-    return _encoded(schema.empty_table())
+    return encoded(schema.empty_table())
 
 
 def without_rows_of(body: bytes) -> bytes:
@@ -50,8 +50,8 @@ def without_rows_of(body: bytes) -> bytes:
     return without_rows(parquet.read_schema(pa.BufferReader(body)))
 
 
-def _by_file(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Cut each batch where the partition file changes."""
+def by_file(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield partition file and rows, for batches sorted by file: each is cut where the file changes."""
     for batch in batches:
         start = 0
         for run in batch.column(FILE).value_counts() if batch.num_rows else []:
@@ -59,7 +59,8 @@ def _by_file(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
             start += run["counts"].as_py()
 
 
-def _encoded(table: Any) -> bytes:
+def encoded(table: Any) -> bytes:
+    """Return an Arrow table as a Parquet object."""
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink, compression="zstd", row_group_size=_ROWS_IN_A_GROUP)
     body: bytes = sink.getvalue().to_pybytes()

@@ -252,7 +252,8 @@ def _pid() -> int | None:
 
 def _is_ours(pid: int) -> bool:
     """A pid file can outlive its process, and the number can belong to another program by now."""
-    ps = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    # -ww: a line may be cut at COLUMNS, and the path of Python be longer than that.
+    ps = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return "localaws run" in ps.stdout
 
 

@@ -60,6 +60,21 @@ locals {
   }
 }
 
+locals {
+  # CloudTrail looks at the bucket's ACL before it writes.
+  _trail = var.logs_of.trail_arn == null ? [] : [for sid, right in {
+    TrailLooks  = { action = "s3:GetBucketAcl", resource = local.arn }
+    TrailWrites = { action = "s3:PutObject", resource = "${local.arn}/cloudtrail/AWSLogs/${var.logs_of.account_id}/*" }
+    } : {
+    Sid       = sid
+    Effect    = "Allow"
+    Principal = { Service = "cloudtrail.amazonaws.com" }
+    Action    = right.action
+    Resource  = [right.resource]
+    Condition = { StringEquals = { "aws:SourceArn" = var.logs_of.trail_arn } }
+  }]
+}
+
 resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
   policy = jsonencode({
@@ -69,6 +84,7 @@ resource "aws_s3_bucket_policy" "this" {
       local._own_keys,
       local._append_only,
       [for statement in [local._kms_only] : statement if local._with_key],
+      local._trail,
       [for statement in [local._access_logs] : statement if length(var.logs_of.buckets) > 0],
     )
   })

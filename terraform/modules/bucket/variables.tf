@@ -26,8 +26,8 @@ variable "log_prefix" {
 }
 
 variable "logs_of" {
-  description = "Buckets of one account that write their access logs here."
-  type        = object({ account_id = string, buckets = list(string) })
+  description = "Buckets of one account that write their access logs here, and a trail of CloudTrail that writes below cloudtrail/."
+  type        = object({ account_id = string, buckets = list(string), trail_arn = optional(string) })
   default     = { account_id = "", buckets = [] }
 }
 

@@ -22,6 +22,8 @@ locals {
       ]
       Resource = local.arns.secrets
     }
+    # A trail that is there is ended by the role that destroys.
+    Trails = { Action = ["cloudtrail:AddTags", "cloudtrail:CreateTrail", "cloudtrail:PutEventSelectors", "cloudtrail:RemoveTags", "cloudtrail:StartLogging", "cloudtrail:UpdateTrail"], Resource = local.arns.trails }
   }
 
   make_work = merge(local._make_computing, local._make_telling)

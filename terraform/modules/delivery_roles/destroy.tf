@@ -27,6 +27,7 @@ locals {
     Alarms        = { Action = ["cloudwatch:DeleteAlarms"], Resource = local.arns.alarms }
     Dashboards    = { Action = ["cloudwatch:DeleteDashboards"], Resource = local.arns.dashboards }
     Rules         = { Action = ["events:DeleteRule", "events:RemoveTargets"], Resource = local.arns.rules }
+    Trails        = { Action = ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"], Resource = local.arns.trails }
     Logs          = { Action = ["logs:DeleteLogGroup", "logs:DeleteLogStream"], Resource = flatten([for arn in local.arns.log_groups : [arn, "${arn}:*"]]) }
     Parameters    = { Action = ["ssm:DeleteParameter"], Resource = local.arns.parameters }
     Budgets       = { Action = ["budgets:ModifyBudget"], Resource = local.arns.budgets }

@@ -12,7 +12,7 @@ locals {
   _parameter  = "/lake/${var.project}/${local._env}"
   roles_path  = "${local._parameter}/"
   _delivery   = "/delivery/${var.project}/"
-  _of_service = { for service in ["athena", "cloudwatch", "dynamodb", "events", "firehose", "glue", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "ssm"] : service => "arn:aws:${service}:${local._region}:${var.account_id}" }
+  _of_service = { for service in ["athena", "cloudtrail", "cloudwatch", "dynamodb", "events", "firehose", "glue", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "ssm"] : service => "arn:aws:${service}:${local._region}:${var.account_id}" }
 
   arns = {
     alarms      = ["${local._of_service.cloudwatch}:alarm:${local._any}"]
@@ -35,6 +35,7 @@ locals {
     secrets     = ["${local._of_service.secretsmanager}:secret:${local._any}-??????"]
     streams     = ["${local._of_service.firehose}:deliverystream/${local._any}"]
     tables      = ["${local._of_service.dynamodb}:table/${local._any}"]
+    trails      = ["${local._of_service.cloudtrail}:trail/${local._any}"]
     topics      = ["${local._of_service.sns}:${local._any}"]
     workgroups  = ["${local._of_service.athena}:workgroup/${local._any}"]
     data        = [for what, bucket in var.environment.buckets : "arn:aws:s3:::${bucket}/*" if what != "code"]

@@ -5,7 +5,8 @@ locals {
     NoChange = {
       Effect = "Deny"
       Action = [
-        "athena:Create*", "athena:Delete*", "athena:Update*", "budgets:Modify*", "ce:Create*", "ce:Delete*", "ce:Update*", "cloudwatch:Delete*", "cloudwatch:Put*", "dynamodb:Create*",
+        "athena:Create*", "athena:Delete*", "athena:Update*", "budgets:Modify*", "ce:Create*", "ce:Delete*", "ce:Update*", "cloudtrail:Add*", "cloudtrail:Create*", "cloudtrail:Delete*",
+        "cloudtrail:Put*", "cloudtrail:Remove*", "cloudtrail:Start*", "cloudtrail:Stop*", "cloudtrail:Update*", "cloudwatch:Delete*", "cloudwatch:Put*", "dynamodb:Create*",
         "dynamodb:Delete*", "dynamodb:Put*", "dynamodb:Update*", "events:Delete*", "events:Put*", "firehose:Create*",
         "firehose:Delete*", "firehose:Put*", "firehose:Update*", "glue:Batch*", "glue:Create*", "glue:Delete*", "glue:Start*",
         "glue:Update*", "iam:Add*", "iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Pass*", "iam:Put*", "iam:Tag*",

@@ -63,6 +63,7 @@ locals {
     Dashboards = { Action = ["cloudwatch:GetDashboard"], Resource = local.arns.dashboards }
     Rules      = { Action = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"], Resource = local.arns.rules }
     Logs       = { Action = ["logs:DescribeLogStreams", "logs:ListTagsForResource"], Resource = flatten([for arn in local.arns.log_groups : [arn, "${arn}:*"]]) }
+    Trails     = { Action = ["cloudtrail:GetEventSelectors", "cloudtrail:GetInsightSelectors", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags"], Resource = local.arns.trails }
     Budgets    = { Action = ["budgets:ListTagsForResource", "budgets:ViewBudget"], Resource = local.arns.budgets }
     Anomalies  = { Action = ["ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource"], Resource = local.arns.anomalies }
     Parameters = { Action = ["ssm:GetParameter", "ssm:GetParametersByPath", "ssm:ListTagsForResource"], Resource = local.arns.parameters }
@@ -70,6 +71,6 @@ locals {
 
   # For these AWS knows no resource.
   _see_everywhere = {
-    Lists = { Action = ["kms:ListAliases", "lakeformation:ListPermissions", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters"], Resource = "*" }
+    Lists = { Action = ["cloudtrail:DescribeTrails", "kms:ListAliases", "lakeformation:ListPermissions", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters"], Resource = "*" }
   }
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 from localaws.core import admission, api_faults, calls, clock, simulators, snapshot, taken_buckets
 from localaws.core.patching import MINISTACK_VERSION
-from localaws.services import sns
+from localaws.services import cloudtrail, sns
 from localaws.services.awslambda import functions
 from localaws.services.firehose import streams
 from localaws.services.glue import job_runs
@@ -56,6 +56,7 @@ def in_front_of(application: Any) -> Any:
                 return
             if "x-forwarded-proto" not in headers:
                 scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
+            send = cloudtrail.heard(cloudtrail.Request(scope, headers, query, service, body), send)
             await application(scope, receive, send)
 
     return gate

@@ -23,7 +23,7 @@ SERVICES = """
     core.identity core.calls services.iam.resources services.iam.passing services.iam.web_identity
     services.kms.rights services.kms.s3_objects
     services.cloudwatch.metrics services.cloudwatch.embedded_metrics core.simulators
-    services.eventbridge.schedules services.eventbridge.rules
+    services.eventbridge.schedules services.eventbridge.rules services.cloudtrail
     services.awslambda.functions services.awslambda.concurrency services.awslambda.platform_logs services.kms.guards
     services.firehose.streams services.sns services.glue.job_runs services.athena.queries services.sqs services.budgets
     services.cloudwatch.alarms services.cloudwatch.dashboards services.cloudwatch.filter_patterns

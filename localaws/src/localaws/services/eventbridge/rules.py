@@ -2,7 +2,8 @@
 
 AWS: a rule delivers as events.amazonaws.com, if the target's own policy allows it, and counts. MiniStack: matches
 events and builds what targets get, but delivers as nobody and counts nothing. Added: the policies, the metrics, the
-dead letters. An error answer: rules with a schedule expression. Failed: targets other than Lambda, SQS and SNS.
+dead letters; API calls that read only, for the rules that ask for them. An error answer: rules with a schedule
+expression. Failed: targets other than Lambda, SQS and SNS.
 """
 
 import json
@@ -17,6 +18,9 @@ from localaws.core.patching import replace, wrap
 from localaws.services.cloudwatch import metrics
 
 SERVICE = "events.amazonaws.com"
+API_CALL = "AWS API Call via CloudTrail"
+# A rule in this state gets the calls that read only as well.
+WITH_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
 _logger = logging.getLogger("localaws.events")
 
@@ -45,12 +49,18 @@ def _dispatch(event: dict[str, Any], view: Any = None) -> None:
     """Deliver an event to the targets of every enabled rule whose pattern matches."""
     view = view or eventbridge._pattern_event_view(event)
     for key, rule in list(eventbridge._rules.items()):
-        if rule.get("EventBusName", "default") != event.get("EventBusName", "default") or rule["State"] != "ENABLED":
+        if rule.get("EventBusName", "default") != event.get("EventBusName", "default") or not _takes(rule, event):
             continue
         if rule.get("EventPattern") and eventbridge._matches_pattern_view(rule["EventPattern"], view, f"rule {key}"):
             _count(rule, "TriggeredRules")
             for target in eventbridge._targets.get(key, []):
                 _deliver(target, event, rule, view)
+
+
+def _takes(rule: dict[str, Any], event: dict[str, Any]) -> bool:
+    detail = event.get("Detail") or "{}"
+    reads = event.get("DetailType") == API_CALL and json.loads(detail).get("readOnly") is True
+    return bool(rule["State"] == WITH_READS or (rule["State"] == "ENABLED" and not reads))
 
 
 def _deliver(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
