@@ -81,7 +81,7 @@ def test_a_log_group_that_is_there_gets_a_key_and_loses_it(aws: LocalAws) -> Non
 
     def found() -> str | None:
         (group,) = logs.describe_log_groups(logGroupNamePrefix="without-key")["logGroups"]
-        return group.get("kmsKeyId")
+        return str(group["kmsKeyId"]) if "kmsKeyId" in group else None
 
     logs.associate_kms_key(logGroupName="without-key", kmsKeyId=key["Arn"])
     assert found() == key["Arn"]

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ from scripts.terraform import Terraform, TerraformError, Turns, account_for, che
 
 IMPORTS = "adoption.tf.json"
 ORPHAN = (
-    "no state has it. What was encrypted with it can be read as long as it is there. When nothing was, or nothing of "
-    "that is wanted: aws kms schedule-key-deletion --key-id {}"
+    "no state has it. What was encrypted with it can be read as long as it is there. When all is adopted and applied, "
+    "and nobody wants that any more: aws kms schedule-key-deletion --key-id {}"
 )
 
 
@@ -51,7 +51,6 @@ class Adopt:
     ours: Collection[str]
     wanted: bool
     adopted: int = 0
-    orphans: dict[str, str] = field(default_factory=dict)
 
     def take(self, terraform: Terraform) -> int:
         """Give one root its turn; Terraform's exit code, 1 when something that is there cannot be adopted."""
