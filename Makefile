@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply destroy unlock locks rights docs
+.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply adopt destroy unlock locks rights docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -99,6 +99,12 @@ judge: setup ## say what the plans in PLAN=FOLDER would do and whether they may 
 
 apply: build ## deploy ENV (dev unless said otherwise) to where the credentials point (PLAN=FOLDER: exactly those plans)
 	@$(TERRAFORM) apply --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(PLAN),--plan $(PLAN))
+
+adopt: build ## say what is there under ENV's names and in no state; YES=1: take it, and apply (OURS="name …": ours without our tags)
+	@# Only what was typed here counts, not what is left in the environment.
+	@$(PYTHON) -m scripts.adoption.command --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE)) \
+	  $(if $(filter command,$(firstword $(origin YES))),--yes) \
+	  $(if $(filter command,$(firstword $(origin OURS))),--ours $(OURS))
 
 destroy: build ## remove ENV; needs allow_destroy in the tfvars, applied, and CONFIRM=$(ENV)
 	@CONFIRM=$(CONFIRM) $(TERRAFORM) destroy --env $(ENV) $(if $(PIPELINE),--pipeline $(PIPELINE))

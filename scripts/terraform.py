@@ -163,8 +163,8 @@ class Terraform:
 
     def _configuration(self) -> str:
         """Return a digest of what an initialised folder depends on; files of other roots are not in it."""
-        used = (*self.folder.glob("*.tf"), *(TERRAFORM / "modules").rglob("*.tf"))
-        files = [file for file in sorted(used) if ".terraform" not in file.parts]
+        used = (*sorted(self.folder.glob("*.tf")), *sorted((TERRAFORM / "modules").rglob("*.tf")))
+        files = [file for file in used if ".terraform" not in file.parts]
         contents = [file.read_bytes() for file in (*files, roots.BACKEND, self.folder / ".terraform.lock.hcl")]
         options = roots.backend_options(self.name, self.root, self.account)
         place = json.dumps([*(self.environment.get(name) for name in PLACE), *options])

@@ -1,5 +1,6 @@
 """Scenario 6: terraform apply fails."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ SECTION = "terraform-apply-fails"
 HELD_SECONDS = RUN_DEADLINE_SECONDS
 OTHER_PREFIX = "acme-lake"
 STRANGER = "drill-without-rights"
+BY_HAND = "somebody-knew-better"
 
 
 def plan(lake: Lake, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -153,6 +155,46 @@ def drift_seen(lake: Lake, variables: dict[str, str]) -> str:
     return next(line for line in done.stdout.splitlines() if line.startswith("Plan:"))
 
 
+def more_rights(lake: Lake) -> dict[str, str]:
+    """Somebody gave the job's role everything in S3, to see whether that helps."""
+    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    lake.client("iam").put_role_policy(RoleName=lake.job, PolicyName=BY_HAND, PolicyDocument=document)
+    return {}
+
+
+def without_more_rights(lake: Lake, found: Any) -> str:
+    """The role has its own policy alone, and Terraform finds nothing to do."""
+    policies = lake.client("iam").list_role_policies(RoleName=lake.job)["PolicyNames"]
+    require(policies == ["access"], f"the role has {policies}")
+    return f"{lake.job} has {policies[0]} alone; {planned(lake, found)}"
+
+
+def less_rights(lake: Lake) -> dict[str, str]:
+    """Somebody took from the repair role what the pipeline had put there."""
+    lake.client("iam").delete_role_policy(RoleName=_repair_role(lake), PolicyName=lake.pipeline)
+    return {}
+
+
+def apply_fails_within(lake: Lake, variables: dict[str, str]) -> str:
+    """All that ``make apply`` says of its error."""
+    done = lake.command("make", "-s", "apply", **variables)
+    require(done.returncode != 0, "the apply worked")
+    return done.stderr
+
+
+def with_all_rights(lake: Lake, found: Any) -> str:
+    """The repair role has both policies again, and Terraform finds nothing to do."""
+    role = _repair_role(lake)
+    policies = lake.client("iam").list_role_policies(RoleName=role)["PolicyNames"]
+    require(sorted(policies) == ["access", lake.pipeline], f"the role has {policies}")
+    return f"{role} has {' and '.join(policies)}; {planned(lake, found)}"
+
+
+def _repair_role(lake: Lake) -> str:
+    return str(lake.names["repair_role"]).rpartition("/")[2]
+
+
 def planned(lake: Lake, _found: Any) -> str:
     """Terraform plans again, and finds nothing to do."""
     done = plan(lake)
@@ -206,4 +248,12 @@ DRILLS = (
     ),
     _drill("6f", "a quota is reached", quota, ("quota", "apply", "plan"), noticed=quota_seen),
     _drill("6g", "somebody changed things by hand", drift, ("drift", "apply", "plan"), noticed=drift_seen),
+    _drill(
+        "6k", "somebody gave a role a policy by hand", more_rights, ("drift", "apply", "plan"),
+        noticed=drift_seen, proof=without_more_rights,
+    ),
+    _drill(
+        "6l", "somebody took the pipeline's policy from the repair role", less_rights, ("apply", "plan"),
+        noticed=apply_fails_within, proof=with_all_rights,
+    ),
 )  # fmt: skip

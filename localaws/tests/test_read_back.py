@@ -72,3 +72,23 @@ def test_a_secret_made_without_a_value_has_no_version(aws: LocalAws) -> None:
     client.put_secret_value(SecretId="labelled", SecretString="c")
     assert client.get_secret_value(SecretId="labelled", VersionStage="FIRST")["VersionId"] == first["VersionId"]
     assert client.get_secret_value(SecretId="labelled")["SecretString"] == "c"
+
+
+def test_a_log_group_that_is_there_gets_a_key_and_loses_it(aws: LocalAws) -> None:
+    logs, kms = aws.client("logs"), aws.client("kms")
+    logs.create_log_group(logGroupName="without-key")
+    key = kms.create_key()["KeyMetadata"]
+
+    def found() -> str | None:
+        (group,) = logs.describe_log_groups(logGroupNamePrefix="without-key")["logGroups"]
+        return str(group["kmsKeyId"]) if "kmsKeyId" in group else None
+
+    logs.associate_kms_key(logGroupName="without-key", kmsKeyId=key["Arn"])
+    assert found() == key["Arn"]
+    kms.disable_key(KeyId=key["KeyId"])
+    with pytest.raises(logs.exceptions.InvalidParameterException, match="does not exist or is not allowed"):
+        logs.associate_kms_key(logGroupName="without-key", kmsKeyId=key["Arn"])
+    logs.disassociate_kms_key(logGroupName="without-key")
+    assert found() is None
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.associate_kms_key(logGroupName="not-there", kmsKeyId=key["Arn"])

@@ -23,6 +23,11 @@ POLICIES: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 # Attaching a policy that AWS wrote gives rights that no plan spells out.
 ATTACHMENTS = ("aws_iam_role_policy_attachment", "aws_iam_user_policy_attachment", "aws_iam_group_policy_attachment")
+# What says that a role has no other policies: it takes away what is not listed, and attaches what is.
+EXCLUSIVE: Mapping[str, str] = {
+    "aws_iam_role_policies_exclusive": "policy_names",
+    "aws_iam_role_policy_attachments_exclusive": "policy_arns",
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,9 @@ def _of(entry: Mapping[str, Any]) -> Iterator[Change]:
     if entry["type"] in ATTACHMENTS:
         yield from _attachment(entry["address"], before, after)
         return
+    if entry["type"] in EXCLUSIVE and before and after:
+        yield from _exclusive(entry, before, after)
+        return
     attributes, owner = POLICIES.get(entry["type"], ((), ""))
     for attribute in attributes:
         whose = str(after.get(owner) or before.get(owner) or "")
@@ -109,6 +117,19 @@ def _attachment(address: str, before: Mapping[str, Any], after: Mapping[str, Any
         whose = str(next(named, ""))
         given, taken = ((Right("Allow", "", "all that is in", arn),) if arn else () for arn in (new, old))
         yield Change(address, whose, given, taken)
+
+
+def _exclusive(entry: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    names = EXCLUSIVE[entry["type"]]
+    old, new = (set(values.get(names) or ()) for values in (before, after))
+    # What has just been put onto the role is known only while it is applied; it is judged as what it is.
+    unknown = bool((entry["change"].get("after_unknown") or {}).get(names))
+    given, taken = (
+        tuple(Right("Allow", "", "all that is in", policy) for policy in sorted(policies))
+        for policies in (new - old, () if unknown else old - new)
+    )
+    if given or taken:
+        yield Change(entry["address"], str(after["role_name"]), given, taken)
 
 
 def _cells(statement: Mapping[str, Any]) -> Iterator[Right]:

@@ -16,16 +16,23 @@ locals {
   }
 }
 
+# The pipelines that are deployed, each of which has put a policy of its own name onto the repair role.
+data "aws_ssm_parameters_by_path" "pipelines" {
+  path            = "${local.parameter}/pipelines"
+  with_decryption = false
+}
+
 # Opens, fixes, replays and discards rejected records. What it may do to those of a pipeline, the pipeline attaches:
 # modules/repair_access.
 module "quarantine_repair" {
-  source      = "../modules/people_role"
-  name        = format(local.naming, "quarantine-repair")
-  description = "Opens, fixes, replays and discards quarantined records"
-  account_id  = local.account_id
-  principals  = var.repair_principals
-  session     = var.people_sessions
-  roles       = var.roles
+  source           = "../modules/people_role"
+  name             = format(local.naming, "quarantine-repair")
+  description      = "Opens, fixes, replays and discards quarantined records"
+  account_id       = local.account_id
+  principals       = var.repair_principals
+  session          = var.people_sessions
+  roles            = var.roles
+  further_policies = sort([for name in data.aws_ssm_parameters_by_path.pipelines.names : reverse(split("/", name))[0]])
   statements = merge(local._read_pseudonym_key, {
     Names = local._names_of_parts
     UseKey = {

@@ -77,6 +77,25 @@ def test_attaching_a_policy_of_aws_is_a_right() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("aws_iam_role_policies_exclusive", "policy_names"),
+        ("aws_iam_role_policy_attachments_exclusive", "policy_arns"),
+    ],
+)
+def test_a_policy_that_goes_from_a_role_because_it_is_not_listed_is_a_right_that_is_lost(kind: str, names: str) -> None:
+    def found(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+        sides = {"before": {"role_name": "r", names: before}, "after": {"role_name": "r", names: after}}
+        entry = {"address": "a", "type": kind, "change": {"actions": ["update"], **sides}}
+        (change,) = rights.changes({"resource_changes": [entry]})
+        assert change.whose == "r"
+        return [right.text for right in change.gained], [right.text for right in change.lost]
+
+    assert found(["access", "by-hand"], ["access"]) == ([], ["may all that is in on by-hand"])
+    assert found(["access"], ["access", "by-hand"]) == (["may all that is in on by-hand"], [])
+
+
+@pytest.mark.parametrize(
     ("switches", "deletes", "permitted"),
     [
         ((True, True, True), True, True),

@@ -143,6 +143,11 @@ def pipeline_test(folder: Path, terraform: Run, parameter: str) -> str:
 
 def state_of(said: str) -> Resources:
     """Address => values of every resource that a mocked apply has made."""
-    messages = [json.loads(line) for line in said.splitlines()]
-    (state,) = (message["test_state"] for message in messages if message["type"] == "test_state")
+    (state,) = states_of(said)
     return dict(resources_of(state["root_module"]))
+
+
+def states_of(said: str) -> list[dict[str, Any]]:
+    """The state after each run of a mocked apply."""
+    messages = [json.loads(line) for line in said.splitlines()]
+    return [message["test_state"] for message in messages if message["type"] == "test_state"]

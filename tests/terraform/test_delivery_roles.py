@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lake.environment.deployment import PROJECT
-from tests.terraform.conftest import Resources, Run, mocked_apply, resources_of, state_of
+from tests.terraform.conftest import Resources, Run, mocked_apply, resources_of, state_of, states_of
 from tests.terraform.test_policies import statements
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -29,9 +29,7 @@ ANALYST = "arn:aws:iam::123456789012:role/lake/lake/test/lake-analyst-test"
 @pytest.fixture(scope="module")
 def delivery(tree: Path, terraform: Run) -> Resources:
     """Address => values of everything that terraform/bootstrap makes."""
-    said = mocked_apply(tree / "terraform/bootstrap", terraform)
-    messages = [json.loads(line) for line in said.splitlines()]
-    states = [message["test_state"] for message in messages if message["type"] == "test_state"]
+    states = states_of(mocked_apply(tree / "terraform/bootstrap", terraform))
     return dict(resources_of(states[0]["root_module"]))
 
 

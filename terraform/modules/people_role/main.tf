@@ -36,3 +36,14 @@ resource "aws_iam_role_policy" "this" {
     Statement = [for id, statement in var.statements : merge({ Sid = id, Effect = "Allow" }, statement)]
   })
 }
+
+# A policy that somebody adds by hand is a difference, and goes with the next apply.
+resource "aws_iam_role_policies_exclusive" "this" {
+  role_name    = aws_iam_role.this.name
+  policy_names = concat([aws_iam_role_policy.this.name], var.further_policies)
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "this" {
+  role_name   = aws_iam_role.this.name
+  policy_arns = []
+}

@@ -33,3 +33,9 @@ variable "roles" {
   type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
   default     = {}
 }
+
+variable "further_policies" {
+  description = "Names of the policies that other roots put onto the role. Any other policy is taken away."
+  type        = list(string)
+  default     = []
+}

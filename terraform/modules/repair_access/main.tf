@@ -1,4 +1,5 @@
-# What the platform's repair role may do to the quarantined records of one pipeline.
+# What the platform's repair role may do to the quarantined records of one pipeline. Every pipeline puts this policy onto the
+# role, under the name of its registration: any other the platform takes away.
 
 locals {
   _quarantine_prefixes = [for dataset in var.datasets : dataset.quarantine.prefix if dataset.quarantine != null]

@@ -29,3 +29,14 @@ resource "aws_iam_role_policy" "this" {
   role   = aws_iam_role.this.name
   policy = jsonencode({ Version = "2012-10-17", Statement = local._statements })
 }
+
+# A policy that somebody adds by hand is a difference, and goes with the next apply.
+resource "aws_iam_role_policies_exclusive" "this" {
+  role_name    = aws_iam_role.this.name
+  policy_names = [aws_iam_role_policy.this.name]
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "this" {
+  role_name   = aws_iam_role.this.name
+  policy_arns = []
+}

@@ -38,3 +38,14 @@ resource "aws_iam_role_policy_attachment" "this" {
   role       = aws_iam_role.this.name
   policy_arn = each.value
 }
+
+# A policy that somebody adds by hand is a difference, and goes with the next apply.
+resource "aws_iam_role_policy_attachments_exclusive" "this" {
+  role_name   = aws_iam_role.this.name
+  policy_arns = [for attachment in aws_iam_role_policy_attachment.this : attachment.policy_arn]
+}
+
+resource "aws_iam_role_policies_exclusive" "this" {
+  role_name    = aws_iam_role.this.name
+  policy_names = []
+}

@@ -25,6 +25,8 @@ resource "aws_ssm_parameter" "pipeline" {
   description = "Names of the pipeline's parts, as JSON."
   type        = "String"
   value       = jsonencode(merge(local.registered, { dashboard = module.dashboard.dashboard.name }))
+  # The platform's repair role must have the policies of all that are registered, and no other.
+  depends_on = [module.repair_access]
 }
 
 # Everything hangs on it: a test compares the list with what there is.

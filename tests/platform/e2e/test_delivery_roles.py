@@ -1,5 +1,7 @@
 """An environment delivered by workflows: what their roles are enough for, and what they are refused."""
 
+import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,13 +14,16 @@ from botocore.exceptions import ClientError
 from tests import local_aws
 from tests.pipelines.deployment import build
 from tests.platform import forbidden
-from tests.platform.delivered import ACCOUNT, BOUNDARY, PATH, Account, account
+from tests.platform.delivered import ACCOUNT, BOUNDARY, JOBS, PATH, Account, account, make_roles
 from tests.platform.forbidden import BUCKET, CELLS, LOCKS, LOGS, STATE, Cell
 
 pytestmark = pytest.mark.e2e
 Clients = Callable[[str], Any]
 # The words with which AWS's actions begin that change something.
 CHANGES = ("Add", "Attach", "Create", "Delete", "Pass", "Put", "Schedule", "Set", "Tag", "Update")
+# What makes a policy that somebody adds to a role a difference.
+EXCLUSIVE = ("aws_iam_role_policies_exclusive", "aws_iam_role_policy_attachments_exclusive")
+STRANGERS = f"arn:aws:iam::{ACCOUNT}:policy/strangers"
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,64 @@ def test_somebody_else_may_make_each_of_these_calls(
         keeper = assumed(aws, forbidden.KEY_ROLE)
         clients: dict[str, Clients] = {"administrator": aws.client, "keeper": keeper}
         assert [str(cell) for cell in CELLS if refused(aws, clients[cell.may], cell)] == []
+
+
+def roles_of(aws: Account, key: str) -> dict[str, str]:
+    """Address => name of each role that a state has."""
+    state = json.loads(aws.read(key, STATE))
+    return {
+        f"{resource['module']}.": instance["attributes"]["name"]
+        for resource in state["resources"]
+        if resource["type"] == "aws_iam_role"
+        for instance in resource["instances"]
+    }
+
+
+def policies_of(aws: Account, role: str) -> set[str]:
+    """The names of all policies of a role."""
+    iam = aws.client("iam")
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    return {*iam.list_role_policies(RoleName=role)["PolicyNames"], *(policy["PolicyName"] for policy in attached)}
+
+
+def add_by_hand(aws: Account, role: str) -> None:
+    """Give a role two policies, as somebody with a console does."""
+    iam = aws.client("iam")
+    iam.put_role_policy(RoleName=role, PolicyName="by-hand", PolicyDocument=forbidden.EVERYTHING)
+    iam.attach_role_policy(RoleName=role, PolicyArn=STRANGERS)
+
+
+def test_a_policy_that_somebody_adds_to_a_role_is_drift_and_who_applies_may_take_it_away(furnished: Delivered) -> None:
+    """Of every role that the states have."""
+    aws = furnished.account
+    roles = {**roles_of(aws, "dev/terraform.tfstate"), **roles_of(aws, "dev/weather_iot.tfstate")}
+    before = {role: policies_of(aws, role) for role in roles.values()}
+    assert len(before) > 10
+    for role in roles.values():
+        add_by_hand(aws, role)
+    planned = aws.terraform("plan", **aws.workflow("plan"))
+    assert planned.returncode == 2, planned.stdout[-3000:] + planned.stderr
+    expected = {f"{module}{kind}.this" for module in roles for kind in EXCLUSIVE}
+    assert set(re.findall(r"^  # (\S+) will be updated in-place$", planned.stdout, re.MULTILINE)) == expected
+    assert planned.stdout.count('- "by-hand"') == planned.stdout.count(f'- "{STRANGERS}"') == len(roles)
+    applied = aws.terraform("apply", **aws.workflow("apply"))
+    assert applied.returncode == 0, applied.stdout[-3000:] + applied.stderr
+    assert {role: policies_of(aws, role) for role in roles.values()} == before
+
+
+def test_a_policy_that_somebody_adds_to_a_role_of_the_delivery_goes_when_its_roles_are_made_again(
+    furnished: Delivered,
+) -> None:
+    aws = furnished.account
+    roles = roles_of(aws, "bootstrap.tfstate")
+    before = {role: policies_of(aws, role) for role in roles.values()}
+    assert len(before) >= len(JOBS)
+    for role in roles.values():
+        add_by_hand(aws, role)
+    made = make_roles(aws)
+    assert made.returncode == 0, made.stdout[-3000:] + made.stderr
+    assert made.stdout.count('- "by-hand"') == len(roles)
+    assert {role: policies_of(aws, role) for role in roles.values()} == before
 
 
 def test_who_applies_does_not_destroy(furnished: Delivered) -> None:

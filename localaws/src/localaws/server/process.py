@@ -32,7 +32,7 @@ SERVICES = """
 # After the services: what they put around CloudWatch's actions is to be the outermost layer.
 FIXES = [
     f"ministack_fixes.{name}"
-    for name in ("iam", "sts", "s3", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager")
+    for name in ("iam", "sts", "s3", "awslambda", "cloudwatch", "glue", "firehose", "secretsmanager", "logs")
 ]
 
 
