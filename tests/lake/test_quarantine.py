@@ -1,7 +1,6 @@
 """Quarantined records are validated again or discarded: exactly once, counted, and only after a look."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from pyspark.sql import functions as F
 
 from lake.core.counts import Counts
 from lake.operations.quarantine import Selection, SelectionUnclear
+from lake.records import arrow_lines
 from lake.records.json_lines import RawRecord
 from lake.records.reference import NotARecord, Reference
 from tests.place import QUARANTINE, TARGET, Place, line, weather
@@ -80,9 +80,7 @@ def test_a_whole_object_is_replayed_line_by_line_from_the_version_that_was_rejec
     place.put("a.json", line(1, 10.0), line(2, 999.0))
     with monkeypatch.context() as patch:
         unread = [RawRecord(0, b"", None, ["encoding:object"])]
-        patch.setattr(
-            "lake.records.typed.json_lines", SimpleNamespace(read=lambda *_: unread, MAXIMUM_OBJECT_BYTES=1024)
-        )
+        patch.setattr("lake.records.typed._blocks", lambda _, columns, __: [arrow_lines.of_records(unread, columns)])
         place.run()
     assert quarantined(place) == {("a.json", 0): ["encoding:object"]}
     place.put("a.json", line(1, 20.0))

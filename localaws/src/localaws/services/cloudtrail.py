@@ -138,7 +138,7 @@ def _write_down(request: Request, operation: str, error: str) -> None:
 def _event(request: Request, operation: str, error: str) -> dict[str, Any]:
     """The record of a call; fields and their names: CloudTrail's user guide, "record contents"."""
     found = _KEY_ID.search(request.headers.get("authorization", ""))
-    event = {
+    event: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": _identity(found[1] if found else ""),
         "eventTime": f"{clock.now():%Y-%m-%dT%H:%M:%SZ}",
