@@ -23,7 +23,7 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:ce::123456789012:anomalymonitor/mocked" }
   }
   mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:mocked" }
+    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:mocked", url = "https://sqs.eu-west-1.amazonaws.com/123456789012/mocked" }
   }
 }
 
