@@ -1,4 +1,4 @@
-"""Run one collected test many times in one pytest session, which is how mutants are judged that are dear to set up for."""
+"""Run a collected test many times in one pytest session: so mutants are judged whose tests are dear to set up."""
 
 import signal
 from collections.abc import Iterator

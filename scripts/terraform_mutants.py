@@ -30,8 +30,8 @@ TERRAFORM = Path("terraform")
 TESTS = tuple(
     f"tests/terraform/test_{name}.py"
     for name in (
-        "policies", "operations", "alarms", "messages", "money", "names", "dashboard", "delivery_roles", "tree",
-        "modules",
+        "kinds", "policies", "operations", "alarms", "messages", "money", "names", "dashboard", "delivery_roles",
+        "tree", "values", "modules",
     )
 )  # fmt: skip
 # Terraform is valid and formatted here, and what the dataset module's own tests say is run once.

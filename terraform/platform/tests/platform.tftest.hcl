@@ -37,6 +37,11 @@ override_resource {
   values = { arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-00000000a1e5" }
 }
 
+override_resource {
+  target = aws_sns_topic.second
+  values = { arn = "arn:aws:sns:eu-west-1:123456789012:second" }
+}
+
 # Pipelines attach their rights by the name in it.
 override_resource {
   target = module.quarantine_repair.aws_iam_role.this
