@@ -99,13 +99,14 @@ class Mutants:
         with RESULTS.open("w", encoding="utf-8") as results:
             for mutation in self.mutations:
                 begun = time.monotonic()
+                forget(session)
                 with changed(mutation):
                     outcome = _first(cheap) or _checkov() or _first(dear) or "survived"
                     outcome = _invalid() if outcome.startswith("setup of") and _invalid() else outcome
-                forget(session)
                 self.outcomes[mutation.id] = outcome
                 for out in (sys.stdout, results):
                     print(f"{mutation.id}: {outcome} ({time.monotonic() - begun:.0f} s)", file=out, flush=True)
+        forget(session)
         self._as_they_are(cheap)
         return True
 
