@@ -61,9 +61,9 @@ mutation: ## change the code in a thousand places: does a fast test notice each 
 	@scripts/setup.sh mutation
 	@scripts/mutation.sh --every $(or $(EVERY),1)
 
-mutation-terraform: ## change one thing after the other in Terraform: does a test or a check notice (half an hour; ID=some-: those)
+mutation-terraform: ## change one thing after the other in Terraform: does a test or a check notice (40 minutes; EVERY=3: a sample)
 	@scripts/setup.sh checks
-	@scripts/mutation_terraform.sh $(ID)
+	@scripts/mutation_terraform.sh --every $(or $(EVERY),1)
 
 format: setup ## rewrite Python and Terraform in the house's format
 	@.venv/bin/ruff format .

@@ -8,9 +8,11 @@ tests that read a mocked apply, then checkov, then the tests that run Terraform 
 import argparse
 import hashlib
 import importlib
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +25,7 @@ import yaml
 
 from scripts import roots
 from scripts.repeated_tests import failed, failure, forget
+from scripts.terraform import terraform_environment
 
 LIST = Path("tests/terraform/mutations.yaml")
 RESULTS = Path("results.txt")
@@ -102,7 +105,8 @@ class Mutants:
                 forget(session)
                 with changed(mutation):
                     outcome = _first(cheap) or _checkov() or _first(dear) or "survived"
-                    outcome = _invalid() if outcome.startswith("setup of") and _invalid() else outcome
+                    if outcome.startswith("setup of"):
+                        outcome = _invalid() or outcome
                 self.outcomes[mutation.id] = outcome
                 for out in (sys.stdout, results):
                     print(f"{mutation.id}: {outcome} ({time.monotonic() - begun:.0f} s)", file=out, flush=True)
@@ -195,15 +199,19 @@ def _checkov() -> str:
 
 def _invalid() -> str:
     """What Terraform says against the files as they are, or nothing: such a mutation could never be deployed."""
-    for root in (roots.PLATFORM, *roots.pipelines(), "bootstrap"):
-        folder = TERRAFORM / "bootstrap" if root == "bootstrap" else roots.folder(root)
-        terraform = ["terraform", f"-chdir={folder}"]
-        quiet = {"capture_output": True, "text": True, "check": False}
-        subprocess.run([*terraform, "init", "-backend=false", "-input=false"], **quiet)  # type: ignore[call-overload]
-        said = subprocess.run([*terraform, "validate", "-no-color"], **quiet)  # type: ignore[call-overload]
+    for folder in (TERRAFORM / "bootstrap", *(roots.folder(root) for root in (roots.PLATFORM, *roots.pipelines()))):
+        _terraform(folder, "init", "-backend=false", "-input=false")
+        said = _terraform(folder, "validate", "-no-color")
         if said.returncode:
             return f"INVALID {' '.join(said.stderr.split())}"
     return ""
+
+
+def _terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory() as settings:
+        environment = terraform_environment(os.environ, Path(settings))
+        command = ["terraform", f"-chdir={folder}", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager
@@ -240,9 +248,10 @@ def share(outcomes: dict[str, str]) -> float:
 def main() -> int:
     """Run every mutation; 1 when too few are noticed, or one of them cannot be deployed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="a sample: only every n-th mutation (default 1)")
     parser.add_argument("only", nargs="*", help="ids, or the beginnings of ids; default: all")
-    asked = parser.parse_args().only
-    mutations = [of for of in read() if not asked or of.id.startswith(tuple(asked))]
+    asked = parser.parse_args()
+    mutations = [of for of in read() if not asked.only or of.id.startswith(tuple(asked.only))][:: asked.every]
     mutants = Mutants(mutations)
     pytest.main([*TESTS, "-k", BESIDES], plugins=[mutants])
     if mutants.outcomes.keys() != {of.id for of in mutations}:
