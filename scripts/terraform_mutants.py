@@ -170,9 +170,15 @@ def _digest(files: Iterable[Path]) -> str:
 def by_cost(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """The tests that read what a fixture has made, those that ask for little first; and those that run Terraform."""
     asked = {item: set(item._fixtureinfo.argnames) for item in items}  # type: ignore[attr-defined]
-    ordered = sorted(items, key=lambda item: (len(getattr(item, "fixturenames", ())), item.nodeid.split("::")[0]))
+    ordered = sorted(items, key=lambda item: (_fixtures(item), item.nodeid.split("::")[0]))
     cheap = [item for item in ordered if "terraform" not in asked[item]]
     return cheap, [item for item in ordered if "terraform" in asked[item]]
+
+
+def _fixtures(item: pytest.Item) -> int:
+    """How many fixtures a test needs, without what it is called with."""
+    given = getattr(item, "callspec", None)
+    return len(set(getattr(item, "fixturenames", ())) - set(given.params if given else ()))
 
 
 def _first(items: list[pytest.Item]) -> str:
