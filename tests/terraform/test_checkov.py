@@ -11,7 +11,7 @@ from tests.terraform.conftest import REPOSITORY, Resources
 
 SKIPS = dict(re.findall(r"^  - (CKV\w+) +# (.+)$", (REPOSITORY / ".checkov.yaml").read_text(encoding="utf-8"), re.M))
 # It reads the policies that a plan holds: tests/pipelines/weather_iot/e2e/test_deploy.py.
-IN_PLANS_ALONE = {"CKV_AWS_61"}
+IN_PLANS_ALONE = {"CKV_AWS_61", "CKV_AWS_145"}
 
 
 def test_every_skip_has_its_reason() -> None:
