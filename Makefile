@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation check format up down status env build doctor bootstrap delivery-roles plan judge apply adopt destroy unlock locks rights docs
+.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation mutation-terraform check format up down status env build doctor bootstrap delivery-roles plan judge apply adopt destroy unlock locks rights docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -16,7 +16,7 @@ PARALLEL ?= auto
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest -n $(PARALLEL) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the others need, in this folder only
 	@scripts/setup.sh
@@ -60,6 +60,10 @@ check: ## format, lint, types, Terraform, contracts, security
 mutation: ## change the code in a thousand places: does a fast test notice each (an hour; EVERY=6: a sample of what Spark judges)
 	@scripts/setup.sh mutation
 	@scripts/mutation.sh --every $(or $(EVERY),1)
+
+mutation-terraform: ## change one thing after the other in Terraform: does a test or a check notice (40 minutes; EVERY=3: a sample)
+	@scripts/setup.sh checks
+	@scripts/mutation_terraform.sh --every $(or $(EVERY),1)
 
 format: setup ## rewrite Python and Terraform in the house's format
 	@.venv/bin/ruff format .

@@ -7,7 +7,6 @@ the copy that scripts/mutation.sh makes, and writes over the modules there.
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections import defaultdict
@@ -15,15 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import unified_diff
 from pathlib import Path
-from types import FrameType
 
 import pytest
-from _pytest.runner import runtestprotocol
 from mutmut.mutation.data import LineSpan, read_line_spans
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from pyspark.sql import SparkSession
+
+from scripts.repeated_tests import failure
 
 MODULES = (
     "lake/records/typed.py",
@@ -75,8 +74,8 @@ class Mutants:
         for item in items:
             state()._stats.clear()
             begun = time.monotonic()
-            if failure := _failure(item):
-                raise pytest.UsageError(f"{item.nodeid} fails without any mutation\n{failure}")
+            if why := failure(item, _SECONDS_A_TEST):
+                raise pytest.UsageError(f"{item.nodeid} fails without any mutation\n{why}")
             took[item.nodeid] = time.monotonic() - begun
             _take_names_to_the_letter()
             for function in state()._stats:
@@ -87,37 +86,16 @@ class Mutants:
         set_mutant_under_test(name)
         with _workers_seeing(name if in_workers else None):
             for item in tests:
-                if _failure(item):
+                if failure(item, _SECONDS_A_TEST):
                     return f"killed: {item.nodeid}"
         self.survived.append(name)
         return "survived"
-
-
-def _failure(item: pytest.Item) -> str:
-    """Run one test once more; why it failed, or nothing. What the session has set up stays."""
-    item._initrequest()  # type: ignore[attr-defined]
-    with _limited():
-        reports = runtestprotocol(item, nextitem=item.session, log=False)  # type: ignore[arg-type]
-    return "\n".join(report.longreprtext or "failed" for report in reports if report.failed)
 
 
 def _take_names_to_the_letter() -> None:
     """Spark reads ``REASONS`` as ``reasons``, and would not notice mutants that write a column's name in capitals."""
     if session := SparkSession.getActiveSession():
         session.conf.set("spark.sql.caseSensitive", "true")
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"no end after {_SECONDS_A_TEST} seconds")
-
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(_SECONDS_A_TEST)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
 
 
 @contextmanager

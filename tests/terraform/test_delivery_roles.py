@@ -196,3 +196,133 @@ def test_no_policy_allows_everything_of_a_service(delivery: Resources) -> None:
         for statement in json.loads(values["policy"])["Statement"]:
             if statement["Effect"] == "Allow":
                 assert not [action for action in listed(statement["Action"]) if action.endswith(":*")], address
+
+
+ENVIRONMENT = "arn:aws:iam::123456789012:role/lake/lake/test"
+LEDGER = "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test"
+RAW = "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake/raw/a"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lake-pseudonym-key-test-AbCdEf"
+
+
+def never(policies: list[dict[str, Any]], action: str, resource: str) -> bool:
+    """Whether a statement denies it whatever the request is, so that nothing that is added can allow it."""
+    found = [of for of in policies if of["Effect"] == "Deny" and "Condition" not in of]
+    return any(matches(statement, action, resource) for statement in found)
+
+
+@pytest.mark.parametrize(
+    ("policy", "action", "resource"),
+    [
+        ("fence", "secretsmanager:GetSecretValue", SECRET),
+        ("fence", "secretsmanager:BatchGetSecretValue", "*"),
+        ("fence", "s3:GetObject", RAW),
+        ("fence", "s3:GetObjectVersion", RAW),
+        ("fence", "dynamodb:GetItem", LEDGER),
+        ("fence", "dynamodb:PutItem", LEDGER),
+        ("fence", "dynamodb:Scan", LEDGER),
+        ("fence", "athena:StartQueryExecution", "arn:aws:athena:eu-west-1:123456789012:workgroup/lake-analytics-test"),
+        ("fence", "sts:AssumeRole", f"{ENVIRONMENT}/{KEY_KEEPER}"),
+        ("fence", "iam:PutRolePolicy", "arn:aws:iam::123456789012:role/delivery/lake/lake-delivery-apply-test"),
+        (
+            "fence",
+            "iam:CreatePolicyVersion",
+            "arn:aws:iam::123456789012:policy/delivery/lake/lake-delivery-boundary-test",
+        ),
+        ("fence", "iam:DeleteRolePermissionsBoundary", f"{ENVIRONMENT}/lake-transform-test"),
+        ("keep", "dynamodb:DeleteTable", LEDGER),
+        ("keep", "s3:DeleteBucket", "arn:aws:s3:::lake-123456789012-eu-west-1-test-datalake"),
+        ("keep", "kms:ScheduleKeyDeletion", KEY),
+        ("keep", "kms:DisableKey", KEY),
+        ("keep", "secretsmanager:DeleteSecret", SECRET),
+        ("keep", "firehose:DeleteDeliveryStream", "arn:aws:firehose:eu-west-1:123456789012:deliverystream/lake-s-test"),
+        ("keep", "glue:DeleteDatabase", "arn:aws:glue:eu-west-1:123456789012:database/lake_test"),
+        ("plan", "s3:PutObject", RAW),
+        ("plan", "s3:DeleteObject", RAW),
+        ("plan", "lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:123456789012:function:lake-watch-test"),
+        ("plan", "lambda:UpdateFunctionCode", "arn:aws:lambda:eu-west-1:123456789012:function:lake-watch-test"),
+        ("plan", "iam:PassRole", f"{ENVIRONMENT}/lake-transform-test"),
+        ("plan", "iam:CreateRole", f"{ENVIRONMENT}/new"),
+        ("plan", "secretsmanager:PutSecretValue", SECRET),
+        ("plan", "dynamodb:PutItem", LEDGER),
+        ("plan", "kms:PutKeyPolicy", KEY),
+        ("plan", "glue:StartJobRun", "arn:aws:glue:eu-west-1:123456789012:job/lake-transform-test"),
+        ("boundary", "iam:CreateRole", f"{ENVIRONMENT}/new"),
+        ("boundary", "sts:AssumeRole", f"{ENVIRONMENT}/{KEY_KEEPER}"),
+        ("boundary", "kms:DisableKey", KEY),
+        ("boundary", "kms:ScheduleKeyDeletion", KEY),
+        ("boundary", "kms:PutKeyPolicy", KEY),
+        ("boundary", "kms:CreateGrant", KEY),
+    ],
+)
+def test_nothing_that_is_added_lets_a_delivery_or_what_it_makes(
+    delivery: Resources, policy: str, action: str, resource: str
+) -> None:
+    assert never(document(delivery, policy), action, resource)
+
+
+def test_a_delivery_still_reads_its_code_and_its_state(delivery: Resources) -> None:
+    """What the fence leaves open, so that it is known to be a fence and no wall."""
+    code = "arn:aws:s3:::lake-123456789012-eu-west-1-test-code/jobs/weather_iot/transform/0/transform.py"
+    state = "arn:aws:s3:::lake-tf-state-123456789012-eu-west-1/test/terraform.tfstate"
+    assert [of for of in (code, state) if never(document(delivery, "fence"), "s3:GetObject", of)] == []
+
+
+def policies_of(delivery: Resources, role: str, environment: str = "test") -> set[str]:
+    """What is attached to a role of a delivery: the names of its policies, without what all names have."""
+    module = f'module.delivery["{environment}"].module.{role}'
+    of_role = re.compile(rf'{re.escape(module)}(\[0\])?\.aws_iam_role_policy_attachment\.this\["([\w-]+)"\]')
+    return {found[2] for address in delivery if (found := of_role.fullmatch(address))}
+
+
+def test_each_role_of_a_delivery_has_the_fence_and_what_its_work_needs(delivery: Resources) -> None:
+    seeing = {"fence", "see-places", "see-work"}
+    assert {role: policies_of(delivery, role) - seeing for role in ("plan", "apply", "destroy")} == {
+        "plan": {"plan"},
+        "apply": {"keep", "make-keys", "make-places", "make-work", "roles", "state"},
+        "destroy": {"destroy", "destroy-work", "state"},
+    }
+    assert all(seeing <= policies_of(delivery, role) for role in ("plan", "apply", "destroy"))
+
+
+def test_nothing_but_reading_is_allowed_to_who_plans(delivery: Resources) -> None:
+    reading = ("Describe", "Get", "List", "View")
+    allowed_to = {
+        action
+        for name in ("see-places", "see-work")
+        for of in document(delivery, name)
+        if of["Effect"] == "Allow"
+        for action in listed(of["Action"])
+    }
+    assert len(allowed_to) > 40
+    assert {action for action in allowed_to if not action.partition(":")[2].startswith(reading)} == {"kms:Decrypt"}
+    assert not {"secretsmanager:GetSecretValue", "athena:GetQueryResults", "dynamodb:Scan"} & allowed_to
+
+
+def test_who_applies_makes_roles_with_the_boundary_and_hands_them_to_the_services_of_the_lake(
+    delivery: Resources, platform: Resources
+) -> None:
+    for of in document(delivery, "roles"):
+        conditions = of.get("Condition", {}).get("StringEquals", {})
+        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(of["Action"]):
+            assert conditions.keys() == {"iam:PermissionsBoundary"}
+        if "iam:PassRole" in of["Action"]:
+            trusts = [
+                json.loads(v["assume_role_policy"])["Statement"] for v in platform.values() if "assume_role_policy" in v
+            ]
+            used = {service for (trust,) in trusts for service in listed(trust["Principal"].get("Service", []))}
+            assert set(conditions["iam:PassedToService"]) == used
+    made = {action for of in document(delivery, "roles") for action in of["Action"]}
+    assert {"iam:CreateRole", "iam:PassRole"} <= made
+
+
+def test_a_delivery_lends_a_key_to_services_alone(delivery: Resources) -> None:
+    lending = [of for of in document(delivery, "make-keys") if "kms:CreateGrant" in of["Action"]]
+    assert [of["Condition"].get("Bool") for of in lending] == [{"kms:GrantIsForAWSResource": "true"}]
+
+
+def test_a_session_of_a_delivery_ends_after_an_hour_and_tokens_are_for_aws_alone(delivery: Resources) -> None:
+    roles = [values for values in delivery.values() if values["resource_type"] == "aws_iam_role"]
+    assert {values["max_session_duration"] for values in roles} == {3600}
+    (provider,) = (of for of in delivery.values() if of["resource_type"] == "aws_iam_openid_connect_provider")
+    assert (provider["url"], provider["client_id_list"]) == (f"https://{ISSUER}", ["sts.amazonaws.com"])

@@ -36,6 +36,9 @@ def test_a_budget_of_the_account_tells_the_alert_address(platform: Resources) ->
     assert budget["name"] == "lake-monthly-test"
     assert budget["cost_filter"] == []
     assert warnings(budget) == {"ACTUAL": (80, [TOLD]), "FORECASTED": (100, [TOLD])}
+    assert {(of["comparison_operator"], of["threshold_type"]) for of in budget["notification"]} == {
+        ("GREATER_THAN", "PERCENTAGE")
+    }
 
 
 def test_without_activated_tags_no_anomalies_are_looked_for(platform: Resources) -> None:
@@ -62,6 +65,17 @@ def test_anomalies_are_looked_for_in_the_project_and_told_to_both(tagged: Resour
     (threshold,) = subscription["threshold_expression"]
     (dimension,) = threshold["dimension"]
     assert (dimension["key"], dimension["values"]) == ("ANOMALY_TOTAL_IMPACT_ABSOLUTE", ["20"])
+
+
+def test_the_second_address_has_a_topic_of_its_own_that_learns_when_nobody_learns(tagged: Resources) -> None:
+    topics = {a: v for a, v in tagged.items() if v["resource_type"] == "aws_sns_topic"}
+    assert len(topics) == 2
+    assert {v["kms_master_key_id"] for v in topics.values()} == {tagged["aws_kms_key.alerts"]["arn"]}
+    told = {v["endpoint"]: v["protocol"] for v in tagged.values() if v["resource_type"] == "aws_sns_topic_subscription"}
+    assert told == {TOLD: "email", "else@lake.test": "email"}
+    (unheard,) = (v for a, v in tagged.items() if a.startswith('module.alarm["alerts-unheard"]'))
+    both = {v["arn"] for v in topics.values()}
+    assert set(unheard["alarm_actions"]) == set(unheard["ok_actions"]) == both
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def test_each_state_has_its_own_key_and_both_locks() -> None:
     keys = [roots.state_key(name, root) for name in ("dev", "prod") for root in ROOTS]
     assert len(set(keys)) == len(keys)
     assert {"dev/terraform.tfstate", "dev/weather_iot.tfstate", "prod/terraform.tfstate"} <= set(keys)
-    assert re.search(r"use_lockfile\s*= true", roots.BACKEND.read_text())
+    for switch in ("use_lockfile", "encrypt"):
+        assert re.search(rf"^{switch}\s*= true", roots.BACKEND.read_text(), re.MULTILINE)
 
 
 def test_each_account_and_each_project_has_its_own_place_for_states(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +102,28 @@ def test_every_root_has_the_project_of_the_lake_command() -> None:
         for text in ["\n".join(file.read_text() for file in roots.folder(root).glob("*.tf"))]
     }
     assert {root: match and match[1] for root, match in found.items()} == dict.fromkeys(ROOTS, deployment.PROJECT)
+
+
+@pytest.mark.parametrize("root", [*ROOTS, "bootstrap"])
+def test_the_provider_of_a_root_takes_the_named_account_alone_and_tags_all_that_it_makes(root: str) -> None:
+    """Policies find keys, and bills find money, by these tags."""
+    folder = TERRAFORM / "bootstrap" if root == "bootstrap" else roots.folder(root)
+    text = "\n".join(file.read_text() for file in sorted(folder.glob("*.tf")))
+    (provider,) = re.findall(r'^provider "aws" \{\n(.*?)^\}', text, re.DOTALL | re.MULTILINE)
+    (accounts,) = re.findall(r"allowed_account_ids\s*= (.*)", provider)
+    assert accounts in ("var.account_id == null ? null : [var.account_id]", "[var.account_id]")
+    (tags,) = re.findall(r"tags = \{ (.*) \}", provider)
+    tagged = {name: value for name, _, value in (tag.partition(" = ") for tag in tags.split(", "))}
+    assert (tagged["project"], tagged["managed-by"]) == ("var.project", '"terraform"')
+    assert tagged.get("environment") == (None if root == "bootstrap" else "var.environment")
+    assert tagged.get("pipeline") == ("local.pipeline" if root in roots.pipelines() else None)
+
+
+def test_a_session_of_people_has_a_name_in_prod() -> None:
+    (sessions,) = re.findall(
+        r"^people_sessions = \{(.*)\}", (roots.folder("platform") / "prod.tfvars").read_text(), re.M
+    )
+    assert "source_identity = true" in sessions
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.name))

@@ -81,6 +81,12 @@ locals {
       Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", var.platform.project] } }
     }
   }
+
+  _statements = merge(
+    local._on_objects,
+    { for id, statement in local._on_services : id => statement if local.encrypts || !endswith(id, "PseudonymKey") },
+    var.statements,
+  )
 }
 
 module "role" {
@@ -89,9 +95,5 @@ module "role" {
   service    = "glue.amazonaws.com"
   account_id = var.platform.account_id
   roles      = var.platform.roles
-  statements = merge(
-    local._on_objects,
-    { for id, statement in local._on_services : id => statement if local.encrypts || !endswith(id, "PseudonymKey") },
-    var.statements,
-  )
+  statements = local._statements
 }

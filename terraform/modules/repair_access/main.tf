@@ -27,7 +27,7 @@ locals {
       Resource = [for job in var.jobs : job.arn]
     }
     ReadLedger = {
-      Action    = ["dynamodb:Query", "dynamodb:GetItem"]
+      Action    = ["dynamodb:Query"]
       Resource  = local._ledger
       Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = [for name in local._datasets : "dataset#${name}"] } }
     }

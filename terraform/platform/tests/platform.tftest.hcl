@@ -23,7 +23,7 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:ce::123456789012:anomalymonitor/mocked" }
   }
   mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:mocked" }
+    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:mocked", url = "https://sqs.eu-west-1.amazonaws.com/123456789012/mocked" }
   }
 }
 
@@ -35,6 +35,11 @@ override_resource {
 override_resource {
   target = aws_kms_key.alerts
   values = { arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-00000000a1e5" }
+}
+
+override_resource {
+  target = aws_sns_topic.second
+  values = { arn = "arn:aws:sns:eu-west-1:123456789012:second" }
 }
 
 # Pipelines attach their rights by the name in it.

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,25 @@ def second_plan(deployed: Deployed, canary: str) -> subprocess.CompletedProcess[
 def test_a_second_plan_finds_nothing_to_do(second_plan: subprocess.CompletedProcess[str]) -> None:
     assert second_plan.returncode == 0, second_plan.stdout + second_plan.stderr
     assert second_plan.stdout.count("No changes. Your infrastructure matches the configuration.") == 2
+
+
+def test_checkov_finds_nothing_in_what_is_planned(deployed: Deployed, tmp_path: Path) -> None:
+    """In the source it sees expressions; here it sees the policies that they make."""
+    planned = deployed.command(
+        sys.executable, "-m", "scripts.terraform", "plan", "--env", "dev", "--out", str(tmp_path)
+    )
+    assert planned.returncode in (0, 2), planned.stdout + planned.stderr
+    plans = sorted(tmp_path.glob("*/plan.json"))
+    assert len(plans) == 2
+    for plan in plans:
+        said = deployed.command(
+            ".venv-checks/bin/checkov", "--quiet", "--compact", "--file", str(plan), "--framework", "terraform_plan",
+            "--skip-download", "--config-file", ".checkov.yaml", "--output", "json",
+        )  # fmt: skip
+        found = json.loads(said.stdout)
+        assert found["summary"]["passed"] > 20, said.stdout
+        failed = {(of["check_id"], of["resource"]) for of in found["results"]["failed_checks"]}
+        assert (failed, said.returncode) == (set(), 0)
 
 
 def test_the_apply_made_what_the_environment_says(deployed: Deployed) -> None:
