@@ -129,7 +129,7 @@ class Remembered:
         self._said: dict[str, str] = {}
 
     def __call__(self, folder: Path, terraform: object, *options: str) -> str:
-        """What `terraform test` says about a root."""
+        """Return what `terraform test` says about a root."""
         key = _digest([*_read_by(folder), *_variables(options)]) + " ".join(
             option for option in options if not Path(option.partition("=")[2]).is_absolute()
         )
@@ -176,7 +176,7 @@ def by_cost(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.It
 
 
 def _fixtures(item: pytest.Item) -> int:
-    """How many fixtures a test needs, without what it is called with."""
+    """Return how many fixtures a test needs, without what it is called with."""
     given = getattr(item, "callspec", None)
     return len(set(getattr(item, "fixturenames", ())) - set(given.params if given else ()))
 
@@ -204,7 +204,7 @@ def _checkov() -> str:
 
 
 def _invalid() -> str:
-    """What Terraform says against the files as they are, or nothing: such a mutation could never be deployed."""
+    """Return what Terraform says against the files as they are, or nothing: such a mutation could never be deployed."""
     for folder in (TERRAFORM / "bootstrap", *(roots.folder(root) for root in (roots.PLATFORM, *roots.pipelines()))):
         _terraform(folder, "init", "-backend=false", "-input=false")
         said = _terraform(folder, "validate", "-no-color")

@@ -1,4 +1,4 @@
-"""What tasks have read: records of each raw object, and how their fields differ from the contract.
+"""Count what tasks read: records of each raw object, and how their fields differ from the contract.
 
 Counted where lines are read, so before anything can drop a row. A task that runs twice says the same of its objects.
 """

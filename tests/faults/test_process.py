@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from lake.core.counts import Counts
 from lake.core.errors import ToleranceExceeded
 from lake.core.s3 import Location, Storage, StoredObject
+from lake.records.received import Received
 from lake.runs.ledger import LEASE
 from tests.faults.fault import REPOSITORY
 from tests.lambdas.conftest import function
@@ -56,10 +57,18 @@ def test_p02_an_interrupted_run_gives_the_dataset_back(place: Place) -> None:
     assert [run["status"] for run in place.runs()] == ["COMMITTED"]
 
 
-def test_p02_a_terminated_run_is_finished_after_its_lease(place: Place) -> None:
+class OfTheParent(Received):
+    """What tasks say reaches the process that started Spark, which a child of it is not."""
+
+    records = {"raw/weather/date=2026-11-20/a.json": 1}  # noqa: RUF012
+
+
+def test_p02_a_terminated_run_is_finished_after_its_lease(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.put("a.json", line(1, 10.0))
+    received = OfTheParent(place.lake.spark.sparkContext)
     child = os.fork()
     if child == 0:
+        monkeypatch.setattr("lake.operations.refresh.Received", lambda _: received)
         storage = AtPublish(place, lambda: os.kill(os.getpid(), signal.SIGTERM))
         refresh(replace(place.lake, storage=storage), TARGET, SOURCE, weather)
         os._exit(1)

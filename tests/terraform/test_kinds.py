@@ -13,7 +13,7 @@ ACCOUNT = "123456789012"
 LOGS = "lake-123456789012-eu-west-1-test-logs"
 RESULTS = "lake-123456789012-eu-west-1-test-results"
 # Prefix of a bucket that is not the lake's => days until nothing is left of an object.
-KEPT = {(LOGS, "s3-access-logs/"): 365, (RESULTS, "query-results/"): 7}
+KEPT = {(LOGS, "s3-access-logs/"): 365, (LOGS, "cloudtrail/"): 365, (RESULTS, "query-results/"): 7}
 # Whoever asks a bucket as a whole is told all names in it.
 LISTS_ALL = {"lake-iot-firehose-test": "Firehose asks the bucket as a whole before it delivers"}
 # One run of a job costs as much as these: https://aws.amazon.com/glue/pricing
@@ -99,9 +99,12 @@ def test_a_bucket_lets_services_in_alone_and_on_behalf_of_our_account_and_things
     assert let_in
     for address, of in let_in:
         assert list(of["Principal"]) == ["Service"], address
-        assert of["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}, address
-        sources = of["Condition"]["ArnLike"]["aws:SourceArn"]
+        conditions = {key: value for tests in of["Condition"].values() for key, value in tests.items()}
+        sources = listed(conditions["aws:SourceArn"])
         assert sources and not [arn for arn in sources if "*" in arn], address
+        # The name of a bucket does not say whose it is.
+        ours = conditions.get("aws:SourceAccount") == ACCOUNT or all(f":{ACCOUNT}:" in arn for arn in sources)
+        assert ours, address
 
 
 def test_every_key_is_rotated_and_lost_only_after_a_month(platform: Resources) -> None:
@@ -110,12 +113,14 @@ def test_every_key_is_rotated_and_lost_only_after_a_month(platform: Resources) -
 
 
 def test_a_key_is_for_our_account_and_for_services_that_are_named(platform: Resources) -> None:
-    named = {"cloudwatch.amazonaws.com", "events.amazonaws.com", "logs.eu-west-1.amazonaws.com"}
+    named = {f"{name}.amazonaws.com" for name in ("cloudtrail", "cloudwatch", "events", "logs.eu-west-1")}
     for address, granted in documents(platform, "aws_kms_key").items():
         for of in granted:
             services = listed(of["Principal"].get("Service", []))
             assert set(services) <= named, address
             assert services or of["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, address
+            if services == ["cloudtrail.amazonaws.com"]:
+                assert f":{ACCOUNT}:trail/" in of["Condition"]["StringEquals"]["aws:SourceArn"], address
             if services == ["logs.eu-west-1.amazonaws.com"]:
                 ((key, pattern),) = of["Condition"]["ArnLike"].items()
                 assert (key, ACCOUNT in pattern) == ("kms:EncryptionContext:aws:logs:arn", True), address

@@ -56,7 +56,7 @@ class Merged(NamedTuple):
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the rows of a dataset are published and staged."""
+    """The places where the rows of a dataset are published and staged."""
 
     columns: Columns
     published: Location
