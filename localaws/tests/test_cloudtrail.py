@@ -82,7 +82,7 @@ def test_the_history_says_who_asked_also_when_it_was_denied_and_never_what_is_se
 def test_an_error_has_its_name_also_when_a_key_is_what_denies(aws: LocalAws) -> None:
     client, key = aws.client("secretsmanager"), aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     client.create_secret(Name="a-locked-secret", SecretString="a", KmsKeyId=key)
-    session = aws.as_role(aws.role("keyless", {"Action": "secretsmanager:GetSecretValue"}))
+    session = aws.as_role(aws.role("without-the-key", {"Action": "secretsmanager:GetSecretValue"}))
     with pytest.raises(ClientError, match="AccessDenied"):
         aws.client("secretsmanager", session).get_secret_value(SecretId="a-locked-secret")
     with pytest.raises(ClientError, match="ResourceNotFound"):

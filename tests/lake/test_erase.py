@@ -200,6 +200,7 @@ def assert_runs_go_on(sensors: Sensors, rows: int) -> None:
     assert (again["new"], again["replaced"]) == (1, 1), "what is sent again after an erasure is unprocessed"
 
 
+@pytest.mark.long
 def test_what_no_run_has_read_stays_until_one_has_and_both_versions_of_an_object_are_built_again(
     sensors: Sensors,
 ) -> None:
