@@ -28,6 +28,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,12 +93,16 @@ def configuration_file(environment: Mapping[str, str], cache: Path) -> Path | No
     written = cache / "terraform.tfrc"
     cache.mkdir(parents=True, exist_ok=True)
     # Direct installation must not know the provider, or Terraform asks the registry for newer versions of it.
-    written.write_text(
+    text = (
         "provider_installation {\n"
         f'  filesystem_mirror {{\n    path    = {json.dumps(str(mirror))}\n    include = ["{PROVIDER}"]\n  }}\n'
         f'  direct {{\n    exclude = ["{PROVIDER}"]\n  }}\n'
         "}\n"
     )
+    # Another Terraform may be reading it: there is no moment at which it is not whole.
+    with tempfile.NamedTemporaryFile("w", dir=cache, prefix=written.name, delete=False, encoding="utf-8") as file:
+        file.write(text)
+    Path(file.name).replace(written)
     return written
 
 

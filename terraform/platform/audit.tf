@@ -20,9 +20,6 @@ locals {
 }
 
 resource "aws_cloudtrail" "audit" {
-  #checkov:skip=CKV_AWS_67:what it watches is in one region, and each environment has a trail of its own
-  #checkov:skip=CKV_AWS_252:who is to hear of a call hears it by a rule, not of each file of the trail
-  #checkov:skip=CKV2_AWS_10:rules of EventBridge get the same calls; a log group would be a second copy to pay
   count                         = local._audited ? 1 : 0
   name                          = local._trail
   s3_bucket_name                = module.logs_bucket.bucket.name

@@ -25,6 +25,18 @@ def test_a_configuration_file_that_exists_is_used(tmp_path: Path) -> None:
     assert wrapper.configuration_file({"TF_CLI_CONFIG_FILE": str(given)}, tmp_path) == given
 
 
+def test_a_configuration_that_is_written_again_is_whole_at_any_moment(tmp_path: Path) -> None:
+    """Two commands of one checkout work at once: what one reads the other must not have emptied."""
+    (tmp_path / "mirror" / wrapper.PROVIDER).mkdir(parents=True)
+    environment = {"TF_PLUGIN_MIRROR": str(tmp_path / "mirror")}
+    first = wrapper.configuration_file(environment, tmp_path)
+    assert first is not None
+    replaced = first.stat().st_ino
+    assert wrapper.configuration_file(environment, tmp_path) == first
+    assert first.stat().st_ino != replaced
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(first.name)] == [first.name]
+
+
 def test_a_configuration_file_that_does_not_exist_gives_way_to_a_mirror(tmp_path: Path) -> None:
     named = mirror(tmp_path / "mirror")
     environment = {"TF_CLI_CONFIG_FILE": str(tmp_path / "missing"), "TF_PLUGIN_MIRROR": str(named)}
