@@ -12,6 +12,7 @@ ACCOUNT = "000000000000"
 HERE = f"us-east-1:{ACCOUNT}"
 BUDGET = {"BudgetName": "NAME", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
 DATABASE = {"Name": "judged_ours"}
+TRAIL = f"arn:aws:cloudtrail:{HERE}:trail/NAME"
 COLUMNS = {"Columns": [{"Name": "a", "Type": "string"}]}
 # Service, operation, its parameters with NAME in them, and the ARN of the resource with NAME in it.
 CALLS: list[tuple[str, str, dict[str, Any], str]] = [
@@ -38,6 +39,10 @@ CALLS: list[tuple[str, str, dict[str, Any], str]] = [
      f"arn:aws:budgets::{ACCOUNT}:budget/NAME"),
     ("budgets", "list_tags_for_resource", {"ResourceARN": f"arn:aws:budgets::{ACCOUNT}:budget/NAME"},
      f"arn:aws:budgets::{ACCOUNT}:budget/NAME"),
+    ("cloudtrail", "create_trail", {"Name": "NAME", "S3BucketName": "judged"}, TRAIL),
+    ("cloudtrail", "add_tags", {"ResourceId": TRAIL, "TagsList": [{"Key": "a", "Value": "b"}]}, TRAIL),
+    ("cloudtrail", "list_tags", {"ResourceIdList": [TRAIL]}, TRAIL),
+    ("cloudtrail", "remove_tags", {"ResourceId": TRAIL, "TagsList": [{"Key": "a"}]}, TRAIL),
 ]  # fmt: skip
 
 
@@ -45,6 +50,8 @@ def named(value: Any, name: str) -> Any:
     """The same with a name in the place of NAME."""
     if isinstance(value, dict):
         return {key: named(entry, name) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [named(entry, name) for entry in value]
     return value.replace("NAME", name) if isinstance(value, str) else value
 
 

@@ -25,6 +25,9 @@ WORKGROUP = f"arn:aws:athena:{HERE}:workgroup/{{}}"
 # Action => the ARN, and the fields of the request that fill it.
 RESOURCES = {
     "athena:CreateWorkGroup": (WORKGROUP, "Name"),
+    "cloudtrail:AddTags": ("{}", "ResourceId"),
+    "cloudtrail:ListTags": ("{}", "ResourceIdList"),
+    "cloudtrail:RemoveTags": ("{}", "ResourceId"),
     "cloudwatch:DeleteAlarms": (ALARM, "AlarmNames"),
     "cloudwatch:DescribeAlarms": (ALARM, "AlarmNames"),
     "cloudwatch:DeleteDashboards": (DASHBOARD, "DashboardNames"),
