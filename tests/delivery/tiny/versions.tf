@@ -46,17 +46,28 @@ module "context" {
   pipeline    = "tiny"
 }
 
+# Every pipeline puts a policy of its name onto the repair role before it registers: the platform counts on it.
+resource "aws_iam_role_policy" "repair" {
+  name = module.context.platform.pipeline
+  role = reverse(split("/", module.context.platform.repair_role))[0]
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "Nothing", Effect = "Deny", Action = "ssm:DeleteParameter", Resource = "*" }]
+  })
+}
+
 resource "aws_ssm_parameter" "pipeline" {
-  name  = module.context.platform.registration
-  type  = "String"
-  value = jsonencode({ bucket = module.context.platform.bucket })
+  name       = module.context.platform.registration
+  type       = "String"
+  value      = jsonencode({ bucket = module.context.platform.bucket })
+  depends_on = [aws_iam_role_policy.repair]
 }
 
 module "destroy_guard" {
   source        = "../../modules/destroy_guard"
   allow_destroy = var.allow_destroy
   environment   = var.environment
-  depends_on    = [aws_ssm_parameter.pipeline]
+  depends_on    = [aws_iam_role_policy.repair, aws_ssm_parameter.pipeline]
 }
 
 output "allow_destroy" {
