@@ -126,9 +126,20 @@ def describe(folder: Path, root: str) -> RootPlan:
 def digest(plan: Mapping[str, Any]) -> str:
     """A digest of all that applying a plan would change, values included; equal when two plans do the same.
 
-    Who made the plan, when, and what it read on the way are not in it.
+    Who made the plan, when, and what it read on the way are not in it; of what is deleted neither is what it held: a
+    root that is destroyed before may change that, as a pipeline takes its policy from a role of the platform.
     """
-    return hashlib.sha256(json.dumps(effects(plan), sort_keys=True).encode()).hexdigest()
+    found = effects(plan)
+    resources = [_deletion(change) or change for change in found["resources"]]
+    return hashlib.sha256(json.dumps({**found, "resources": resources}, sort_keys=True).encode()).hexdigest()
+
+
+def _deletion(change: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is deleted by the change, by address and id; None when it does anything else."""
+    if change["change"]["actions"] != ["delete"]:
+        return None
+    before = change["change"].get("before") or {}
+    return {"delete": change["address"], "deposed": change.get("deposed", ""), "id": before.get("id")}
 
 
 def effects(plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _version_at(versions: Sequence[KeyVersion], event_time: str) -> Column:
 def _token_of(column_keys: dict[int, bytes]) -> Callable[[Column, Column], Column]:
     """Return a function of a value and a key version; the keys are in it, and so in no plan.
 
-    Native digests of each row cost three times as much as all the rest of a run: a batch has many rows of a subject.
+    A batch has many rows of a subject, and each needs its token only once.
     """
 
     def tokens(values: pd.Series, versions: pd.Series) -> pd.Series:

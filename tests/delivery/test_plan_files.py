@@ -115,6 +115,17 @@ def test_a_plan_that_would_do_something_else_is_refused(kept: tuple[Path, Manife
     assert planner.applied == []
 
 
+def deletion(**held: str) -> str:
+    change = {**CHANGE, "change": {"actions": ["delete"], "before": held, "after": None}}
+    return plan_files.digest({"resource_changes": [change]})
+
+
+def test_a_deletion_is_the_same_whatever_the_thing_holds_by_then_and_another_thing_is_another() -> None:
+    assert deletion(id="role", names="access tiny") == deletion(id="role", names="access")
+    assert deletion(id="role") != deletion(id="another")
+    assert deletion(id="role") != plan_files.digest({"resource_changes": [CHANGE]})
+
+
 def test_a_root_that_was_not_judged_is_refused(kept: tuple[Path, Manifest]) -> None:
     with pytest.raises(PlanRefused, match="other is not among the plans"):
         ApplyReviewed(kept[1]).take(Planner("other", CHANGE))
