@@ -149,7 +149,7 @@ def checks(
         return f"received and counted differ: {wrong}" if wrong or not mine else ""
 
     def filled(table: str) -> str:
-        return "" if rows(platform, f"SELECT count(*) FROM {table}") != [("0",)] else f"{table} is empty"  # noqa: S608 - as above
+        return "" if rows(platform, f"SELECT count(*) FROM {table}") != [("0",)] else f"{table} is empty"  # noqa: S608 - a table of this lake
 
     tables = {f"{table} has rows": lambda table=table: filled(table) for table in curated}
     return {

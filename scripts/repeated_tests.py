@@ -15,9 +15,9 @@ def failed(item: pytest.Item, seconds: int, following: pytest.Item | None = None
     A test that takes more than ``seconds`` has failed. What the session has set up stays, and of its module what the
     ``following`` test shares with it.
     """
-    item._initrequest()  # type: ignore[attr-defined]
+    item._initrequest()  # type: ignore[attr-defined]  # all our tests are functions
     with _limited(seconds):
-        reports = runtestprotocol(item, nextitem=following or item.session, log=False)  # type: ignore[arg-type]
+        reports = runtestprotocol(item, nextitem=following or item.session, log=False)  # type: ignore[arg-type]  # any node
     return [report for report in reports if report.failed]
 
 

@@ -92,7 +92,7 @@ class Mutants:
     def pytest_sessionstart(self) -> None:
         """A mocked apply of files that are as they were says what it said: the mutations change few roots each."""
         conftest = importlib.import_module("tests.terraform.conftest")
-        conftest.mocked_apply = Remembered(conftest.mocked_apply)  # type: ignore[attr-defined]
+        conftest.mocked_apply = Remembered(conftest.mocked_apply)  # type: ignore[attr-defined]  # not exported
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -169,7 +169,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 def by_cost(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """The tests that read what a fixture has made, those that ask for little first; and those that run Terraform."""
-    asked = {item: set(item._fixtureinfo.argnames) for item in items}  # type: ignore[attr-defined]
+    asked = {item: set(item._fixtureinfo.argnames) for item in items}  # type: ignore[attr-defined]  # functions
     ordered = sorted(items, key=lambda item: (_fixtures(item), item.nodeid.split("::")[0]))
     cheap = [item for item in ordered if "terraform" not in asked[item]]
     return cheap, [item for item in ordered if "terraform" in asked[item]]

@@ -15,7 +15,7 @@ class _Known(AccumulatorParam[dict[str, Shapes]]):
     def zero(self, value: dict[str, Shapes]) -> dict[str, Shapes]:  # noqa: ARG002 - the name is Spark's
         return {}
 
-    def addInPlace(self, value1: dict[str, Shapes], value2: dict[str, Shapes]) -> dict[str, Shapes]:  # noqa: N802
+    def addInPlace(self, value1: dict[str, Shapes], value2: dict[str, Shapes]) -> dict[str, Shapes]:  # noqa: N802 - the name is Spark's
         value1.update(value2)
         return value1
 

@@ -7,9 +7,9 @@ from lake.contract.model import Contract
 from lake.core.s3 import Location
 from lake.tables.partition_files.file_names import FILE, file_of
 
-# Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
 UNIT = "unit"
-_VERSION = ("arrived_at", "source_object", "source_line")
+# Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
+VERSION = ("arrived_at", "source_object", "source_line")
 
 
 def stored_rows(frame: DataFrame, contract: Contract) -> DataFrame:
@@ -51,10 +51,10 @@ def merged(existing: DataFrame, incoming: DataFrame, contract: Contract) -> Data
     """
     versions = existing.withColumn("was_there", F.lit(True)).unionByName(incoming.withColumn("was_there", F.lit(False)))
     columns = [column.stored_name for column in contract.stored]
-    winner = F.max_by(F.struct(*columns, FILE, "was_there"), F.struct(*_VERSION, "was_there"))
+    winner = F.max_by(F.struct(*columns, FILE, "was_there"), F.struct(*VERSION, "was_there"))
     per_key = versions.groupBy(*(column.stored_name for column in contract.key)).agg(
         winner.alias("winner"),
-        F.max_by(_content(contract), F.struct(*_VERSION, "was_there")).alias("content"),
+        F.max_by(_content(contract), F.struct(*VERSION, "was_there")).alias("content"),
         F.max(F.when(F.col("was_there"), _content(contract))).alias("content_before"),
         F.max("was_there").alias("existed"),
         F.count(F.when(~F.col("was_there"), 1)).alias("incoming"),

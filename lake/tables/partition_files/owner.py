@@ -17,11 +17,9 @@ from pyarrow import compute, parquet
 from lake.contract.model import Contract
 from lake.core.s3 import Location, Storage
 from lake.tables.partition_files import file_names, writer
-from lake.tables.partition_files.merge import UNIT
+from lake.tables.partition_files.merge import UNIT, VERSION
 
 RESULT = f"{UNIT} string, before string, rows bigint, changed boolean, merged bigint, counts string"
-# Later wins; the object's key and the line make the order total, so that no result depends on Spark's order.
-VERSION = ("arrived_at", "source_object", "source_line")
 _OBJECT, _REASONS = "source_object", "reasons"
 
 
