@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.addoption("--shard", metavar="k/n", type=shards.parsed, help="run the k-th of n parts of what is selected")
     options.addoption("--tiers", metavar="t,…", help=f"run these tiers only, of {', '.join(TIERS)} and smoke")
     options.addoption("--pipeline", metavar="p", help="run the tests below tests/pipelines/<p> only")
+    options.addoption("--reversed", action="store_true", help="run the tests of each file from the last to the first")
     options.addoption("--store-durations", action="store_true", help=f"write what each group took to {DURATIONS.name}")
 
 
@@ -101,6 +102,8 @@ class Clock:
         if shard is not None:
             wanted = shards.cut({group(item) for item in items}, stored_durations(), shard)
             _keep(config, items, {item for item in items if group(item) in wanted})
+        if config.getoption("reversed"):
+            items.reverse()
         if hasattr(config, "workerinput"):
             longest_first(items)
 

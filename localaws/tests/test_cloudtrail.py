@@ -74,7 +74,8 @@ def test_the_history_says_who_asked_also_when_it_was_denied_and_never_what_is_se
     assert event["userIdentity"]["sessionContext"]["sessionIssuer"]["userName"] == "curious"
     assert (event["requestParameters"], event["errorCode"]) == (None, "AccessDenied")
     assert event["errorMessage"].endswith(f"GetSecretValue on resource: {secret}")
-    (made,) = [event for event in history(aws, "CreateSecret") if event["requestParameters"]["name"] == SECRET]
+    asked = [(event["requestParameters"], event) for event in history(aws, "CreateSecret")]
+    (made,) = [event for parameters, event in asked if parameters and parameters["name"] == SECRET]
     assert "errorCode" not in made
     assert "never in a log" not in json.dumps(made)
 

@@ -86,12 +86,12 @@ def test_without_rights_the_data_waits_and_arrives_once_they_are_there(aws: Loca
     assert [content for _, content in objects(aws, bucket, "denied")] == [b"kept\n"]
 
 
-def test_a_failed_delivery_is_in_the_log_of_the_stream(aws: LocalAws) -> None:
+def test_a_failed_delivery_is_in_the_log_of_the_stream(aws: LocalAws, bucket: str) -> None:
     logs = aws.client("logs")
     logs.create_log_group(logGroupName="/firehose/logged")
     logs.create_log_stream(logGroupName="/firehose/logged", logStreamName="S3")
     role = aws.role("may-log", {"Action": "logs:PutLogEvents"}, services=("firehose.amazonaws.com",))
-    client = stream(aws, "logged", "landing", role)
+    client = stream(aws, "logged", bucket, role)
     destination = client.describe_delivery_stream(DeliveryStreamName="logged")["DeliveryStreamDescription"]
     options = {"Enabled": True, "LogGroupName": "/firehose/logged", "LogStreamName": "S3"}
     client.update_destination(
@@ -107,10 +107,10 @@ def test_a_failed_delivery_is_in_the_log_of_the_stream(aws: LocalAws) -> None:
     client.delete_delivery_stream(DeliveryStreamName="logged")
 
 
-def test_an_encrypted_stream_takes_nothing_while_its_key_is_disabled(aws: LocalAws, role: str) -> None:
+def test_an_encrypted_stream_takes_nothing_while_its_key_is_disabled(aws: LocalAws, bucket: str, role: str) -> None:
     kms = aws.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
-    client = stream(aws, "sealed", "landing", role)
+    client = stream(aws, "sealed", bucket, role)
     client.start_delivery_stream_encryption(
         DeliveryStreamName="sealed",
         DeliveryStreamEncryptionConfigurationInput={"KeyARN": key, "KeyType": "CUSTOMER_MANAGED_CMK"},
@@ -138,6 +138,12 @@ def test_a_role_that_firehose_may_not_assume_delivers_nothing(aws: LocalAws, buc
     client.delete_delivery_stream(DeliveryStreamName="untrusted")
 
 
+@pytest.fixture(scope="module")
+def limited(aws: LocalAws, bucket: str, role: str) -> Any:
+    """The client of a stream that takes nothing in these tests."""
+    return stream(aws, "limited", bucket, role)
+
+
 @pytest.mark.parametrize(
     ("records", "code"),
     [
@@ -146,10 +152,9 @@ def test_a_role_that_firehose_may_not_assume_delivers_nothing(aws: LocalAws, buc
         ([{"Data": b"x" * 1_000_000}] * 5, "InvalidArgumentException"),
     ],
 )
-def test_the_limits_of_a_batch(aws: LocalAws, bucket: str, role: str, records: list[Any], code: str) -> None:
-    client = aws.client("firehose")
+def test_the_limits_of_a_batch(limited: Any, records: list[Any], code: str) -> None:
     with pytest.raises(ClientError, match=code):
-        client.put_record_batch(DeliveryStreamName="buffered", Records=records)
+        limited.put_record_batch(DeliveryStreamName="limited", Records=records)
 
 
 def test_what_would_not_be_done_is_refused(aws: LocalAws, role: str) -> None:

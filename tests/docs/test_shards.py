@@ -1,5 +1,7 @@
 """The shards together are the whole suite, and a file that pays for a lake stays in one of them."""
 
+from pathlib import Path
+
 import pytest
 
 from tests import shards
@@ -31,6 +33,24 @@ def test_each_test_of_the_collection_is_in_exactly_one_of_eight_shards(pytester:
 def ran(pytester: pytest.Pytester, *options: str) -> list[str]:
     _, recorder = pytester.inline_genitems(*options)
     return [item.nodeid for call in recorder.getcalls("pytest_collection_modifyitems")[-1:] for item in call.items]
+
+
+@pytest.mark.component
+def test_one_process_runs_all_tests_of_a_group(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    pytester.makeconftest('pytest_plugins = ["tests.tiers"]')
+    tests = "import os, pathlib, pytest\n@pytest.mark.parametrize('number', range(9))\ndef test_it(number):\n"
+    pytester.makepyfile(
+        **{f"test_{name}": f"{tests} pathlib.Path('{name}-' + str(os.getpid())).touch()" for name in "abcd"}
+    )
+    pytester.runpytest_subprocess("-n2", "--dist", "loadgroup", "--no-loadscope-reorder").assert_outcomes(passed=36)
+    assert sorted(path.name[0] for path in pytester.path.glob("?-*")) == list("abcd")
+
+
+def test_reversed_runs_the_last_test_first(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest('pytest_plugins = ["tests.tiers"]')
+    pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+    assert ran(pytester, "--reversed") == ran(pytester)[::-1]
 
 
 def test_the_longest_is_alone_when_the_rest_fits_beside_it() -> None:
