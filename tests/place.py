@@ -28,7 +28,8 @@ from tests.local_aws import LocalAws
 SOURCE, TARGET = model.load("raw_weather"), model.load("curated_weather")
 MESSAGES, READINGS = model.load("raw_iot_sensors"), model.load("curated_sensor_readings")
 QUARANTINE, RUNS = TARGET.quarantine(), model.load("pipeline_runs")
-DATASETS = (SOURCE, TARGET, QUARANTINE, MESSAGES, READINGS, READINGS.quarantine(), RUNS)
+CITY_HOURS = model.load("curated_city_hours")
+DATASETS = (SOURCE, TARGET, QUARANTINE, MESSAGES, READINGS, READINGS.quarantine(), CITY_HOURS, RUNS)
 SECRET = json.dumps({"versions": [{"version": 1, "valid_from": "1970-01-01T00:00:00Z", "key": "a key of the tests"}]})
 
 

@@ -1,4 +1,4 @@
-"""Transform of weather_iot: raw weather and sensor messages become curated tables, every hour."""
+"""Transform of weather_iot: raw weather and sensor messages become curated tables, and these city hours, every hour."""
 
 import sys
 from collections.abc import Sequence
@@ -10,9 +10,15 @@ from lake.operations.job import Job
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Load new raw records: validate by contract, pseudonymise, merge, publish, count. Raises JobFailed."""
+    """Load new raw records: validate by contract, pseudonymise, merge, publish, count; derive. Raises JobFailed."""
     job = Job.from_arguments(arguments)
-    job.run_each({"curated_weather": weather, "curated_sensor_readings": sensor_readings})
+    job.run_each(
+        {
+            "curated_weather": weather,
+            "curated_sensor_readings": sensor_readings,
+            "curated_city_hours": city_hours,
+        }
+    )
     job.finish()
 
 
@@ -24,6 +30,35 @@ def weather(raw: DataFrame) -> DataFrame:
 def sensor_readings(raw: DataFrame) -> DataFrame:
     """Readings of sensors."""
     return raw.transform(with_quality_score)
+
+
+def city_hours(curated_weather: DataFrame, curated_sensor_readings: DataFrame) -> DataFrame:
+    """Hours of cities: weather beside the readings of the sensors, an hour that only one of them knows included."""
+    weather = curated_weather.select(
+        "city",
+        F.date_trunc("HOUR", "timestamp").alias("timestamp"),
+        F.col("temperature_c").alias("weather_temperature_c"),
+        F.col("humidity_pct").alias("weather_humidity_pct"),
+    )
+    return (
+        weather.join(readings_by_hour(curated_sensor_readings), ["city", "timestamp"], "full")
+        .fillna(0, ["sensor_readings", "sensors"])
+    )
+
+
+def readings_by_hour(readings: DataFrame) -> DataFrame:
+    """Readings of sensors as one row for each city and hour."""
+    hour = F.date_trunc("HOUR", "timestamp").alias("timestamp")
+    # Sums of doubles depend on their order; those of decimals do not, so that equal readings give equal rows.
+    temperature, aqi = F.col("temperature_c").cast("decimal(12,6)"), F.col("aqi").cast("decimal(12,6)")
+    return readings.groupBy("city", hour).agg(
+        F.count("*").alias("sensor_readings"),
+        F.countDistinct("sensor_id_hash").alias("sensors"),
+        F.round(F.avg(temperature), 2).cast("double").alias("sensor_temperature_mean_c"),
+        F.min("temperature_c").alias("sensor_temperature_min_c"),
+        F.max("temperature_c").alias("sensor_temperature_max_c"),
+        F.round(F.avg(aqi), 1).cast("double").alias("aqi_mean"),
+    )
 
 
 def with_temperature_f(frame: DataFrame) -> DataFrame:

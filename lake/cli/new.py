@@ -21,7 +21,7 @@ _WITHOUT = "Nothing is deployed yet; all of it can be taken back by deleting the
 
 @group.command()
 def dataset(
-    name: Annotated[str, typer.Argument(help="Name without its layer, e.g. city_hours for curated_city_hours.")],
+    name: Annotated[str, typer.Argument(help="Name without its layer, e.g. city_weather for curated_city_weather.")],
     source: Annotated[str, typer.Option(help="Raw dataset that it is made from, e.g. raw_weather.")] = "",
     key: Annotated[str, typer.Option(help="Columns that identify a record, the moment included: city,timestamp.")] = "",
     moment: Annotated[
@@ -40,7 +40,7 @@ def dataset(
     rules, the latest version of each key. Columns that are confidential in raw are stored as tokens. It has no alarm
     until its contract promises a freshness.
 
-    Example: lake new dataset city_hours --source raw_weather --key city,timestamp
+    Example: lake new dataset city_weather --source raw_weather --key city,timestamp
     """
     root = skeletons.checkout(Path.cwd())
     if raw:

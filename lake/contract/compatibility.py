@@ -63,7 +63,7 @@ def breaking_changes(before: Mapping[str, Contract], after: Mapping[str, Contrac
 
 def consumers(contract: Contract, all_contracts: Mapping[str, Contract]) -> tuple[str, ...]:
     """Return the consumers of a dataset: the datasets made from it, and those that its contract names."""
-    derived = sorted(other.name for other in all_contracts.values() if other.source == contract.name)
+    derived = sorted(other.name for other in all_contracts.values() if contract.name in other.made_from)
     return (*derived, *contract.consumers)
 
 

@@ -108,12 +108,14 @@ def _service_levels() -> Schema:
 
 def _custom_properties() -> Schema:
     entry = _mapping(schema.CUSTOM, ["property", "value"], property=_one_of(schema.CUSTOM_NAMES))
-    parts = {"properties": {"value": _mapping(schema.GRANULARITY, [])}}
-    return {
-        "type": "array",
-        "items": {**entry, **_if({"property": "publishGranularity"}, parts)},
-        **_contains("example"),
+    values = {
+        "publishGranularity": _mapping(schema.GRANULARITY, []),
+        "inputs": {"type": "array", "items": _TEXT},
+        "consumers": {"type": "array", "items": _TEXT},
+        "neighbouringDays": {"type": "integer", "minimum": 0},
     }
+    kinds = [_if({"property": name}, {"properties": {"value": value}}) for name, value in values.items()]
+    return {"type": "array", "items": {**entry, "allOf": kinds}, **_contains("example")}
 
 
 def _mapping(words: Iterable[str], required: list[str], /, **known: Schema) -> Schema:

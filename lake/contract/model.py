@@ -11,6 +11,9 @@ from lake.contract import schema
 from lake.core.errors import ContractError
 
 QUARANTINE_TEMPLATE = "quarantine"
+# What a run writes beside what a row says: of a record that arrived, and of any row.
+_OF_A_RUN = ("run_id",)
+_OF_A_RECORD = ("arrived_at", "source_object", "source_line", *_OF_A_RUN)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class Contract:
     ``status`` is that of the standard; a ``retired`` dataset may be removed.
 
     ``freshness_seconds`` is the age of the newest data at which an alarm rings, None without an alarm.
+
+    A dataset is made row by row from the raw dataset ``source``, or derived from all rows of the curated datasets
+    ``inputs``, or neither: then it is what arrives. The rows of a day follow from the inputs of that day and of
+    ``neighbouring_days`` days before and after it.
     """
 
     name: str
@@ -85,8 +92,20 @@ class Contract:
     source: str | None
     publish_granularity: Mapping[str, str]
     example: str
+    inputs: tuple[str, ...] = ()
+    neighbouring_days: int = 0
     consumers: tuple[str, ...] = ()
     status: str = "active"
+
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """The names of the datasets that this one is made from; none for a dataset that keeps what arrives."""
+        return (self.source,) if self.source else self.inputs
+
+    @property
+    def has_quarantine(self) -> bool:
+        """True if the dataset has a quarantine table, which keeps records that arrived and broke a rule."""
+        return self.source is not None
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -131,7 +150,13 @@ class Contract:
         raise ContractError(f"{self.name} has no column '{name}'")
 
     def quarantine(self) -> "Contract":
-        """Return the contract of the quarantine table, which keeps the dataset's rejected records."""
+        """Return the contract of the quarantine table, which keeps the dataset's rejected records.
+
+        Raises ContractError for a dataset that rejects none.
+        """
+        if not self.has_quarantine:
+            made = f"it is derived from {', '.join(self.inputs)}" if self.inputs else "it keeps what arrives"
+            raise ContractError(f"{self.name} has no quarantine: {made}")
         folder = f"quarantine/{self.path.rsplit('/', 1)[-1]}"
         template = load(QUARANTINE_TEMPLATE)
         return replace(template, name=f"quarantine_{self.name}", path=folder, source=self.source)
@@ -177,6 +202,8 @@ def parse(document: Any, file: str) -> Contract:
         contract = _contract(document)
     except (KeyError, IndexError) as missing:
         raise ContractError(f"{file}: {missing} is missing") from missing
+    except _NotAList as wrong:
+        raise ContractError(f"{file}: customProperties: {wrong} is a list of names, as in [a, b]") from wrong
     _check_meaning(contract, file)
     return contract
 
@@ -205,9 +232,23 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         source=custom.get("source"),
         publish_granularity=custom.get("publishGranularity", {}),
         example=custom["example"],
-        consumers=tuple(custom.get("consumers", ())),
+        inputs=_listed(custom, "inputs"),
+        neighbouring_days=int(custom.get("neighbouringDays", 0)),
+        consumers=_listed(custom, "consumers"),
         status=document.get("status", "active"),
     )
+
+
+class _NotAList(Exception):
+    """A property whose value is no list of names."""
+
+
+def _listed(custom: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A text is no list, though Python takes it for one of characters."""
+    found = custom.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+        raise _NotAList(name)
+    return tuple(found)
 
 
 def _freshness_seconds(document: Mapping[str, Any]) -> int | None:
@@ -241,6 +282,7 @@ def _rules(dataset: Mapping[str, Any], engine: str) -> Iterator[Rule]:
 
 def _check_meaning(contract: Contract, file: str) -> None:
     """Check what a schema cannot. The partition file must follow from the key, or a corrected record shows twice."""
+    _check_kind(contract, file)
     names = [column.stored_name for column in contract.columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
@@ -259,3 +301,25 @@ def _check_meaning(contract: Contract, file: str) -> None:
                 f"{file}: {encrypted.name}: a key column with an encryptedName must be required, "
                 "or all rows without it would be one record"
             )
+
+
+def _check_kind(contract: Contract, file: str) -> None:
+    """Check that a dataset is of one kind, and has the columns that its kind writes."""
+    if contract.source and contract.inputs:
+        raise ContractError(
+            f"{file}: source and inputs: a dataset is made row by row from its source, or derived from its inputs"
+        )
+    if contract.neighbouring_days and not contract.inputs:
+        raise ContractError(
+            f"{file}: neighbouringDays: only a derived dataset, which has inputs, has neighbouring days"
+        )
+    written = _OF_A_RECORD if contract.source else _OF_A_RUN if contract.inputs else ()
+    names = [column.name for column in contract.columns]
+    if lacking := [name for name in written if name not in names]:
+        raise ContractError(f"{file}: schema[0].properties: {', '.join(lacking)} is missing; every run writes it")
+    if contract.inputs and contract.encrypted:
+        raise ContractError(
+            f"{file}: {contract.encrypted[0].name}: a derived dataset encrypts nothing, its inputs have tokens already"
+        )
+    if contract.made_from and "date" not in contract.publish_granularity:
+        raise ContractError(f"{file}: publishGranularity.date is missing: the column whose day a row belongs to")

@@ -47,18 +47,33 @@ def _facts(dataset: Contract) -> Iterator[str]:
         "Owner": dataset.owner,
         "Contract": f"`contracts/{dataset.domain}/{dataset.name}.yaml`, version {dataset.version}",
         "Place": f"`{dataset.path}/`, {dataset.format}",
-        "Made from": f"[{dataset.source}]({dataset.source}.md)" if dataset.source else "",
+        "Made from": _made_from(dataset) if dataset.made_from else "",
         "Key": ", ".join(f"`{column.stored_name}`" for column in dataset.key),
         "Partitions": ", ".join(f"`{column.name}`" for column in dataset.partitions),
         "Publish granularity": " and ".join(dataset.publish_granularity),
         "Kept for": f"{dataset.retention_days} days",
         "An alarm when older than": _age(dataset.freshness_seconds) if dataset.freshness_seconds else "",
-        "Rejected records": f"`{dataset.quarantine().name}`, see [quarantine](quarantine.md)" if dataset.source else "",
-        "A run may reject": f"{dataset.tolerance:.0%} or {dataset.tolerated_records} records" if dataset.source else "",
+        "Rejected records": _quarantine(dataset) if dataset.has_quarantine else "",
+        "A run may reject": _tolerance(dataset) if dataset.has_quarantine else "",
     }
     yield from ("| | |", "|---|---|")
     yield from (f"| {name} | {value} |" for name, value in facts.items() if value)
     yield ""
+
+
+def _made_from(dataset: Contract) -> str:
+    """The datasets, and how: each record by itself, or all rows of a day."""
+    names = ", ".join(f"[{name}]({name}.md)" for name in dataset.made_from)
+    around = f" and of {dataset.neighbouring_days} days around it" if dataset.neighbouring_days else ""
+    return f"{names}, row by row" if dataset.source else f"{names}, from all rows of a day{around}"
+
+
+def _quarantine(dataset: Contract) -> str:
+    return f"`{dataset.quarantine().name}`, see [quarantine](quarantine.md)"
+
+
+def _tolerance(dataset: Contract) -> str:
+    return f"{dataset.tolerance:.0%} or {dataset.tolerated_records} records"
 
 
 def _age(seconds: int) -> str:

@@ -39,7 +39,7 @@ SLA_NAMES = {"retention", "freshness", "tolerance", "toleratedRecords"}
 # Units of an age, in seconds.
 SECONDS = {"m": 60, "h": 3600}
 CUSTOM = {"property", "value"}
-CUSTOM_NAMES = {"source", "publishGranularity", "example", "consumers"}
+CUSTOM_NAMES = {"source", "inputs", "neighbouringDays", "publishGranularity", "example", "consumers"}
 GRANULARITY = {"date", "hour"}
 
 

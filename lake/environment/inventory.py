@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from graphlib import TopologicalSorter
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -144,14 +145,25 @@ def job_runs(client: Any, job: str, since: datetime) -> list[dict[str, Any]]:
 
 
 def curated() -> list[str]:
-    """Return the names of the datasets that have a source."""
-    return [loaded.name for loaded in map(model.read, model.files()) if loaded.source]
+    """Return the names of the datasets that are made from others, each after its inputs."""
+    made = {loaded.name: loaded for loaded in map(model.read, model.files()) if loaded.made_from}
+    plain_first = sorted(made.values(), key=lambda loaded: len(loaded.inputs) > 0)
+    order = {loaded.name: [other for other in loaded.inputs if other in made] for loaded in plain_first}
+    return list(TopologicalSorter(order).static_order())
+
+
+def rejecting() -> list[str]:
+    """Return the names of the datasets that have a quarantine table."""
+    return [name for name in curated() if model.load(name).has_quarantine]
 
 
 def datasets(platform: Platform) -> list[Dataset]:
-    """Return each curated dataset after the raw one that it is made from; a raw one that several share comes once."""
-    names = [name for curated_name in curated() for name in (model.load(curated_name).source or "", curated_name)]
-    return [_dataset(platform, model.load(name)) for name in dict.fromkeys(names)]
+    """Return each curated dataset after those that it is made from; one that several share comes once."""
+    names = [name for curated_name in curated() for name in (*model.load(curated_name).made_from, curated_name)]
+    found: dict[str, Dataset] = {}
+    for name in dict.fromkeys(names):
+        found[name] = _dataset(platform, model.load(name), found)
+    return list(found.values())
 
 
 def stored(platform: Platform, dataset: Contract) -> list[StoredObject]:
@@ -166,17 +178,24 @@ def runs(platform: Platform, names: list[str]) -> list[Run]:
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
-def _dataset(platform: Platform, dataset: Contract) -> Dataset:
+def _dataset(platform: Platform, dataset: Contract, inputs: Mapping[str, Dataset]) -> Dataset:
     objects = stored(platform, dataset)
-    last = runs(platform, [dataset.name])[:1] if dataset.source else []
+    last = runs(platform, [dataset.name])[:1] if dataset.made_from else []
     return Dataset(
         contract=dataset,
         objects=len(objects),
         size=sum(entry.size for entry in objects),
         newest=max((entry.modified for entry in objects), default=None),
-        current_to=_completed(platform, dataset) if dataset.source else _newest(platform, dataset),
+        current_to=_current_to(platform, dataset, inputs) if dataset.made_from else _newest(platform, dataset),
         last_run=last[0] if last else None,
     )
+
+
+def _current_to(platform: Platform, dataset: Contract, inputs: Mapping[str, Dataset]) -> datetime | None:
+    """When the dataset was refreshed last; a derived one is no newer than any of its inputs."""
+    moments = [_completed(platform, dataset), *(inputs[name].current_to for name in dataset.inputs)]
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if len(known) == len(moments) else None
 
 
 def _newest(platform: Platform, dataset: Contract) -> datetime | None:

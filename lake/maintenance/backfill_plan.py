@@ -7,7 +7,7 @@ from typing import Any
 
 from lake.contract import model
 from lake.contract.model import Contract
-from lake.core.s3 import Location, Storage
+from lake.core.s3 import Location, Storage, StoredObject
 from lake.environment import cost, inventory
 from lake.environment.deployment import Platform
 from lake.operations.arguments import DAYS_IN_A_RUN
@@ -25,8 +25,8 @@ class Plan:
     runs: int
     partition_files: int
     file_bytes: int
-    raw_objects: int
-    raw_bytes: int
+    objects_read: int
+    bytes_read: int
     scan_bytes: int
     seconds: float
     usd: float
@@ -38,8 +38,8 @@ class Plan:
             "runs": self.runs,
             "partition files now": self.partition_files,
             "their bytes": self.file_bytes,
-            "raw objects": self.raw_objects,
-            "raw bytes": self.raw_bytes,
+            "objects to read": self.objects_read,
+            "bytes to read": self.bytes_read,
             "bytes to scan": self.scan_bytes,
             "estimated minutes": math.ceil(self.seconds / 60),
             "estimated USD": f"{self.usd:.2f}",
@@ -49,23 +49,31 @@ class Plan:
 def plan(platform: Platform, dataset: str, first: date, last: date, days: int = DAYS_IN_A_RUN) -> Plan:
     """Return the estimate for a backfill from ``first`` to ``last``, both included, in runs of ``days`` days.
 
-    Each of its runs reads all raw objects. Raises NoJob when no deployed job writes the dataset.
+    Each of its runs reads all raw objects, for a derived dataset the days of its inputs. Raises NoJob when no deployed
+    job writes the dataset.
     """
     target = model.load(dataset)
-    source = model.load(target.source or "")
     client = Storage(platform.client("s3"))
     bucket = platform.names["lake_bucket"]
-    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(dataset).processed
-    raw = [entry for entry in client.versions(Location(bucket, f"{source.path}/")) if (entry.key, entry.etag) in known]
+    read = [entry for name in target.made_from for entry in _read(platform, model.load(name), target, first, last)]
     files = [
         entry for entry in client.list(Location(bucket, f"{target.path}/")) if _holds(target, entry.key, first, last)
     ]
     runs = math.ceil(((last - first).days + 1) / days)
-    raw_bytes, file_bytes = sum(entry.size for entry in raw), sum(entry.size for entry in files)
-    scan = runs * raw_bytes + file_bytes
+    read_bytes, file_bytes = sum(entry.size for entry in read), sum(entry.size for entry in files)
+    scan = (runs if target.source else 1) * read_bytes + file_bytes
     seconds = _STARTING_SECONDS + scan / _bytes_a_second(platform, dataset)
     usd = _dpu_hours(platform, dataset, seconds) * cost.price("glue_dpu_hour").usd
-    return Plan(first, last, runs, len(files), file_bytes, len(raw), raw_bytes, scan, seconds, usd)
+    return Plan(first, last, runs, len(files), file_bytes, len(read), read_bytes, scan, seconds, usd)
+
+
+def _read(platform: Platform, made_from: Contract, target: Contract, first: date, last: date) -> list[StoredObject]:
+    """Return what a run reads: all processed raw objects, or of an input the partition files of the window."""
+    client, place = Storage(platform.client("s3")), Location(platform.names["lake_bucket"], f"{made_from.path}/")
+    if not target.source:
+        return [entry for entry in client.list(place) if _holds(made_from, entry.key, first, last)]
+    known = Ledger(platform.client("dynamodb"), platform.names["ledger"], _now).objects(target.name).processed
+    return [entry for entry in client.versions(place) if (entry.key, entry.etag) in known]
 
 
 def _holds(target: Contract, key: str, first: date, last: date) -> bool:

@@ -62,7 +62,7 @@ def check_name(kind: str, name: str) -> None:
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise NoSkeleton(
             f"'{name}' cannot be a {kind}: lower-case words of a to z and 0 to 9 joined by _, a letter first, "
-            "no word of Python, for example city_hours"
+            "no word of Python, for example city_weather"
         )
     if kind == "dataset" and name.startswith(_LAYERS):
         raise NoSkeleton(f"'{name}' names its layer; give the rest: {name.partition('_')[2]}")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from typing import Any
 
 import boto3
@@ -14,13 +15,15 @@ from py4j.java_gateway import JavaPackage
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.contract import model
+from lake.contract.model import Contract
 from lake.core.errors import ContractError, summary_line
 from lake.core.s3 import Location, Storage
 from lake.operations import registry
 from lake.operations.arguments import answer_key
 from lake.operations.context import SparkRunContext
+from lake.operations.derivation.derive import Derivation, check_signature
 from lake.operations.refresh import Transformation
-from lake.operations.registry import REFRESH, DatasetJob, OperationUnknown
+from lake.operations.registry import REFRESH, DatasetJob, DerivedJob, OperationUnknown
 from lake.pseudonyms import keys
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
@@ -93,32 +96,31 @@ class Job:
         return Job(context, JobRequest(options.operation, json.loads(options.operation_arguments)), tuple(writes))
 
     def datasets(self) -> list[str]:
-        """Return the datasets that the job makes: those it writes whose contract names a source."""
+        """Return the datasets that the job makes: those it writes whose contract says what they are made from."""
         contracts = {path.stem for path in model.files()}
-        return [name for name in self._written if name in contracts and model.load(name).source]
+        return [name for name in self._written if name in contracts and model.load(name).made_from]
 
-    def run_each(self, transformations: Mapping[str, Transformation]) -> None:
-        """Perform the job's operation on each dataset that it makes, those with a transformation first.
+    def run_each(self, transformations: Mapping[str, Transformation | Derivation]) -> None:
+        """Perform the job's operation on each dataset that it makes, a derived one after its inputs.
 
-        A dataset without one keeps the fields that its source has. Raises ContractError when there is a transformation
-        of a dataset that the job does not make.
+        A dataset without a transformation keeps the fields that its source has. Raises ContractError when there is a
+        transformation of a dataset that the job does not make, or none of a derived one.
         """
         made = self.datasets()
         if unknown := sorted(transformations.keys() - set(made)):
             raise ContractError(f"the job has a transformation of {', '.join(unknown)}; it makes {', '.join(made)}")
-        for dataset in dict.fromkeys((*transformations, *made)):
-            self.run(dataset, transformations.get(dataset, _unchanged))
+        jobs = {dataset: _job(model.load(dataset), transformations.get(dataset)) for dataset in made}
+        for dataset in _inputs_first([*transformations, *made]):
+            self.run(jobs[dataset])
 
-    def run(self, dataset: str, transformation: Transformation) -> None:
+    def run(self, dataset_job: DatasetJob | DerivedJob) -> None:
         """Perform the job's operation on one dataset: a refresh, unless the arguments name another one.
 
-        ``transformation`` makes the dataset's rows from its source's. An error of the operation is logged and kept:
-        ``finish`` raises for all datasets.
+        An error of the operation is logged and kept: ``finish`` raises for all datasets.
         """
+        dataset = dataset_job.target.name
         if not self._request.covers(dataset):
             return
-        target = model.load(dataset)
-        dataset_job = DatasetJob(target, model.load(target.source or ""), transformation)
         try:
             rows = registry.perform(self.lake, dataset_job, self._request.operation, self._request.arguments)
         except Exception as error:  # whatever it is, it is raised again by finish()
@@ -141,6 +143,24 @@ class Job:
             rows = [row for rows in self._done.values() for row in rows]
             key = answer_key(self.lake.staging.prefix, self._request.arguments["answer"])
             self.lake.storage.put(self.lake.staging.bucket, key, json.dumps(rows).encode())
+
+
+def _job(target: Contract, transformation: Transformation | Derivation | None) -> DatasetJob | DerivedJob:
+    if target.source:
+        return DatasetJob(target, model.load(target.source), transformation or _unchanged)
+    if transformation is None:
+        raise ContractError(
+            f"{target.name} is derived from {', '.join(target.inputs)}: the job has no function of these"
+        )
+    check_signature(transformation, target)
+    return DerivedJob(target, transformation)
+
+
+def _inputs_first(datasets: Sequence[str]) -> list[str]:
+    """The datasets, each after those that it is made from; otherwise in the order given."""
+    known = list(dict.fromkeys(datasets))
+    order = {name: [other for other in model.load(name).inputs if other in known] for name in known}
+    return list(TopologicalSorter(order).static_order())
 
 
 def _unchanged(raw: DataFrame) -> DataFrame:

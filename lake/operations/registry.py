@@ -12,6 +12,7 @@ from lake.operations import key_overrides
 from lake.operations.arguments import DAYS_IN_A_RUN
 from lake.operations.backfill import Backfill, Window
 from lake.operations.context import SparkRunContext
+from lake.operations.derivation.derive import Derivation, Derive
 from lake.operations.erasure.erase import Erase
 from lake.operations.quarantine import Discard, Selection
 from lake.operations.refresh import Refresh, Transformation
@@ -32,31 +33,52 @@ class OperationUnknown(LakeError):
 
 @dataclass(frozen=True)
 class DatasetJob:
-    """A dataset of the job with its source and the transformation between them."""
+    """A dataset of the job with its source and the transformation between them, row by row."""
 
     target: Contract
     source: Contract
     transformation: Transformation
 
 
-def perform(context: SparkRunContext, job: DatasetJob, operation: str, arguments: Arguments) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class DerivedJob:
+    """A dataset of the job that is derived from all rows of its inputs, and the function that makes it of them."""
+
+    target: Contract
+    derivation: Derivation
+
+
+def perform(
+    context: SparkRunContext, job: DatasetJob | DerivedJob, operation: str, arguments: Arguments
+) -> list[dict[str, Any]]:
     """Perform an operation on the job's dataset; returns the result rows of its runs.
 
     ``arguments`` are those of the operation, from JSON; with ``preview`` nothing is published and the rows are those of
-    previews. Raises OperationUnknown for an unknown name and LakeError when a run fails; a run is published wholly or
-    not at all.
+    previews. Raises OperationUnknown for an unknown name, or one that a derived dataset does not have, and LakeError
+    when a run fails; a run is published wholly or not at all.
     """
-    if operation == "validate":
+    if operation == "validate" and isinstance(job, DatasetJob):
         return [validate(context, job, arguments)]
-    if operation not in _WORKS:
-        raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
     rows: list[dict[str, Any]] = []
-    for work in _WORKS[operation](job, arguments):
+    for work in _works(job, operation, arguments):
         if arguments.get("preview"):
             rows.append(_previewed(work, preview(context, work)))
         else:
             rows.append({"dataset": work.target.name, "kind": work.kind, **asdict(run(context, work))})
     return rows
+
+
+def _works(job: DatasetJob | DerivedJob, operation: str, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    if operation not in (*_WORKS, "validate"):
+        raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
+    if isinstance(job, DatasetJob):
+        return _WORKS[operation](job, arguments)
+    if operation not in _OF_DERIVED:
+        raise OperationUnknown(
+            f"{job.target.name} is derived, and has no '{operation}': do it to {', '.join(job.target.inputs)}; the "
+            "next refresh follows"
+        )
+    return _OF_DERIVED[operation](job, arguments)
 
 
 def validate(context: SparkRunContext, job: DatasetJob, arguments: Arguments) -> dict[str, Any]:
@@ -119,8 +141,20 @@ def _erase(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunConte
     )
 
 
-def _undo(job: DatasetJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+def _undo(job: DatasetJob | DerivedJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     yield Undo(job.target, arguments["run"], arguments["by"])
+
+
+def _derive(job: DerivedJob, _arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    yield Derive(job.target, job.derivation)
+
+
+def _derive_window(job: DerivedJob, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
+    """Yield a run for each piece of the window, as a backfill."""
+    window = Window(date.fromisoformat(arguments["first"]), date.fromisoformat(arguments["last"]))
+    may_lose = bool(arguments.get("allow_loss") or arguments.get("preview"))
+    for chunk in window.chunks(int(arguments.get("days", DAYS_IN_A_RUN))):
+        yield Derive(job.target, job.derivation, chunk, arguments["by"], allow_loss=may_lose)
 
 
 _WORKS: dict[str, Callable[[DatasetJob, Arguments], Iterator[Work[SparkRunContext]]]] = {
@@ -131,6 +165,11 @@ _WORKS: dict[str, Callable[[DatasetJob, Arguments], Iterator[Work[SparkRunContex
     "rekey": _rekey,
     "undo": _undo,
     "erase": _erase,
+}
+_OF_DERIVED: dict[str, Callable[[DerivedJob, Arguments], Iterator[Work[SparkRunContext]]]] = {
+    REFRESH: _derive,
+    "backfill": _derive_window,
+    "undo": _undo,
 }
 
 

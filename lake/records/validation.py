@@ -10,7 +10,7 @@ from lake.contract.model import Contract
 from lake.core.counts import Counts
 from lake.pseudonyms import spark
 from lake.pseudonyms.keys import KeyVersion
-from lake.records import drift, rules, typed
+from lake.records import drift, row_by_row, rules, typed
 from lake.tables.partition_files import merge
 
 NO_KEY = "key:none"
@@ -28,8 +28,10 @@ def validated(
 
     ``raw`` are rows of ``typed.read_raw``. ``transformation`` makes rows of the target from typed rows of the source.
     ``keys`` are the key versions that tokens are made with: a record whose event time none of them covers is not valid.
+    Raises TransformationRefused unless the transformation makes one row of each.
     """
-    rows = rules.with_reasons(typed.with_types(raw, source, target).transform(transformation), target)
+    rows = row_by_row.applied(typed.with_types(raw, source, target), transformation, target)
+    rows = rules.with_reasons(rows, target)
     return _with_key(rows, target, keys)
 
 

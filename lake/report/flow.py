@@ -54,7 +54,7 @@ def stream_ends(platform: Platform, name: str) -> tuple[tuple[str, ...], str]:
     client = platform.client("firehose")
     description = client.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
     destination = description["Destinations"][0]["ExtendedS3DestinationDescription"]
-    sources = dict.fromkeys(model.load(curated).source or "" for curated in inventory.curated())
+    sources = dict.fromkeys(model.load(curated).source or "" for curated in inventory.rejecting())
     feeds = tuple(raw for raw in sources if destination["Prefix"].startswith(f"{model.load(raw).path}/"))
     processing = destination.get("ProcessingConfiguration", {}).get("Processors", [])
     arguments = {entry["ParameterName"]: entry["ParameterValue"] for step in processing for entry in step["Parameters"]}
@@ -73,30 +73,36 @@ def flow(
 ) -> Flow:
     """Draw steps and datasets together: one lane for each curated dataset, what feeds it in the same lane.
 
+    A derived dataset spans the lanes of its inputs.
+
     ``records`` are of every table to be drawn, quarantine tables included; ``states`` are the datasets' freshness.
     """
     drawn = [loaded for loaded in _by_source() if loaded.name in records]
-    lanes = _lanes(drawn)
+    lanes, every = _lanes(drawn), tuple(range(max(sum(loaded.has_quarantine for loaded in drawn), 1)))
     nodes = [*_step_nodes(steps, lanes), *_dataset_nodes(drawn, datasets, records, states, lanes)]
-    every = tuple(range(max(len(drawn), 1)))
     nodes.append(Node(QUERY, "query", every, ("tables for analysts",)))
     return Flow(tuple(nodes), tuple(_edges(steps, {node.name for node in nodes})))
 
 
 def _by_source() -> list[Contract]:
-    """The curated datasets; those of one raw dataset stand beside each other."""
-    drawn = [model.load(name) for name in inventory.curated()]
+    """The curated datasets, those of one raw dataset beside each other; then derived ones, each after its inputs."""
+    drawn = [model.load(name) for name in inventory.rejecting()]
     sources = [loaded.source for loaded in drawn]
-    return sorted(drawn, key=lambda loaded: sources.index(loaded.source))
+    derived = [model.load(name) for name in inventory.curated() if not model.load(name).has_quarantine]
+    return [*sorted(drawn, key=lambda loaded: sources.index(loaded.source)), *derived]
 
 
 def _lanes(drawn: Sequence[Contract]) -> dict[str, tuple[int, ...]]:
     """A lane for each curated dataset and its quarantine; a raw one spans the lanes of all that are made from it."""
     lanes: dict[str, tuple[int, ...]] = {}
-    for lane, loaded in enumerate(drawn):
+    for lane, loaded in enumerate(loaded for loaded in drawn if loaded.has_quarantine):
         lanes[loaded.name] = lanes[loaded.quarantine().name] = (lane,)
         source = loaded.source or ""
         lanes[source] = (*lanes.get(source, ()), lane)
+    for loaded in drawn:
+        if loaded.inputs:
+            spanned = {lane for name in loaded.inputs for lane in lanes.get(name, (0,))}
+            lanes[loaded.name] = tuple(range(min(spanned), max(spanned) + 1))
     return lanes
 
 
@@ -118,9 +124,10 @@ def _dataset_nodes(
     lanes: Mapping[str, tuple[int, ...]],
 ) -> Iterator[Node]:
     # A raw dataset may feed several curated ones, and is drawn once.
-    kinds = {loaded.source or "": "raw" for loaded in drawn}
+    kinds = {loaded.source: "raw" for loaded in drawn if loaded.source}
     for loaded in drawn:
-        kinds |= {loaded.name: "curated", loaded.quarantine().name: "quarantine"}
+        quarantine = {loaded.quarantine().name: "quarantine"} if loaded.has_quarantine else {}
+        kinds |= {loaded.name: "derived" if loaded.inputs else "curated", **quarantine}
     for part, kind in kinds.items():
         stale = states.get(part) == "stale"
         lines = (_counted(records[part]), *_stored(datasets.get(part)))
@@ -156,8 +163,13 @@ def size(number: float) -> str:
 
 
 def _edges(steps: Steps, known: set[str]) -> Iterator[tuple[str, str]]:
+    # A derived dataset hangs on its inputs, whichever job makes it.
+    made = {name: model.load(name) for name in inventory.curated() if name in known}
     for step in (*steps.functions, *steps.streams, *steps.jobs):
-        yield from ((step.name, end) for end in step.feeds if end in known)
-        yield from ((start, step.name) for start in steps.reads.get(step.name, ()) if start in known)
-    for name in inventory.curated():
-        yield from ((end, QUERY) for end in (name, model.load(name).quarantine().name) if end in known)
+        yield from ((step.name, end) for end in step.feeds if end in known and not (end in made and made[end].inputs))
+        yield from ((start, step.name) for start in steps.reads.get(step.name, ()) if start in known - made.keys())
+    for name, loaded in made.items():
+        yield from ((start, name) for start in loaded.inputs if start in known)
+        yield (name, QUERY)
+        if loaded.has_quarantine and loaded.quarantine().name in known:
+            yield (loaded.quarantine().name, QUERY)

@@ -40,9 +40,9 @@ def report(platform: Platform) -> Report:
         freshness=_history(
             platform, "Freshness", [dataset.name for dataset in seen.datasets.value or []], since, seen.now
         ),
-        ratios=_history(platform, "QuarantineRatio", inventory.curated(), since, seen.now),
+        ratios=_history(platform, "QuarantineRatio", inventory.rejecting(), since, seen.now),
         runs=partial_results.read("ledger", lambda: inventory.runs(platform, inventory.curated())),
-        quarantine={name: _reasons(answers[f"reasons {name}"]) for name in inventory.curated()},
+        quarantine={name: _reasons(answers[f"reasons {name}"]) for name in inventory.rejecting()},
         changes=partial_results.read("CloudWatch", lambda: alarms.changes(platform, since)),
         cost=partial_results.read(
             "usage as the services tell it, lake/environment/prices.yaml", lambda: _cost(platform)
@@ -52,16 +52,13 @@ def report(platform: Platform) -> Report:
 
 def _counting() -> dict[str, str]:
     """A statement for each table of the flow, by its name."""
-    names = [
-        name
-        for loaded in map(model.load, inventory.curated())
-        for name in (loaded.source or "", loaded.name, loaded.quarantine().name)
-    ]
+    names = [name for loaded in map(model.load, inventory.curated()) for name in (*loaded.made_from, loaded.name)]
+    names += [model.load(name).quarantine().name for name in inventory.rejecting()]
     return {name: f"SELECT count(*) FROM {name}" for name in names}  # noqa: S608 - from the contracts
 
 
 def _reasoning() -> dict[str, str]:
-    tables = {name: model.load(name).quarantine().name for name in inventory.curated()}
+    tables = {name: model.load(name).quarantine().name for name in inventory.rejecting()}
     sql = (
         "SELECT reason, count(*) AS records, date_format(max(arrived_at), '%Y-%m-%d %H:%i') AS newest FROM {} "
         "CROSS JOIN UNNEST(reasons) AS broken (reason) GROUP BY reason ORDER BY records DESC, reason"

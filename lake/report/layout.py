@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lake.report.model import Flow, Node
 
-COLUMNS = ("function", "stream", "raw", "job", "curated", "query")
+COLUMNS = ("function", "stream", "raw", "job", "curated", "derived", "query")
 # Quarantine stands below the dataset that rejected the records.
 _COLUMN = {"quarantine": "curated"}
 _HEAD, _LINE = 48, 15

@@ -2,7 +2,8 @@
 
 Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, fencing
 token, unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, fencing token,
-IN_PROGRESS, or PROCESSED with its counts). Erasure rewrites raw objects: the old item becomes REPLACED; an
+IN_PROGRESS, or PROCESSED with its counts). A derived dataset has ``input#<folder>`` instead: the digest of the day of
+an input that it is made of. Erasure rewrites raw objects: the old item becomes REPLACED; an
 ``object#<key>#rewriting`` item exists while the rewrite is in flight.
 The lease only decides when to try; the fencing token decides who may claim and prepare.
 """
@@ -123,6 +124,10 @@ class Ledger:
             {item["key"]: Rewriting(_stored(item), item["run_id"]) for item in rewriting},
         )
 
+    def inputs(self, dataset: str) -> dict[str, str]:
+        """Return what a derived dataset is made of: the digest of each day of its inputs, by the day's folder."""
+        return {item["key"]: item["etag"] for item in self._query(dataset, "input#")}
+
     def begin_rewriting(self, lock: Lock, stored: StoredObject) -> None:
         """Record the intent to rewrite a processed object, so that its new version is not taken for new input.
 
@@ -197,10 +202,11 @@ class Ledger:
             raise self._lost(lock, error) from error
 
     def commit(self, manifest: Manifest) -> None:
-        """Mark the claimed objects as processed and the run as committed. Idempotent, also for a run that is late."""
-        processed = [self._processed_put(manifest, stored) for stored in manifest.objects if manifest.claimed]
-        for start in range(0, len(processed), _TRANSACTION_ITEMS):
-            self._transact_where_possible(processed[start : start + _TRANSACTION_ITEMS])
+        """Record what was read, and the run as committed. Idempotent, also for a run that is late."""
+        read = [self._processed_put(manifest, stored) for stored in manifest.objects if manifest.claimed]
+        read += [self._made_of(manifest, day) for day in manifest.made_of]
+        for start in range(0, len(read), _TRANSACTION_ITEMS):
+            self._transact_where_possible(read[start : start + _TRANSACTION_ITEMS])
         self._commit_run(manifest.dataset, manifest.run_id)
 
     def record_failure(self, dataset: str, run_id: str, record: Mapping[str, Any]) -> None:
@@ -261,6 +267,16 @@ class Ledger:
             ),
         }
         return {"Put": {**self._put(_processed(manifest, stored))["Put"], **condition}}
+
+    def _made_of(self, manifest: Manifest, day: StoredObject) -> dict[str, Any]:
+        """Record a day of an input; not where a later run has recorded it."""
+        run = {"run_id": manifest.run_id, "fencing_token": manifest.fencing_token}
+        item = {**_key(manifest.dataset, f"input#{day.key}"), "key": day.key, "etag": day.etag, **run}
+        condition = {
+            "ConditionExpression": "attribute_not_exists(pk) OR fencing_token <= :token",
+            "ExpressionAttributeValues": _typed({":token": manifest.fencing_token}),
+        }
+        return {"Put": {**self._put(item)["Put"], **condition}}
 
     def _settled(self, lock: Lock, key: str) -> dict[str, Any]:
         return {"Delete": {"TableName": self._table, "Key": _typed(_key(lock.dataset, _rewriting(key)))}}

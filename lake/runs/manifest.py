@@ -5,7 +5,7 @@ A run writes its manifest once, before it publishes anything.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -25,6 +25,7 @@ class Manifest:
 
     ``source`` is the dataset that the ``objects`` belong to. If the run has ``claimed`` them, the commit marks each
     with its counts of ``by_object`` (by key). ``details`` are further facts for the ledger: text, integers, lists.
+    The commit records the days of inputs that a derived dataset is ``made_of``.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Manifest:
     by_object: Mapping[str, Counts] = field(default_factory=dict)
     partition_files: tuple[TableChange, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    made_of: tuple[StoredObject, ...] = ()
 
     def encoded(self) -> bytes:
         """Return the manifest as JSON with sorted keys, so that equal manifests have equal bytes."""
@@ -50,17 +52,20 @@ class Manifest:
     def decoded(body: bytes) -> "Manifest":
         """Return the manifest in these bytes, which ``encoded`` wrote."""
         fields = json.loads(body)
-        objects = [
-            StoredObject(**{**entry, "modified": datetime.fromisoformat(entry["modified"])})
-            for entry in fields["objects"]
-        ]
         read = {
-            "objects": tuple(objects),
+            "objects": _stored(fields["objects"]),
+            # A run of before may have prepared a manifest without.
+            "made_of": _stored(fields.get("made_of", [])),
             "counts": Counts(**fields["counts"]),
             "by_object": {key: Counts(**counts) for key, counts in fields["by_object"].items()},
             "partition_files": tuple(TableChange(**entry) for entry in fields["partition_files"]),
         }
         return Manifest(**{**fields, **read})
+
+
+def _stored(entries: Sequence[Mapping[str, Any]]) -> tuple[StoredObject, ...]:
+    moments = (datetime.fromisoformat(entry["modified"]) for entry in entries)
+    return tuple(StoredObject(**{**entry, "modified": at}) for entry, at in zip(entries, moments, strict=True))
 
 
 def checksum(body: bytes) -> str:

@@ -39,18 +39,29 @@ class Outcome(NamedTuple):
 
     ``by_object`` are the counts of each object that was read, by key; a work that claims its objects needs them.
     ``details`` are further facts for the ledger, such as the requester, the reason and the findings.
+    ``made_of`` are the days of its inputs that a derived dataset is made of from now on, each with its digest.
     """
 
     counts: Counts
     partition_files: tuple[TableChange, ...]
     by_object: Mapping[str, Counts] = MappingProxyType({})
     details: Mapping[str, Any] = MappingProxyType({})
+    made_of: tuple[StoredObject, ...] = ()
+
+
+class Named(Protocol):
+    """The name of what a work reads, one dataset or several."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that the ledger has."""
 
 
 class Work(Protocol[AnyContext]):
     """The operation of a run on the dataset ``target``, with objects of ``source``.
 
-    A work ``claims`` its objects when each of them must be processed exactly once.
+    A work ``claims`` its objects when each of them must be processed exactly once. Work of the kind ``refresh`` is the
+    regular flow of data, all other kinds are repairs.
     """
 
     @property
@@ -62,8 +73,8 @@ class Work(Protocol[AnyContext]):
         """Return True if objects are claimed before they are read, and marked as processed by the commit."""
 
     @property
-    def source(self) -> Contract:
-        """Return the dataset whose objects are read; the target itself for a work that reads nothing else."""
+    def source(self) -> Named:
+        """Return what is read: a dataset, or all inputs; the target itself for a work that reads nothing else."""
 
     @property
     def target(self) -> Contract:
@@ -93,11 +104,11 @@ class PostCommit(Protocol[AnyContext]):
 def run(context: Context, work: Work[Context]) -> Counts:
     """Do the work under the dataset's lock and return its counts; zeros when there was nothing to do.
 
-    A run that was prepared and died is finished first. Puts metrics only for work that claims objects: a repair is no
-    flow of data. Raises LakeError when the work fails; then nothing was published. While another run holds the dataset
+    A run that was prepared and died is finished first. Puts metrics only for a refresh: a repair is no flow of data.
+    Raises LakeError when the work fails; then nothing was published. While another run holds the dataset
     nothing is done, except that a work with a post-commit step raises DatasetHeld.
     """
-    if not work.claims:
+    if work.kind != "refresh":
         return _locked(context, work) or NOTHING
     with context.metrics.of_run(work.target) as measured:
         counts = _locked(context, work)
@@ -137,7 +148,7 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
         if isinstance(work, PostCommit):
             with lease.beating(context.ledger, lock):
                 work.finalize(context, lock)
-        if work.claims:
+        if work.kind == "refresh":
             context.ledger.complete(lock)
         return counts
     finally:
@@ -191,6 +202,7 @@ def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Mani
         by_object=dict(outcome.by_object),
         partition_files=outcome.partition_files,
         details=dict(outcome.details),
+        made_of=outcome.made_of,
     )
 
 
@@ -272,7 +284,9 @@ def _register(context: RunContext, target: Contract, manifest: Manifest) -> None
         context.catalog.add_partitions(
             dataset, [change.partition for change in manifest.partition_files if change.dataset == dataset]
         )
-    source = load(target.source or "")
+    if target.source is None:
+        return
+    source = load(target.source)
     prefix = context.locations[source.name].prefix
     folders = [folder_of(source, prefix, stored.key) for stored in manifest.objects]
     context.catalog.add_partitions(source.name, [folder for folder in folders if folder])

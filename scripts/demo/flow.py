@@ -23,9 +23,9 @@ def draw(platform: Platform, output: Path) -> None:
 def datasets(pipelines: list[str]) -> list[Contract]:
     """Return the datasets of these pipelines: those from outside, those made from them, then the quarantines."""
     loaded = [dataset for dataset in map(model.read, model.files()) if dataset.domain in pipelines]
-    made = [dataset for dataset in loaded if dataset.source]
-    outside = [dataset for dataset in loaded if not dataset.source]
-    return [*outside, *made, *(dataset.quarantine() for dataset in made)]
+    made = [model.load(name) for name in _made(pipelines)]
+    outside = [dataset for dataset in loaded if not dataset.made_from]
+    return [*outside, *made, *(dataset.quarantine() for dataset in made if dataset.has_quarantine)]
 
 
 def sizes(platform: Platform, pipelines: list[str]) -> list[dict[str, Any]]:

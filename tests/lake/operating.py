@@ -14,7 +14,7 @@ from lake.environment.deployment import Platform
 from lake.operations.context import SparkRunContext
 from lake.operations.job import Job, JobRequest
 from lake.operations.registry import DatasetJob, perform
-from tests.place import MESSAGES, READINGS, SECRET, TARGET, Place
+from tests.place import MESSAGES, READINGS, SECRET, SOURCE, TARGET, Place
 
 FOLDER = "raw/iot-sensors/year=2026/month=11/day=20"
 
@@ -90,7 +90,7 @@ def commanded(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch)
             replace(place.lake, staging=staging),
             JobRequest(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}),
         )
-        job.run(TARGET.name, place.transformation)
+        job.run(DatasetJob(TARGET, SOURCE, place.transformation))
         job.finish()
         return started
 

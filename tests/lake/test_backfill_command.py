@@ -28,8 +28,8 @@ def test_a_backfill_is_planned_compared_done_and_undone(commanded: Place, monkey
     files = list(commanded.lake.storage.list(commanded.lake.locations["curated_weather"]))
     (planned,) = lake("plan", "curated_weather", *DAYS, "--days", "10")[1]
     assert {**planned, "estimated minutes": 0, "estimated USD": ""} == {
-        "window": "2026-11-01 to 2026-11-30", "runs": 3, "partition files now": 2, "raw objects": 1,
-        "raw bytes": raw.size, "their bytes": sum(file.size for file in files), "rows now": 2,
+        "window": "2026-11-01 to 2026-11-30", "runs": 3, "partition files now": 2, "objects to read": 1,
+        "bytes to read": raw.size, "their bytes": sum(file.size for file in files), "rows now": 2,
         "estimated minutes": 0, "estimated USD": "",
         "bytes to scan": 3 * raw.size + sum(file.size for file in files),
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """The loader: what a contract says, and what it refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,15 @@ def written(folder: Path, **changes: object) -> Path:
     path = folder / "changed.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
+
+
+DERIVED = model.folder() / "weather_iot" / "curated_city_hours.yaml"
+KINDS = {
+    "raw_weather": ((), False),
+    "curated_weather": (("raw_weather",), True),
+    "curated_city_hours": (("curated_weather", "curated_sensor_readings"), False),
+    "pipeline_runs": ((), False),
+}
 
 
 def with_first_column(folder: Path, **changes: object) -> Path:
@@ -120,6 +130,54 @@ def test_a_publish_granularity_that_does_not_follow_from_the_key_is_refused(tmp_
     ]
     with pytest.raises(ContractError, match=r"publishGranularity.date: 'arrived_at' is not in the key"):
         model.read(written(tmp_path, customProperties=wrong))
+
+
+def test_a_dataset_is_row_by_row_or_derived_or_neither() -> None:
+    kinds = {name: (model.load(name).made_from, model.load(name).has_quarantine) for name in KINDS}
+    assert kinds == KINDS
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"source": "raw_weather"}, "made row by row from its source, or derived from its inputs"),
+        ({"inputs": "curated_weather"}, "customProperties: inputs is a list of names"),
+        ({"inputs": None, "neighbouringDays": 1}, "only a derived dataset, which has inputs, has neighbouring days"),
+        ({"publishGranularity": None}, "publishGranularity.date is missing"),
+    ],
+)
+def test_properties_that_contradict_each_other_are_refused(changed: dict[str, Any], said: str) -> None:
+    document = yaml.safe_load(DERIVED.read_text(encoding="utf-8"))
+    custom = {entry["property"]: entry["value"] for entry in document["customProperties"]} | changed
+    kept = {name: value for name, value in custom.items() if value is not None}
+    document["customProperties"] = [{"property": name, "value": value} for name, value in kept.items()]
+    with pytest.raises(ContractError, match=said):
+        model.parse(document, "changed.yaml")
+
+
+def test_a_derived_dataset_without_the_run_or_with_a_token_of_its_own_is_refused() -> None:
+    document = yaml.safe_load(DERIVED.read_text(encoding="utf-8"))
+    properties = document["schema"][0]["properties"]
+    properties[0]["encryptedName"] = "city_hash"
+    with pytest.raises(ContractError, match="city: a derived dataset encrypts nothing"):
+        model.parse(document, "changed.yaml")
+    properties[:] = [column for column in properties if column["name"] != "run_id"]
+    with pytest.raises(ContractError, match="run_id is missing; every run writes it"):
+        model.parse(document, "changed.yaml")
+
+
+def test_a_dataset_that_rejects_nothing_has_no_quarantine() -> None:
+    with pytest.raises(ContractError, match="no quarantine: it is derived from curated_weather, curated_sensor"):
+        model.load("curated_city_hours").quarantine()
+    with pytest.raises(ContractError, match="no quarantine: it keeps what arrives"):
+        model.load("raw_weather").quarantine()
+
+
+def test_what_a_dataset_is_made_from_exists_and_inputs_have_days() -> None:
+    loaded = [model.read(path) for path in model.files()]
+    inputs = {name: model.load(name) for each in loaded for name in each.made_from}
+    assert len(inputs) > 3
+    assert [name for each in loaded for name in each.inputs if "date" not in inputs[name].publish_granularity] == []
 
 
 def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 CONTRACTS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in model.files()}
 WRONG = "zzz"
 # What a contract says about itself that no schema of its words can check.
-ABOUT_MEANING = ("is not in the key", "stands there twice", "only a string can have", "must be required")
+ABOUT_MEANING = (
+    "is not in the key", "stands there twice", "only a string can have", "must be required", "every run writes it",
+    "row by row from its source, or", "has neighbouring days", "encrypts nothing", "publishGranularity.date is missing",
+)  # fmt: skip
 
 
 def refusal(document: Any) -> str:

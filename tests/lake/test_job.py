@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from lake.core.errors import ContractError
+from lake.operations.derivation.derive import DerivationRefused
 from lake.operations.job import Job, JobRequest
-from lake.operations.refresh import Transformation
+from lake.operations.registry import DatasetJob, DerivedJob
 
 WRITTEN = (
     "curated_sensor_readings", "curated_weather", "pipeline_runs", "quarantine_curated_sensor_readings",
@@ -22,8 +23,9 @@ class Recorder(Job):
         super().__init__(NO_CONTEXT, JobRequest(), written)
         self.seen: list[tuple[str, Any]] = []
 
-    def run(self, dataset: str, transformation: Transformation) -> None:
-        self.seen.append((dataset, transformation(NO_CONTEXT)))
+    def run(self, dataset_job: DatasetJob | DerivedJob) -> None:
+        made = dataset_job.transformation(NO_CONTEXT) if isinstance(dataset_job, DatasetJob) else dataset_job.derivation
+        self.seen.append((dataset_job.target.name, made))
 
 
 def test_quarantine_tables_and_tables_without_a_source_are_not_made_from_anything() -> None:
@@ -32,10 +34,35 @@ def test_quarantine_tables_and_tables_without_a_source_are_not_made_from_anythin
 
 def test_those_with_a_transformation_come_first_and_the_others_keep_their_fields() -> None:
     job = Recorder(*WRITTEN)
-    job.run_each({"curated_weather": lambda _: "changed"})  # type: ignore[dict-item, return-value]  # rows are a word here
+    job.run_each({"curated_weather": lambda _: "changed"})  # type: ignore[dict-item]  # rows are a word here
     assert job.seen == [("curated_weather", "changed"), ("curated_sensor_readings", None)]
 
 
 def test_a_transformation_of_what_the_job_does_not_make_is_an_error_that_says_what_it_makes() -> None:
     with pytest.raises(ContractError, match=r"of curated_wether; it makes curated_sensor_readings, curated_weather"):
         Recorder(*WRITTEN).run_each({"curated_wether": lambda raw: raw})
+
+
+def city_hours(curated_weather: Any, curated_sensor_readings: Any) -> Any:
+    return curated_weather, curated_sensor_readings
+
+
+def test_a_derived_dataset_comes_after_its_inputs_wherever_it_stands() -> None:
+    job = Recorder("curated_city_hours", *WRITTEN)
+    job.run_each({"curated_city_hours": city_hours, "curated_weather": lambda _: "changed"})  # type: ignore[dict-item]  # rows are a word here
+    assert [name for name, _ in job.seen] == ["curated_weather", "curated_sensor_readings", "curated_city_hours"]
+    assert job.seen[-1] == ("curated_city_hours", city_hours)
+
+
+def test_a_derived_dataset_needs_a_function() -> None:
+    with pytest.raises(
+        ContractError, match="derived from curated_weather, curated_sensor_readings: the job has no fun"
+    ):
+        Recorder("curated_city_hours", *WRITTEN).run_each({})
+
+
+def test_a_function_that_takes_other_names_is_refused_before_anything_runs() -> None:
+    job = Recorder("curated_city_hours", *WRITTEN)
+    with pytest.raises(DerivationRefused, match="its function takes raw; the contract's inputs are curated_weather"):
+        job.run_each({"curated_city_hours": lambda raw: raw})
+    assert job.seen == []

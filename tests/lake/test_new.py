@@ -18,7 +18,7 @@ from lake.maintenance.skeletons import Made, NoSkeleton
 from tests.local_aws import REPOSITORY
 
 LONGEST = "a_pipeline_of_room"
-HOURS = Made("city_hours", "raw_weather", ("city", "timestamp"), "timestamp")
+HOURS = Made("city_weather", "raw_weather", ("city", "timestamp"), "timestamp")
 
 
 def parsed(files: dict[str, str], dataset: str) -> model.Contract:
@@ -78,7 +78,7 @@ def test_a_dataset_that_cannot_be_made_is_an_error_that_says_what_can(made: Made
 
 
 def test_a_curated_dataset_has_the_columns_of_its_source_and_its_key() -> None:
-    contract = parsed(skeletons.curated_dataset(REPOSITORY, HOURS), "curated_city_hours")
+    contract = parsed(skeletons.curated_dataset(REPOSITORY, HOURS), "curated_city_weather")
     source = model.load("raw_weather")
     named = [column.name for column in contract.columns]
     assert named[: len(source.stored)] == [column.name for column in source.stored]
@@ -134,9 +134,9 @@ def test_the_command_says_what_it_wrote_and_what_to_type_next(
     monkeypatch.setattr(skeletons, "checkout", lambda _here: REPOSITORY)
     write = skeletons.write
     monkeypatch.setattr(skeletons, "write", lambda _root, files: write(tmp_path, files))
-    words = ["dataset", "city_hours", "--source", "raw_weather", "--key", "city,timestamp", *options]
+    words = ["dataset", "city_weather", "--source", "raw_weather", "--key", "city,timestamp", *options]
     said = CliRunner().invoke(new.group, words).stdout
-    path = "contracts/weather_iot/curated_city_hours.yaml"
+    path = "contracts/weather_iot/curated_city_weather.yaml"
     assert (tmp_path / path).is_file()
     if options:
         answer = json.loads(said)
@@ -147,7 +147,7 @@ def test_the_command_says_what_it_wrote_and_what_to_type_next(
 
 
 def test_what_is_not_given_is_asked_for() -> None:
-    failed = CliRunner().invoke(new.group, ["dataset", "city_hours", "--source", "raw_weather"])
+    failed = CliRunner().invoke(new.group, ["dataset", "city_weather", "--source", "raw_weather"])
     assert "this needs --key" in str(failed.exception)
 
 

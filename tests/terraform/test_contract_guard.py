@@ -67,7 +67,9 @@ def test_a_column_that_is_deployed_and_not_here_is_refused_before_terraform_runs
     before, properties, after = text(NAME).partition("    properties:\n")
     deploy(bucket, **{NAME: before + properties + column + after})
     (sentence,) = contract_guard.breaking_changes("dev")
-    assert sentence.startswith("curated_weather 1.0.0 -> 1.0.0: column snow_cm is gone. This breaks: analysts")
+    assert sentence.startswith(
+        "curated_weather 1.0.0 -> 1.0.0: column snow_cm is gone. This breaks: curated_city_hours, an"
+    )
     ran: list[str] = []
     monkeypatch.setattr(Terraform, "connect", lambda _self: None)
     monkeypatch.setattr(Terraform, "run", lambda _self, action, *_options: ran.append(action))

@@ -44,13 +44,13 @@ def test_schedules_start_the_right_things_at_the_planned_time(first: Resources) 
 def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
     (job,) = (job for job in of_type(platform, "aws_glue_job") if job["name"] == "lake-transform-test")
     arguments = job["non_overridable_arguments"]
-    made = [loaded for loaded in contracts(FIRST) if loaded.source]
+    made = [loaded for loaded in contracts(FIRST) if loaded.made_from]
+    quarantines = [loaded.quarantine() for loaded in made if loaded.has_quarantine]
     tables = {
-        table.name: f"s3://lake-123456789012-eu-west-1-test-datalake/{table.path}/"
-        for of in made
-        for table in (of, of.quarantine())
+        table.name: f"s3://lake-123456789012-eu-west-1-test-datalake/{table.path}/" for table in (*made, *quarantines)
     }
-    assert json.loads(arguments["--reads"]).keys() == {loaded.source for loaded in made}
+    assert "curated_city_hours" in tables
+    assert json.loads(arguments["--reads"]).keys() == {loaded.source for loaded in made if loaded.source}
     assert json.loads(arguments["--writes"]) == {
         **tables,
         "pipeline_runs": "s3://lake-123456789012-eu-west-1-test-datalake/ops/runs/",
@@ -93,12 +93,13 @@ def test_a_pipeline_registers_every_promise_and_which_job_makes_a_dataset(platfo
     registered = json.loads(platform["weather_iot: aws_ssm_parameter.pipeline"]["value"])
     assert registered["freshness"] == {
         "raw_weather": 93600, "raw_iot_sensors": 900, "curated_weather": 7200, "curated_sensor_readings": 7200,
+        "curated_city_hours": 7200,
     }  # fmt: skip
     assert registered["datasets"]["raw_weather"] == "s3://lake-123456789012-eu-west-1-test-datalake/raw/weather/"
     assert (
         registered["datasets"].keys() == {loaded.name for loaded in contracts(FIRST)} >= registered["freshness"].keys()
     )
-    made = [loaded.name for loaded in contracts(FIRST) if loaded.source]
+    made = [loaded.name for loaded in contracts(FIRST) if loaded.made_from]
     assert {"curated_sensor_readings", "curated_weather"} <= set(made)
     assert registered["producers"] == dict.fromkeys(made, "lake-transform-test")
 

@@ -152,6 +152,7 @@ LEDGER = "arn:aws:dynamodb:eu-west-1:123456789012:table/lake-ledger-test"
         (REPAIR, "s3:GetObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (REPAIR, "s3:GetObject", f"{LAKE}/curated/weather/date=2026-11-20/day.parquet", False),
         (REPAIR, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/fixed-0123.json", True),
+        (REPAIR, "s3:PutObject", f"{LAKE}/curated/city-hours/date=2026-11-20/fixed-0123.json", False),
         (REPAIR, "s3:PutObject", f"{LAKE}/raw/weather/date=2026-11-20/a.json", False),
         (REPAIR, "s3:PutObject", f"{LAKE}/quarantine/weather/date=2026-11-20/h13.parquet", False),
         (REPAIR, "secretsmanager:GetSecretValue", SECRET, True),

@@ -72,14 +72,17 @@ def merging(destinations: Mapping[str, Destination]) -> Callable[[Iterable[Any]]
         storage = Storage(boto3.client("s3"))
         for unit, parts in groupby(writer.by_value(batches, UNIT), key=lambda part: part[0]):
             dataset, _, file = unit.partition("/")
-            yield _merged(storage, unit, file, _table(parts, dataset), destinations[dataset])
+            yield _merged(storage, unit, file, rows_of([batch for _, batch in parts], dataset), destinations[dataset])
 
     return merge
 
 
-def _table(parts: Iterable[tuple[str, Any]], dataset: str) -> Any:
-    """The rows of one dataset, out of their column. A column may hold null, whatever Spark knows of this one."""
-    arrays = [batch.column(dataset) for _, batch in parts]
+def rows_of(batches: Sequence[Any], dataset: str) -> Any:
+    """Return the rows of one dataset as a table, out of their column; where that is null there is no row.
+
+    A column may hold null, whatever Spark knows of this one.
+    """
+    arrays = [batch.column(dataset).drop_null() for batch in batches]
     kind = arrays[0].type
     schema = pa.schema([kind.field(place).with_nullable(True) for place in range(kind.num_fields)])
     return pa.Table.from_batches([pa.RecordBatch.from_arrays(array.flatten(), schema=schema) for array in arrays])
@@ -112,15 +115,15 @@ def merged(before: Any, incoming: Any, columns: Columns) -> Merged:
     was_there = np.arange(table.num_rows) < before.num_rows
     order = _sorted(table, was_there, columns)
     table, was_there = table.take(pa.array(order)).combine_chunks(), was_there[order]
-    begins = _begins(table, columns.key)
-    winners = np.flatnonzero(np.append(begins[1:], True))
-    key_of_row = np.cumsum(begins) - 1
+    first = begins(table, columns.key)
+    winners = np.flatnonzero(np.append(first[1:], True))
+    key_of_row = np.cumsum(first) - 1
     former = np.full(len(winners), -1)
     former[key_of_row[was_there]] = np.flatnonzero(was_there)
     changed, existed = ~was_there[winners], former >= 0
     told = np.zeros(len(winners), dtype=bool)
     both = np.flatnonzero(changed & existed)
-    told[both] = _differ(table, winners[both], former[both], columns.content)
+    told[both] = differ(table, winners[both], former[both], columns.content)
     winning = table.column(_OBJECT).take(pa.array(winners))
     is_other = ~was_there
     is_other[winners] = False
@@ -141,21 +144,21 @@ def _sorted(table: Any, was_there: Any, columns: Columns) -> Any:
     return compute.sort_indices(keyed, sort_keys=[(name, "ascending") for name in keyed.column_names]).to_numpy()
 
 
-def _begins(table: Any, key: Sequence[str]) -> Any:
-    """For each row of a sorted table, whether its key is another one than that of the row before."""
-    begins = np.ones(table.num_rows, dtype=bool)
+def begins(table: Any, key: Sequence[str]) -> Any:
+    """Return for each row of a sorted table whether its key is another one than that of the row before."""
+    found = np.ones(table.num_rows, dtype=bool)
     rows = np.arange(1, table.num_rows)
-    begins[1:] = _differ(table, rows, rows - 1, key)
-    return begins
+    found[1:] = differ(table, rows, rows - 1, key)
+    return found
 
 
-def _differ(table: Any, left: Any, right: Any, names: Sequence[str]) -> Any:
-    """For each pair of rows, whether any of the columns differs; two nulls, and two NaN, are equal."""
-    differ = np.zeros(len(left), dtype=bool)
+def differ(table: Any, left: Any, right: Any, names: Sequence[str]) -> Any:
+    """Return for each pair of rows whether any of the columns differs; two nulls, and two NaN, are equal."""
+    found = np.zeros(len(left), dtype=bool)
     for name in names:
         column = table.column(name)
-        differ |= _unequal(column.take(pa.array(left)), column.take(pa.array(right)))
-    return differ
+        found |= _unequal(column.take(pa.array(left)), column.take(pa.array(right)))
+    return found
 
 
 def _unequal(left: Any, right: Any) -> Any:

@@ -13,8 +13,10 @@ locals {
   name   = local._schema.name
   prefix = "${local._schema.physicalName}/"
 
-  # Only a dataset that is made from another one rejects records: raw ones keep what arrived.
+  # Only a dataset that is made row by row from another one rejects records: raw ones keep what arrived, derived ones
+  # follow from rows that are good.
   source            = one([for property in try(local._contract.customProperties, []) : property.value if property.property == "source"])
+  inputs            = flatten([for property in try(local._contract.customProperties, []) : property.value if property.property == "inputs"])
   _has_quarantine   = local.source != null
   _has_tokens       = anytrue([for property in local._schema.properties : can(property.encryptedName)])
   quarantine_name   = "quarantine_${local.name}"

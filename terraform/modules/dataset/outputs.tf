@@ -11,9 +11,10 @@ locals {
 }
 
 output "dataset" {
-  description = "The dataset as jobs, functions and streams take it; null where it has no `source`, no `quarantine` or no promised freshness."
+  description = "The dataset as jobs, functions and streams take it, with the names of what it is `made_from`; null where it has no `source`, no `quarantine` or no promised freshness."
   value = merge(local._places[local.name], {
     source            = local.source
+    made_from         = local.source == null ? local.inputs : [local.source]
     quarantine        = local._has_quarantine ? local._places[local.quarantine_name] : null
     freshness_seconds = local.freshness_seconds
     # Rejected records are encrypted with the pseudonym key too, whether or not a column is.

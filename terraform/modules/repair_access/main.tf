@@ -3,7 +3,7 @@
 
 locals {
   _quarantine_prefixes = [for dataset in var.datasets : dataset.quarantine.prefix if dataset.quarantine != null]
-  _raw                 = [for dataset in var.datasets : dataset.prefix if dataset.quarantine == null]
+  _raw                 = [for dataset in var.datasets : dataset.prefix if length(dataset.made_from) == 0]
   _ledger              = ["arn:aws:dynamodb:${var.platform.region}:${var.platform.account_id}:table/${var.platform.ledger}"]
   _datasets            = keys(var.datasets)
 

@@ -1,6 +1,6 @@
 variable "datasets" {
-  description = "Name => dataset of the pipeline; those without a quarantine are raw."
-  type        = map(object({ prefix = string, quarantine = object({ prefix = string }) }))
+  description = "Name => dataset of the pipeline; those that are made from nothing are raw, derived ones have no quarantine."
+  type        = map(object({ prefix = string, made_from = list(string), quarantine = object({ prefix = string }) }))
 }
 
 variable "jobs" {

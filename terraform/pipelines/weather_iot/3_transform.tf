@@ -1,8 +1,10 @@
-# raw -> curated, and quarantine for what breaks a rule. A contract that names its source is made here.
+# raw -> curated, and quarantine for what breaks a rule. A contract that names its source or inputs is made here.
 
 locals {
-  _made    = { for name, dataset in module.dataset : name => dataset.dataset if dataset.dataset.source != null }
-  _sources = toset([for dataset in local._made : dataset.source])
+  _made    = { for name, dataset in module.dataset : name => dataset.dataset if length(dataset.dataset.made_from) > 0 }
+  _rejects = { for name, dataset in local._made : name => dataset if dataset.quarantine != null }
+  # What the job makes itself it reads as well.
+  _sources = setsubtract(flatten([for dataset in local._made : dataset.made_from]), keys(local._made))
 }
 
 module "transform" {
@@ -15,7 +17,7 @@ module "transform" {
   reads = { for name in local._sources : name => module.dataset[name].dataset }
   writes = merge(
     local._made,
-    { for name, dataset in local._made : "quarantine_${name}" => dataset.quarantine },
+    { for name, dataset in local._rejects : "quarantine_${name}" => dataset.quarantine },
     { pipeline_runs = local.platform.runs },
   )
 }

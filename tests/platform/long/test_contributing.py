@@ -26,7 +26,7 @@ PAGE = "CONTRIBUTING.md"
 BLOCKS = Runbook({PAGE: (REPOSITORY / PAGE).read_text(encoding="utf-8")}).blocks
 # What the set-up has installed; the copy has folders of its own, so that a set-up in it changes nothing here.
 INSTALLED = (".venv", ".venv-glue", ".venv-checks")
-DATASET = ["?? contracts/weather_iot/curated_city_hours.yaml", "?? docs/datasets/curated_city_hours.md"]
+DATASET = ["?? contracts/weather_iot/curated_city_weather.yaml", "?? docs/datasets/curated_city_weather.md"]
 PIPELINE = {
     "contracts/orders/": 2, "demos/orders.py": 1, "docs/datasets/": 2, "docs/runbooks/orders.md": 1,
     "drills/orders/": 4, "glue_jobs/orders/": 1, "terraform/pipelines/orders/": 12, "tests/pipelines/orders/": 3,
@@ -158,8 +158,8 @@ def test_the_job_makes_a_new_dataset_and_athena_answers(story: Story) -> None:
 
 def test_a_dataset_is_reported(story: Story) -> None:
     found = story.reported["dataset"]
-    assert {"curated_city_hours", "quarantine_curated_city_hours"} <= set(found["nodes"])
-    assert "curated_city_hours" in found["datasets"]
+    assert {"curated_city_weather", "quarantine_curated_city_weather"} <= set(found["nodes"])
+    assert "curated_city_weather" in found["datasets"]
 
 
 def test_a_pipeline_changes_no_existing_file(story: Story) -> None:

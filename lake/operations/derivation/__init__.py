@@ -1,0 +1,1 @@
+"""Datasets that are derived from all rows of other datasets."""
