@@ -17,7 +17,7 @@ from lake.environment.deployment import project
 SCHEDULES = ("batch-ingest", "stream-generate", "transform")
 FRESHNESS = (
     "raw-weather-freshness", "raw-iot-sensors-freshness", "curated-weather-freshness",
-    "curated-sensor-readings-freshness",
+    "curated-sensor-readings-freshness", "curated-city-hours-freshness",
 )  # fmt: skip
 MET_SECONDS = RUN_DEADLINE_SECONDS
 # So many that they are more than 5 % even when a few days of weather wait beside them.
@@ -228,8 +228,8 @@ DRILLS = (
     Drill(
         "7a", "raw-weather-freshness", "somebody paused the schedules", paused,
         ("confirm", "raw-iot-sensors-freshness.confirm", "curated-weather-freshness.confirm",
-         "curated-sensor-readings-freshness.confirm", "apply", "batch-ingest-errors.invoke",
-         "stream-generate-errors.invoke", "glue-transform-failures.run", "glue-transform-failures.verify"),
+         "curated-sensor-readings-freshness.confirm", "curated-city-hours-freshness.confirm", "apply",
+         "batch-ingest-errors.invoke", "stream-generate-errors.invoke", "glue-transform-failures.run", "glue-transform-failures.verify"),
         paused_no_more, alarms=FRESHNESS, notice_seconds=30 * 3600,
         waits={"glue-transform-failures.run": 120},
     ),

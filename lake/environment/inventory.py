@@ -160,10 +160,7 @@ def rejecting() -> list[str]:
 def datasets(platform: Platform) -> list[Dataset]:
     """Return each curated dataset after those that it is made from; one that several share comes once."""
     names = [name for curated_name in curated() for name in (*model.load(curated_name).made_from, curated_name)]
-    found: dict[str, Dataset] = {}
-    for name in dict.fromkeys(names):
-        found[name] = _dataset(platform, model.load(name), found)
-    return list(found.values())
+    return [_dataset(platform, model.load(name)) for name in dict.fromkeys(names)]
 
 
 def stored(platform: Platform, dataset: Contract) -> list[StoredObject]:
@@ -178,7 +175,7 @@ def runs(platform: Platform, names: list[str]) -> list[Run]:
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
-def _dataset(platform: Platform, dataset: Contract, inputs: Mapping[str, Dataset]) -> Dataset:
+def _dataset(platform: Platform, dataset: Contract) -> Dataset:
     objects = stored(platform, dataset)
     last = runs(platform, [dataset.name])[:1] if dataset.made_from else []
     return Dataset(
@@ -186,16 +183,9 @@ def _dataset(platform: Platform, dataset: Contract, inputs: Mapping[str, Dataset
         objects=len(objects),
         size=sum(entry.size for entry in objects),
         newest=max((entry.modified for entry in objects), default=None),
-        current_to=_current_to(platform, dataset, inputs) if dataset.made_from else _newest(platform, dataset),
+        current_to=_completed(platform, dataset) if dataset.made_from else _newest(platform, dataset),
         last_run=last[0] if last else None,
     )
-
-
-def _current_to(platform: Platform, dataset: Contract, inputs: Mapping[str, Dataset]) -> datetime | None:
-    """When the dataset was refreshed last; a derived one is no newer than any of its inputs."""
-    moments = [_completed(platform, dataset), *(inputs[name].current_to for name in dataset.inputs)]
-    known = [moment for moment in moments if moment is not None]
-    return min(known) if len(known) == len(moments) else None
 
 
 def _newest(platform: Platform, dataset: Contract) -> datetime | None:
@@ -217,7 +207,7 @@ def held(platform: Platform, dataset: str) -> str:
 
 
 def _completed(platform: Platform, dataset: Contract) -> datetime | None:
-    """Return when a refresh last succeeded, also one without new data."""
+    """Return when a refresh last succeeded, also one without new data; of a derived dataset, that of its oldest input."""
     moment = _lock(platform, dataset.name).get("completed_at")
     return datetime.fromisoformat(moment) if moment else None
 

@@ -100,10 +100,16 @@ class Ledger:
         """Extend the lease by ``LEASE`` from now; raises LeaseLost when another run has taken over the lock."""
         self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
 
-    def complete(self, lock: Lock) -> None:
-        """Record the time of a refresh's success. No-op if another run holds the lock; that run records its own."""
+    def complete(self, lock: Lock, inputs: Iterable[str] = ()) -> None:
+        """Record the time of a refresh's success. No-op if another run holds the lock; that run records its own.
+
+        A derived dataset is no newer than its ``inputs``: it gets the time of the oldest, and none before all have one.
+        """
+        times = [self._item(f"dataset#{name}", "lock").get("completed_at") for name in inputs]
+        if None in times:
+            return
         try:
-            self._guarded_update(lock, "SET completed_at = :now", {":now": self._now().isoformat()})
+            self._guarded_update(lock, "SET completed_at = :at", {":at": min([self._now().isoformat(), *times])})
         except LeaseLost:
             return
 

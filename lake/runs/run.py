@@ -149,7 +149,7 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
             with lease.beating(context.ledger, lock):
                 work.finalize(context, lock)
         if work.kind == "refresh":
-            context.ledger.complete(lock)
+            context.ledger.complete(lock, target.inputs)
         return counts
     finally:
         context.ledger.release(lock)

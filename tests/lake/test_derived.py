@@ -19,7 +19,7 @@ from lake.operations.derivation.derive import DerivationRefused, Derive
 from lake.operations.registry import DerivedJob, OperationUnknown, perform
 from lake.runs.run import run
 from tests.local_aws import LocalAws
-from tests.place import CITY_HOURS, MESSAGES, TARGET, Place, lake_of_its_own, line
+from tests.place import CITY_HOURS, MESSAGES, READINGS, TARGET, Place, lake_of_its_own, line
 
 Hours = dict[tuple[str, str], tuple[Any, ...]]
 BY = "arn:aws:iam::123456789012:role/operator"
@@ -251,3 +251,19 @@ def test_a_session_over_midnight_sees_the_days_around_it(place: Place) -> None:
     place.clock.shift += timedelta(hours=1)
     place.run()
     assert found() == {"19T22": 5.0, "20T22": 9.0, "21T21": 9.0, "22T21": 4.0}
+
+
+def test_it_is_no_newer_than_its_oldest_input(place: Place) -> None:
+    def completed(dataset: str) -> str:
+        return str(place.lake.ledger._get(dataset, "lock").get("completed_at"))
+
+    place.put("a.json", line(10, 5.0))
+    place.run()
+    derive(place)
+    assert completed(CITY_HOURS.name) == "None", "no reading has come yet"
+    put_messages(place, "a.json", message("s1", 10, 5.5))
+    place.run_readings()
+    place.clock.shift += timedelta(hours=3)
+    place.run()
+    derive(place)
+    assert completed(CITY_HOURS.name) == completed(READINGS.name) < completed(TARGET.name)

@@ -157,6 +157,6 @@ def _meet(one: layout.Box, two: layout.Box) -> bool:
 
 @pytest.mark.parametrize("curated", [0, 3], indirect=True)
 def test_the_datasets_of_a_lake_are_listed_once_each(curated: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "_dataset", lambda _platform, loaded, _inputs: loaded)
+    monkeypatch.setattr(inventory, "_dataset", lambda _platform, loaded: loaded)
     listed = [loaded.name for loaded in inventory.datasets(answering())]
     assert sorted(listed) == sorted({*curated, *(SHARED[name] for name in curated)})

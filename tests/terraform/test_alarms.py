@@ -34,6 +34,7 @@ ALARMS = {
     "raw-iot-sensors-freshness": ("Freshness", "Maximum", ABOVE, 15 * 60),
     "curated-weather-freshness": ("Freshness", "Maximum", ABOVE, 2 * 3600),
     "curated-sensor-readings-freshness": ("Freshness", "Maximum", ABOVE, 2 * 3600),
+    "curated-city-hours-freshness": ("Freshness", "Maximum", ABOVE, 2 * 3600),
     "quarantine-ratio": ("QuarantineRatio", "Maximum", ABOVE, 0.05),
     "schema-drift": ("SchemaDrift", "Maximum", ABOVE, 0),
     "reconciliation": ("RecordsUnreconciled", "Maximum", ABOVE, 0),
