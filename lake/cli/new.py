@@ -8,7 +8,7 @@ import typer
 
 from lake.cli.options import Json
 from lake.maintenance import skeletons
-from lake.maintenance.skeletons import Made, NoSkeleton
+from lake.maintenance.skeletons import Derived, Made, NoSkeleton
 
 group = typer.Typer(
     help="""Write the files of a new dataset or pipeline into this checkout. Everything is found by its folder, so no
@@ -23,6 +23,10 @@ _WITHOUT = "Nothing is deployed yet; all of it can be taken back by deleting the
 def dataset(
     name: Annotated[str, typer.Argument(help="Name without its layer, e.g. city_weather for curated_city_weather.")],
     source: Annotated[str, typer.Option(help="Raw dataset that it is made from, e.g. raw_weather.")] = "",
+    inputs: Annotated[
+        str,
+        typer.Option(help="Curated datasets that it is derived from instead: curated_weather,curated_sensor_readings."),
+    ] = "",
     key: Annotated[str, typer.Option(help="Columns that identify a record, the moment included: city,timestamp.")] = "",
     moment: Annotated[
         str, typer.Option(help="Column with the moment of the event; the last of --key if not given.")
@@ -40,22 +44,31 @@ def dataset(
     rules, the latest version of each key. Columns that are confidential in raw are stored as tokens. It has no alarm
     until its contract promises a freshness.
 
+    With --inputs it is derived from all rows of other curated datasets, for sums, joins and windows: days whose inputs
+    have changed are made anew. The job needs a function of these inputs, which is printed.
+
     Example: lake new dataset city_weather --source raw_weather --key city,timestamp
+    Example: lake new dataset weather_rows --inputs curated_weather --key city,timestamp
     """
     root = skeletons.checkout(Path.cwd())
     if raw:
         files = skeletons.raw_dataset(root, pipeline, name)
-        goes_on = [f"lake new dataset {name} --source raw_{name} --key id,timestamp"]
+        _say(skeletons.write(root, files), [f"lake new dataset {name} --source raw_{name} --key id,timestamp"], as_json)
+        return
+    columns = _names(_given(key, "--key, e.g. --key city,timestamp"))
+    if inputs:
+        derived = Derived(name, _names(inputs), columns, moment or columns[-1])
+        files = skeletons.derived_dataset(root, derived)
+        (pipeline,) = {path.split("/")[1] for path in files}
+        add = f'add to glue_jobs/{pipeline}/transform.py, and to its run_each as "curated_{name}": {name}:'
+        goes_on = [add, *skeletons.function_of(derived).splitlines(), *_to_see(name, pipeline)]
     else:
-        columns = [column for column in _given(key, "--key, e.g. --key city,timestamp").split(",") if column]
         made = Made(
             name, _given(source, "--source, e.g. --source raw_weather, or --raw"), columns, moment or columns[-1]
         )
         files = skeletons.curated_dataset(root, made)
         (pipeline,) = {path.split("/")[1] for path in files}
-        query = f"SELECT count(*) FROM curated_{name}"  # noqa: S608 - shown, not run
-        job = f"make job JOB=transform PIPELINE={pipeline}"
-        goes_on = ["make docs", "make apply", job, f'lake query "{query}"']
+        goes_on = _to_see(name, pipeline)
     _say(skeletons.write(root, files), goes_on, as_json)
 
 
@@ -78,6 +91,16 @@ def pipeline(
     written = skeletons.write(root, skeletons.pipeline(root, name))
     goes_on = ["make docs", "make apply", f"make demo PIPELINE={name}", f"make test-all PIPELINE={name}"]
     _say(written, goes_on, as_json)
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _to_see(name: str, pipeline: str) -> list[str]:
+    """The commands that bring the rows of a new dataset."""
+    query = f"SELECT count(*) FROM curated_{name}"  # noqa: S608 - shown, not run
+    return ["make docs", "make apply", f"make job JOB=transform PIPELINE={pipeline}", f'lake query "{query}"']
 
 
 def _given(value: str, option: str) -> str:

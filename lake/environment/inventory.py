@@ -207,7 +207,7 @@ def held(platform: Platform, dataset: str) -> str:
 
 
 def _completed(platform: Platform, dataset: Contract) -> datetime | None:
-    """Return when a refresh last succeeded, also one without new data; of a derived dataset, that of its oldest input."""
+    """Return when a refresh last succeeded, also one without data; a derived one has that of its oldest input."""
     moment = _lock(platform, dataset.name).get("completed_at")
     return datetime.fromisoformat(moment) if moment else None
 

@@ -11,6 +11,7 @@ import jinja2
 import yaml
 
 from lake.contract import model
+from lake.contract.model import Contract
 from lake.core.errors import LakeError
 from lake.environment.deployment import PROJECT
 from lake.environment.names import variable
@@ -45,6 +46,16 @@ class Made:
 
     name: str
     source: str
+    key: Sequence[str]
+    moment: str
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A dataset that is derived from ``inputs``; ``key`` are columns of the first, ``moment`` the one with the day."""
+
+    name: str
+    inputs: Sequence[str]
     key: Sequence[str]
     moment: str
 
@@ -90,6 +101,30 @@ def curated_dataset(root: Path, made: Made) -> dict[str, str]:
         known = ", ".join(name for name in _contracts(root) if name.startswith("raw_"))
         raise NoSkeleton(f"there is no dataset {made.source}; there are {known}")
     return _curated(root, made, yaml.safe_load(source.read_text(encoding="utf-8")))
+
+
+def derived_dataset(root: Path, made: Derived) -> dict[str, str]:
+    """Return path => text of the contract of ``curated_<name>``; raises NoSkeleton."""
+    check_name("dataset", made.name)
+    made_from = [_contracts(root).get(name) for name in made.inputs]
+    loaded = [model.read(path) for path in made_from if path]
+    if len(loaded) < len(made.inputs) or not all(each.made_from for each in loaded):
+        known = [name for name, path in _contracts(root).items() if model.read(path).made_from]
+        raise NoSkeleton(f"the inputs are {', '.join(made.inputs)}; a dataset can be derived from {', '.join(known)}")
+    return _derived(root, made, loaded)
+
+
+def function_of(made: Derived) -> str:
+    """Return the function that the job needs for what ``derived_dataset`` writes, as Python."""
+    key = ", ".join(f'"{name}"' for name in made.key)
+    arguments = ", ".join(f"{name}: DataFrame" for name in made.inputs)
+    return "\n".join(
+        [
+            f"def {made.name}({arguments}) -> DataFrame:",
+            f'    """Rows of {made.inputs[0]}, counted by {", ".join(made.key)}."""',
+            f'    return {made.inputs[0]}.groupBy({key}).agg(F.count("*").alias("number"))',
+        ]
+    )
 
 
 def pipeline(root: Path, name: str) -> dict[str, str]:
@@ -172,15 +207,45 @@ def _curated(
     return _contract_file(root, str(source["domain"]), str(words["dataset"]), text)
 
 
+def _derived(root: Path, made: Derived, inputs: Sequence[Contract]) -> dict[str, str]:
+    of_first = {column.stored_name: column for column in inputs[0].stored}
+    if unknown := [name for name in (*made.key, made.moment) if name not in of_first]:
+        raise NoSkeleton(f"{inputs[0].name} has no column {unknown[0]}; it has {', '.join(of_first)}")
+    _check_moment(made.moment, made.key, of_first[made.moment].stored_type, ("date", "timestamp"))
+    columns = [
+        {
+            "name": name, "physicalType": of_first[name].stored_type, "required": True, "primaryKey": True,
+            "primaryKeyPosition": place, "description": of_first[name].description,
+        }
+        for place, name in enumerate(made.key, start=1)
+    ]  # fmt: skip
+    words = {
+        "pipeline": inputs[0].domain,
+        "dataset": f"curated_{made.name}",
+        "title": f"Curated {made.name.replace('_', ' ')}",
+        "folder": f"curated/{made.name.replace('_', '-')}",
+        "inputs": made.inputs,
+        "key": made.key,
+        "moment": made.moment,
+        "columns": [_one_line(column) for column in columns],
+    }
+    text = _rendered(root / "templates/dataset/derived.yaml.jinja", words)
+    return _contract_file(root, inputs[0].domain, f"curated_{made.name}", text)
+
+
+def _check_moment(moment: str, key: Sequence[str], kind: str, kinds: Sequence[str]) -> None:
+    if moment not in key:
+        raise NoSkeleton(f"{moment} gives the day of a row, so it is part of the key: --key …,{moment}")
+    if kind not in kinds:
+        raise NoSkeleton(f"{moment} is no moment: its type is {kind}")
+
+
 def _columns(made: Made, source: Any) -> list[dict[str, Any]]:
     """The columns of the source without its partitions, as the curated dataset has them; raises NoSkeleton."""
     columns = {c["name"]: c for c in source["schema"][0]["properties"] if not c.get("partitioned")}
     if unknown := [name for name in (*made.key, made.moment) if name not in columns]:
         raise NoSkeleton(f"{made.source} has no column {unknown[0]}; it has {', '.join(columns)}")
-    if made.moment not in made.key:
-        raise NoSkeleton(f"{made.moment} gives the day of a row, so it is part of the key: --key …,{made.moment}")
-    if columns[made.moment]["physicalType"] not in ("string", "timestamp"):
-        raise NoSkeleton(f"{made.moment} is no moment: its type is {columns[made.moment]['physicalType']}")
+    _check_moment(made.moment, made.key, columns[made.moment]["physicalType"], ("string", "timestamp"))
     return [_column(made, column) for column in columns.values()]
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lake.contract import model
 from lake.contract.model import Contract
-from lake.core.errors import ContractError, summary_line
+from lake.core.errors import ContractError, LakeError, summary_line
 from lake.core.s3 import Location, Storage
 from lake.operations import registry
 from lake.operations.arguments import answer_key
@@ -103,15 +103,19 @@ class Job:
     def run_each(self, transformations: Mapping[str, Transformation | Derivation]) -> None:
         """Perform the job's operation on each dataset that it makes, a derived one after its inputs.
 
-        A dataset without a transformation keeps the fields that its source has. Raises ContractError when there is a
-        transformation of a dataset that the job does not make, or none of a derived one.
+        A dataset without a transformation keeps the fields that its source has; a derived one without one fails alone.
+        Raises ContractError when there is a transformation of a dataset that the job does not make.
         """
         made = self.datasets()
         if unknown := sorted(transformations.keys() - set(made)):
             raise ContractError(f"the job has a transformation of {', '.join(unknown)}; it makes {', '.join(made)}")
-        jobs = {dataset: _job(model.load(dataset), transformations.get(dataset)) for dataset in made}
         for dataset in _inputs_first([*transformations, *made]):
-            self.run(jobs[dataset])
+            try:
+                dataset_job = _job(model.load(dataset), transformations.get(dataset))
+            except LakeError as error:
+                self._fail(dataset, error)
+            else:
+                self.run(dataset_job)
 
     def run(self, dataset_job: DatasetJob | DerivedJob) -> None:
         """Perform the job's operation on one dataset: a refresh, unless the arguments name another one.
@@ -124,11 +128,15 @@ class Job:
         try:
             rows = registry.perform(self.lake, dataset_job, self._request.operation, self._request.arguments)
         except Exception as error:  # whatever it is, it is raised again by finish()
-            logger.exception("%s FAILED", dataset)
-            self._failures[dataset] = error
+            self._fail(dataset, error)
             return
         self._done[dataset] = rows
         logger.info("%s: %s", dataset, rows or "nothing to do")
+
+    def _fail(self, dataset: str, error: Exception) -> None:
+        if self._request.covers(dataset):
+            logger.error("%s FAILED", dataset, exc_info=error)
+            self._failures[dataset] = error
 
     def finish(self) -> None:
         """Store the result if the arguments ask for it; raises JobFailed when a dataset failed or none was covered."""

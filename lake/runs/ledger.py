@@ -105,8 +105,8 @@ class Ledger:
 
         A derived dataset is no newer than its ``inputs``: it gets the time of the oldest, and none before all have one.
         """
-        times = [self._item(f"dataset#{name}", "lock").get("completed_at") for name in inputs]
-        if None in times:
+        times = [str(self._item(f"dataset#{name}", "lock").get("completed_at", "")) for name in inputs]
+        if "" in times:
             return
         try:
             self._guarded_update(lock, "SET completed_at = :at", {":at": min([self._now().isoformat(), *times])})

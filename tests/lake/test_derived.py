@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -17,7 +18,7 @@ from lake.core.errors import ToleranceExceeded
 from lake.operations.backfill import LossRefused
 from lake.operations.derivation.derive import DerivationRefused, Derive
 from lake.operations.registry import DerivedJob, OperationUnknown, perform
-from lake.runs.run import run
+from lake.runs.run import manifest_of, run
 from tests.local_aws import LocalAws
 from tests.place import CITY_HOURS, MESSAGES, READINGS, TARGET, Place, lake_of_its_own, line
 
@@ -267,3 +268,32 @@ def test_it_is_no_newer_than_its_oldest_input(place: Place) -> None:
     place.run()
     derive(place)
     assert completed(CITY_HOURS.name) == completed(READINGS.name) < completed(TARGET.name)
+
+
+def test_a_run_that_died_before_its_commit_is_finished_with_what_it_is_made_of(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put("a.json", line(10, 5.0))
+    place.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(place.lake.ledger, "commit", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            derive(place)
+    assert place.lake.ledger.inputs(CITY_HOURS.name) == {}
+    assert derive(place).received == 0, "the prepared run is finished, and nothing is left to do"
+    assert list(place.lake.ledger.inputs(CITY_HOURS.name)) == ["curated/weather/date=2026-11-20/"]
+    assert [each["status"] for each in place.lake.ledger.runs(CITY_HOURS.name)] == ["COMMITTED"]
+
+
+def test_a_late_commit_does_not_hide_what_a_later_run_was_made_of(place: Place) -> None:
+    place.put("a.json", line(10, 5.0))
+    place.run()
+    derive(place)
+    place.put("b.json", line(11, 5.0))
+    place.run()
+    derive(place)
+    ledger, (first, second) = place.lake.ledger, place.lake.ledger.runs(CITY_HOURS.name)
+    made_of = ledger.inputs(CITY_HOURS.name)
+    ledger.commit(manifest_of(place.lake, CITY_HOURS, first["run_id"]))
+    assert ledger.inputs(CITY_HOURS.name) == made_of
+    assert manifest_of(place.lake, CITY_HOURS, second["run_id"]).made_of[0].etag in made_of.values()

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from lake.core.errors import ContractError
-from lake.operations.derivation.derive import DerivationRefused
-from lake.operations.job import Job, JobRequest
+from lake.operations.job import Job, JobFailed, JobRequest
 from lake.operations.registry import DatasetJob, DerivedJob
 
 WRITTEN = (
@@ -19,8 +18,8 @@ NO_CONTEXT: Any = None
 class Recorder(Job):
     """A job that only notes which dataset would be made with which transformation."""
 
-    def __init__(self, *written: str) -> None:
-        super().__init__(NO_CONTEXT, JobRequest(), written)
+    def __init__(self, *written: str, request: JobRequest | None = None) -> None:
+        super().__init__(NO_CONTEXT, request or JobRequest(), written)
         self.seen: list[tuple[str, Any]] = []
 
     def run(self, dataset_job: DatasetJob | DerivedJob) -> None:
@@ -55,14 +54,23 @@ def test_a_derived_dataset_comes_after_its_inputs_wherever_it_stands() -> None:
 
 
 def test_a_derived_dataset_needs_a_function() -> None:
-    with pytest.raises(
-        ContractError, match="derived from curated_weather, curated_sensor_readings: the job has no fun"
-    ):
-        Recorder("curated_city_hours", *WRITTEN).run_each({})
-
-
-def test_a_function_that_takes_other_names_is_refused_before_anything_runs() -> None:
     job = Recorder("curated_city_hours", *WRITTEN)
-    with pytest.raises(DerivationRefused, match="its function takes raw; the contract's inputs are curated_weather"):
-        job.run_each({"curated_city_hours": lambda raw: raw})
-    assert job.seen == []
+    job.run_each({})
+    assert sorted(dict(job.seen)) == ["curated_sensor_readings", "curated_weather"], "the others go on"
+    with pytest.raises(JobFailed, match="derived from curated_weather, curated_sensor_readings: the job has no func"):
+        job.finish()
+
+
+def test_a_function_that_takes_other_names_is_refused_before_it_runs() -> None:
+    job = Recorder("curated_city_hours", *WRITTEN)
+    job.run_each({"curated_city_hours": lambda raw: raw})
+    assert "curated_city_hours" not in dict(job.seen)
+    with pytest.raises(JobFailed, match="its function takes raw; the contract's inputs are curated_weather, curated_s"):
+        job.finish()
+
+
+def test_what_fails_beside_the_dataset_that_was_asked_for_is_nothing_to_its_operation() -> None:
+    job = Recorder("curated_city_hours", *WRITTEN, request=JobRequest("undo", {"dataset": "curated_weather"}))
+    job.run_each({})
+    job._done["curated_weather"] = []
+    job.finish()

@@ -14,7 +14,7 @@ from lake.cli import new
 from lake.cli.erase import also_of
 from lake.contract import model
 from lake.maintenance import skeletons
-from lake.maintenance.skeletons import Made, NoSkeleton
+from lake.maintenance.skeletons import Derived, Made, NoSkeleton
 from tests.local_aws import REPOSITORY
 
 LONGEST = "a_pipeline_of_room"
@@ -160,3 +160,39 @@ def test_an_erasure_names_the_other_datasets_that_are_made_of_the_subjects_recor
     monkeypatch.setattr(model, "files", lambda: [*known, tmp_path / path])
     assert also_of(model.load("curated_sensor_readings")) == ["curated_city_readings"]
     assert also_of(model.load("curated_weather")) == []
+
+
+ROWS = Derived("weather_rows", ("curated_weather",), ("city", "timestamp"), "timestamp")
+
+
+def test_a_derived_dataset_has_the_key_of_its_first_input_and_a_function_that_makes_its_columns() -> None:
+    contract = parsed(skeletons.derived_dataset(REPOSITORY, ROWS), "curated_weather_rows")
+    assert (contract.inputs, contract.domain, contract.has_quarantine) == (("curated_weather",), "weather_iot", False)
+    assert [column.name for column in contract.stored] == ["city", "timestamp", "number", "run_id"]
+    function = skeletons.function_of(ROWS)
+    assert function.startswith("def weather_rows(curated_weather: DataFrame) -> DataFrame:")
+    compile(function, "transform.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (Derived("x", ("raw_weather",), ("city",), "city"), "can be derived from .*curated_weather"),
+        (Derived("x", ("curated_wether",), ("city",), "city"), "the inputs are curated_wether; a dataset can be der"),
+        (Derived("x", ("curated_weather",), ("town",), "town"), "curated_weather has no column town; it has city"),
+        (Derived("x", ("curated_weather",), ("city",), "timestamp"), "part of the key"),
+        (Derived("x", ("curated_weather",), ("city",), "city"), "city is no moment: its type is string"),
+    ],
+)
+def test_a_derived_dataset_that_cannot_be_made_is_an_error_that_says_what_can(made: Derived, why: str) -> None:
+    with pytest.raises(NoSkeleton, match=why):
+        skeletons.derived_dataset(REPOSITORY, made)
+
+
+def test_the_command_prints_the_function_that_the_job_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skeletons, "checkout", lambda _here: REPOSITORY)
+    monkeypatch.setattr(skeletons, "write", lambda _root, files: sorted(files))
+    words = ["dataset", "weather_rows", "--inputs", "curated_weather", "--key", "city,timestamp"]
+    said = CliRunner().invoke(new.group, words).stdout
+    assert 'run_each as "curated_weather_rows": weather_rows:' in said
+    assert "  def weather_rows(curated_weather: DataFrame) -> DataFrame:" in said.splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lake.maintenance import skeletons
-from lake.maintenance.skeletons import Made
+from lake.maintenance.skeletons import Derived, Made
 from tests.terraform.conftest import FIRST, REPOSITORY, Resources, Run, pipeline_test, state_of
 from tests.terraform.test_names import names, too_long, twice
 
@@ -67,3 +67,25 @@ def test_a_new_dataset_of_subjects_is_made_and_erased_by_the_jobs_that_there_are
     assert "curated_weather" not in written["lake-erase-test"]
     registered = json.loads(found["aws_ssm_parameter.pipeline"]["value"])
     assert registered["producers"]["curated_city_readings"] == "lake-transform-test"
+
+
+def test_a_dataset_may_be_derived_from_one_of_another_pipeline(
+    root: Path, terraform: Run, platform: Resources, tmp_path: Path
+) -> None:
+    copy = tmp_path / "tree"
+    shutil.copytree(root.parents[2], copy, ignore=shutil.ignore_patterns(".terraform"))
+    derived = Derived("room_and_weather", (f"curated_{NAME}", "curated_weather"), ("id", "timestamp"), "timestamp")
+    skeletons.write(copy, skeletons.derived_dataset(copy, derived))
+    parameter = platform["aws_ssm_parameter.platform"]["value"]
+    found = state_of(pipeline_test(copy / "terraform/pipelines" / NAME, terraform, parameter))
+    (job,) = (values for values in found.values() if values["resource_type"] == "aws_glue_job")
+    reads, writes = (json.loads(job["non_overridable_arguments"][name]) for name in ("--reads", "--writes"))
+    lake = "lake-123456789012-eu-west-1-test-datalake"
+    assert reads["curated_weather"] == f"s3://{lake}/curated/weather/"
+    assert (f"curated_{NAME}" in reads, "curated_room_and_weather" in writes) == (False, True)
+    policies = [v["policy"] for v in found.values() if v["resource_type"] == "aws_iam_role_policy"]
+    (policy,) = (policy for policy in policies if "ReadCode" in policy)
+    (read,) = (each for each in json.loads(policy)["Statement"] if each["Sid"] == "ReadObjects")
+    assert f"arn:aws:s3:::{lake}/curated/weather/*" in read["Resource"]
+    (write,) = (each for each in json.loads(policy)["Statement"] if each["Sid"] == "WriteObjects")
+    assert f"arn:aws:s3:::{lake}/curated/weather/*" not in write["Resource"]

@@ -14,7 +14,8 @@ module "transform" {
   platform        = local.platform
   timeout_minutes = var.transform_timeout_minutes
 
-  reads = { for name in local._sources : name => module.dataset[name].dataset }
+  # Of this pipeline or of another one. Without the dataset's own module, the job does not wait for its table.
+  reads = { for name in local._sources : name => local.platform.datasets[name] }
   writes = merge(
     local._made,
     { for name, dataset in local._rejects : "quarantine_${name}" => dataset.quarantine },

@@ -83,9 +83,23 @@ def test_the_job_logs_its_counts_under_its_run(deployed: Deployed, transformed: 
     assert "committed Counts(received=38, new=16" in log
 
 
+def test_city_hours_are_what_athena_makes_of_their_inputs(deployed: Deployed, transformed: dict[str, Any]) -> None:
+    rows = deployed.query(
+        "SELECT city, timestamp, max(temperature), sum(readings) FROM ("
+        "SELECT city, timestamp, temperature_c AS temperature, 0 AS readings FROM curated_weather UNION ALL "
+        "SELECT city, date_trunc('hour', timestamp), NULL, 1 FROM curated_sensor_readings) "
+        "GROUP BY city, timestamp ORDER BY city, timestamp"
+    )
+    assert len(rows) > 700
+    derived = "SELECT city, timestamp, weather_temperature_c, sensor_readings FROM curated_city_hours"
+    assert deployed.query(f"{derived} ORDER BY city, timestamp") == rows
+    (run,) = deployed.runs("curated_city_hours")
+    assert (run["status"], run["received"], run["new"]) == ("COMMITTED", len(rows), len(rows))
+
+
 def test_three_runs_are_as_one(deployed: Deployed, transformed: dict[str, Any]) -> None:
     before = {prefix: deployed.etags(prefix) for prefix in ("curated/", "quarantine/", "ops/")}
-    assert len(before["curated/"]) == 31
+    assert len([key for key in before["curated/"] if not key.startswith("curated/city-hours/")]) == 31
     for _ in range(2):
         run = deployed.run_job()
         assert (run["JobRunState"], "no new object of raw_weather" in deployed.job_log(run["Id"])) == (
