@@ -74,6 +74,7 @@ def test_a_dataset_may_be_derived_from_one_of_another_pipeline(
 ) -> None:
     copy = tmp_path / "tree"
     shutil.copytree(root.parents[2], copy, ignore=shutil.ignore_patterns(".terraform"))
+    shutil.copytree(REPOSITORY / "templates", copy / "templates")
     derived = Derived("room_and_weather", (f"curated_{NAME}", "curated_weather"), ("id", "timestamp"), "timestamp")
     skeletons.write(copy, skeletons.derived_dataset(copy, derived))
     parameter = platform["aws_ssm_parameter.platform"]["value"]
