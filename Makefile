@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo job report test test-all glue-test glue-docker-test glue-docker-run durations mutation mutation-terraform check format up down status env build doctor bootstrap delivery-roles plan judge apply adopt destroy unlock locks rights docs
+.PHONY: help setup demo job report test test-all bench bench-quick glue-test glue-docker-test glue-docker-run durations mutation mutation-terraform check format up down status env build doctor bootstrap delivery-roles plan judge apply adopt destroy unlock locks rights docs
 
 ENV ?= dev
 # One root alone: a pipeline, or platform. Without it the platform and every pipeline.
@@ -48,6 +48,14 @@ glue-docker-test: setup ## the same in AWS's image of Glue (Docker; 7 GB)
 
 glue-docker-run: setup ## the deployed JOB=j in AWS's image, against a copy of the local lake (INVOKE="function …" lands data first)
 	@$(PYTHON) -m scripts.glue_docker run $(JOB) $(foreach function,$(INVOKE),--invoke $(function))
+
+bench: ## the transform against plain Spark, DuckDB and Polars on the same records, into docs/performance.md (half an hour; ROWS=n OBJECTS=n RUNS=n)
+	@scripts/setup.sh bench
+	@.venv-bench/bin/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(RUNS),--runs $(RUNS))
+
+bench-quick: ## the same with fewer records, in three minutes; writes nothing, and says whether the ratios hold
+	@scripts/setup.sh bench
+	@.venv-bench/bin/python -m tests.bench --quick
 
 durations: ## run every test, and write what each file took to tests/durations.json, by which shards are cut
 	@scripts/setup.sh checks
@@ -118,7 +126,7 @@ unlock: setup ## who holds the lock of ENV's Terraform state; LOCK=<ID> takes it
 	@$(TERRAFORM) unlock --env $(ENV) --lock "$(if $(filter command,$(firstword $(origin LOCK))),$(LOCK))"
 
 locks: ## resolve requirements/*.in anew into the locks
-	@for lock in uv:3.11 lambda:3.13 local:3.11 glue:3.11 checks:3.11 mutation:3.11 delivery:3.11 audit:3.11; do \
+	@for lock in uv:3.11 lambda:3.13 local:3.11 bench:3.11 glue:3.11 checks:3.11 mutation:3.11 delivery:3.11 audit:3.11; do \
 	  .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    --python-version "$${lock#*:}" "requirements/$${lock%:*}.in" --output-file "requirements/$${lock%:*}.txt"; \
 	done

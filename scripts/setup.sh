@@ -3,6 +3,7 @@
 #   scripts/setup.sh           to run the lake
 #   scripts/setup.sh checks    the checkers too, in .venv-checks and .venv-audit
 #   scripts/setup.sh mutation  what make mutation needs too, in .venv-mutation
+#   scripts/setup.sh bench     what make bench measures with and against too, in .venv-bench
 #   scripts/setup.sh delivery  only what builds, plans and applies, for runners; a .venv that has everything stays as it is
 #   scripts/setup.sh audit     only what asks about vulnerabilities and writes bills of materials, in .venv-audit
 set -euo pipefail
@@ -68,5 +69,6 @@ if [ "${1:-}" = checks ]; then
     GOBIN="$PWD/.cache/actionlint" go install "github.com/rhysd/actionlint/cmd/actionlint@v$actionlint" 2>/dev/null || say "setup: actionlint could not be installed; workflows are checked without it"
   fi
 fi
+if [ "${1:-}" = bench ]; then install .venv-bench requirements/bench.txt; fi
 if [ "${1:-}" = mutation ]; then install .venv-mutation requirements/mutation.txt; fi
 [ -f .cache/spark-jars/complete ] && [ -f .cache/spark-jars/archive-tried ] || .venv/bin/python scripts/spark_jars.py >&2
