@@ -40,9 +40,8 @@ def city_hours(curated_weather: DataFrame, curated_sensor_readings: DataFrame) -
         F.col("temperature_c").alias("weather_temperature_c"),
         F.col("humidity_pct").alias("weather_humidity_pct"),
     )
-    return (
-        weather.join(readings_by_hour(curated_sensor_readings), ["city", "timestamp"], "full")
-        .fillna(0, ["sensor_readings", "sensors"])
+    return weather.join(readings_by_hour(curated_sensor_readings), ["city", "timestamp"], "full").fillna(
+        0, ["sensor_readings", "sensors"]
     )
 
 
