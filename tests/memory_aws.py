@@ -96,7 +96,9 @@ class S3(Client):
         return {"ETag": f'"{etag}"'}
 
     def do_get_object(self, Key: str, Bucket: str = "") -> Item:  # noqa: N803 - as boto3 has it
-        body = self.do_head_object(Key)["Bytes"]
+        if Key not in self.memory.objects:
+            raise refused(404, "NoSuchKey")
+        body = self.memory.objects[Key]["Bytes"]
         return {"Body": type("Body", (), {"read": lambda _self: body})()}
 
     def do_head_object(self, Key: str, Bucket: str = "") -> Item:  # noqa: N803 - as boto3 has it

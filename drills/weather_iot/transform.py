@@ -1,16 +1,21 @@
 """Scenario 4: the transform job fails."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
 
 from drills import faults
 from drills.drill import Drill, require
 from drills.lake import Lake
 from drills.weather_iot.open_meteo import weather_record
-from lake.environment import releases
+from lake.environment import inventory, releases
 
 SECTION, ALARM = "glue-transform-failures", "glue-transform-failures"
 BROKEN = "raw/weather/date=2024-02-29/by_hand.json"
+READINGS = "curated_sensor_readings"
 
 
 def fail(lake: Lake) -> int:
@@ -76,6 +81,24 @@ def script_deleted(lake: Lake) -> int:
     return fail(lake)
 
 
+def written_by_another(lake: Lake) -> int:
+    """A run is prepared and cannot publish; then somebody stores a partition file of it with a tool of their own."""
+    send(lake)
+    denied = {"service": "s3", "action": "CopyObject", "match": "curated/sensor-readings", "times": 0}
+    lake.break_aws({**denied, "status": 403, "code": "AccessDenied", "message": "Access Denied"})
+    fail(lake)
+    lake.break_aws()
+    (prepared,) = (each for each in inventory.runs(lake.platform, [READINGS]) if each.status == "PREPARED")
+    change = json.loads(lake.read(f"ops/manifests/{READINGS}/{prepared.run_id}.json"))["partition_files"][0]
+    current = change["key"] if change["before"] else change["staged"]
+    # The same rows, in other bytes; none where there was no file.
+    table = parquet.read_table(pa.BufferReader(lake.read(current)))
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table if change["before"] else table.slice(0, 0), sink, compression="gzip")
+    lake.client("s3").put_object(Bucket=lake.bucket, Key=change["key"], Body=sink.getvalue().to_pybytes())
+    return fail(lake)
+
+
 def bad_deployment(lake: Lake) -> int:
     """A release came whose job cannot begin and whose ingest has lost a setting."""
     send(lake)
@@ -132,5 +155,9 @@ DRILLS = (
     _drill(
         "4f", "a deployment brought broken code", bad_deployment,
         ("confirm", "releases", "back", "run", "verify", "apply"), proof=back_and_refreshed,
+    ),
+    _drill(
+        "4g", "somebody else wrote a partition file", written_by_another, ("confirm", "abandon", "run", "verify"),
+        reads={"DATASET": r"(curated_\w+): OutsideWriter", "RUN": r"after run (\S+) had read it"},
     ),
 )  # fmt: skip

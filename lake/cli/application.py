@@ -15,6 +15,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.cli import backfill, keys, new, quarantine, redelivery, rollback
+from lake.cli.abandon import abandon
 from lake.cli.erase import erase
 from lake.cli.options import Environment, Json, ask
 from lake.cli.output import show
@@ -47,6 +48,7 @@ application.add_typer(redelivery.application, name="redeliver")
 application.add_typer(rollback.application, name="rollback")
 application.add_typer(new.group, name="new")
 application.command()(erase)
+application.command()(abandon)
 
 
 @application.callback()

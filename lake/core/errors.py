@@ -37,6 +37,14 @@ class OutsideWriter(LakeError):
     """A partition file has content that no run in the ledger wrote; the run stops publishing."""
 
 
+class StagingExpired(LakeError):
+    """A prepared run whose staged objects are gone before all of them were published; nobody can finish it."""
+
+
+class NotPrepared(LakeError):
+    """There is no prepared run of that id, so there is none to abandon."""
+
+
 class RawObjectUnreadable(LakeError):
     """A raw object that was listed cannot be read; the run publishes nothing and the next one lists anew."""
 

@@ -54,6 +54,10 @@ class PreconditionFailed(Exception):
     """The object does not have the state that the conditional write expected."""
 
 
+class SourceGone(Exception):
+    """There is nothing under the key that is to be copied."""
+
+
 class Storage:
     """S3 as the data path uses it; ``client`` is a boto3 S3 client."""
 
@@ -169,7 +173,7 @@ class Storage:
         """Copy ``source`` over ``key`` if that has the ETag ``before`` (None: no object).
 
         Both are keys of ``bucket``; the metadata of the copy names ``run_id`` as its writer. Raises PreconditionFailed
-        when the object has another ETag, ClientError when ``source`` is gone.
+        when the object has another ETag, SourceGone when there is no ``source``.
         """
         copy = {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": bucket, "Key": source}}
         metadata = {"MetadataDirective": "REPLACE", "Metadata": {RUN_METADATA: run_id}}
@@ -179,6 +183,8 @@ class Storage:
             # S3 answers NoSuchKey for either of the two keys.
             if _is_changed(error) and (_status(error) == 412 or (before and self.etag(bucket, source))):
                 raise PreconditionFailed(key) from error
+            if _status(error) == 404 and _code(error) == "NoSuchKey":
+                raise SourceGone(source) from error
             raise
 
     def _head(self, bucket: str, key: str, version: str | None = None) -> dict[str, Any] | None:

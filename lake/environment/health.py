@@ -82,7 +82,7 @@ def _of_datasets(state: State) -> Iterator[Problem]:
         if dataset.state(state.now) == "stale" and age and dataset.limit:
             link = _link(state, dataset, f"{name.replace('_', '-')}-freshness")
             yield Problem(f"{name} is {text(age)} old; its limit is {text(dataset.limit)}.", link)
-        if run and run.status == "FAILED":
+        if run and run.status in ("FAILED", "ABANDONED"):
             yield Problem(f"The last run of {name} failed: {run.reason}", _link(state, dataset, "failures"))
         if run and run.status == "COMMITTED" and run.unreconciled:
             lost = f"Records unreconciled in the last run of {name}: {run.unreconciled}."

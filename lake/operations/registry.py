@@ -21,10 +21,10 @@ from lake.operations.replay import Replay
 from lake.operations.rollback import Undo
 from lake.pseudonyms import spark
 from lake.records import typed, validation
-from lake.runs.run import Outcome, Work, preview, run
+from lake.runs.run import Outcome, Work, abandon, preview, published, run
 
 Arguments = Mapping[str, Any]
-REFRESH = "refresh"
+REFRESH, ABANDON = "refresh", "abandon"
 
 
 class OperationUnknown(LakeError):
@@ -59,6 +59,8 @@ def perform(
     """
     if operation == "validate" and isinstance(job, DatasetJob):
         return [validate(context, job, arguments)]
+    if operation == ABANDON:
+        return [_abandoned(context, job.target, arguments)]
     rows: list[dict[str, Any]] = []
     for work in _works(job, operation, arguments):
         if arguments.get("preview"):
@@ -68,9 +70,21 @@ def perform(
     return rows
 
 
+def _abandoned(context: SparkRunContext, target: Contract, arguments: Arguments) -> dict[str, Any]:
+    """Abandon the prepared run ``run``, or with ``preview`` say how far it has come; the rows are those of a table."""
+    run_id = arguments["run"]
+    if arguments.get("preview"):
+        record = context.ledger.unfinished(target.name)
+        done, files = published(context, record, target, run_id)
+    else:
+        done, files = abandon(context, target, run_id, arguments["by"])
+    return {"dataset": target.name, "run": run_id, "partition files": files, "published": done}
+
+
 def _works(job: DatasetJob | DerivedJob, operation: str, arguments: Arguments) -> Iterator[Work[SparkRunContext]]:
     if operation not in (*_WORKS, "validate"):
-        raise OperationUnknown(f"'{operation}' is no operation; there are {', '.join(sorted(_WORKS))}")
+        known = ", ".join(sorted((*_WORKS, ABANDON)))
+        raise OperationUnknown(f"'{operation}' is no operation; there are {known}")
     if isinstance(job, DatasetJob):
         return _WORKS[operation](job, arguments)
     if operation not in _OF_DERIVED:

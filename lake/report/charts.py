@@ -66,7 +66,7 @@ def bars(runs: Sequence[Run], places: int) -> tuple[list[Bar], int]:
 def _bar(run: Run, x: float, width: float, top: int) -> Iterator[Bar]:
     counted = ", ".join(f"{getattr(run, kind):,} {kind}" for kind in COUNTS)
     title = f"{run.started_at:%Y-%m-%d %H:%M} {run.status}: {run.received:,} received, {counted}"
-    if run.status == "FAILED":
+    if run.status in ("FAILED", "ABANDONED"):
         # What a failed run has counted was not published.
         yield Bar(x, 0, width, 100, "failed", title)
         return

@@ -27,7 +27,15 @@ _CHANGES = 40
 _CENT = 0.005
 _RUNBOOK = runbook_page(None)
 _RATIO_ALARM = "quarantine-ratio"
-_STATES = {"ALARM": "bad", "OK": "ok", "fresh": "ok", "stale": "bad", "COMMITTED": "ok", "FAILED": "bad"}
+_STATES = {
+    "ALARM": "bad",
+    "OK": "ok",
+    "fresh": "ok",
+    "stale": "bad",
+    "COMMITTED": "ok",
+    "FAILED": "bad",
+    "ABANDONED": "bad",
+}
 
 
 def write(platform: Platform, output: Path, runbook: str = "") -> dict[str, str]:

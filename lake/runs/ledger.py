@@ -96,6 +96,11 @@ class Ledger:
             return self._holder(dataset)
         return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"))
 
+    def unfinished(self, dataset: str) -> Lock:
+        """Return the lock as it is, without taking it; it says which run was prepared and never committed."""
+        item = self._item(f"dataset#{dataset}", "lock")
+        return Lock(dataset, str(item.get("owner", "")), int(item.get("fencing_token", 0)), item.get("unfinished"))
+
     def renew(self, lock: Lock) -> None:
         """Extend the lease by ``LEASE`` from now; raises LeaseLost when another run has taken over the lock."""
         self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
@@ -204,6 +209,26 @@ class Ledger:
         )
         try:
             self._transact([self._put(run), {"Update": mine}])
+        except ClientError as error:
+            raise self._lost(lock, error) from error
+
+    def abandon(self, lock: Lock, run_id: str, reason: str) -> None:
+        """Record that nobody will finish a prepared run; what it had claimed can be claimed again.
+
+        Raises LeaseLost when another run has taken over the lock, or has finished that one.
+        """
+        abandoned = {
+            "TableName": self._table,
+            "Key": _typed(_key(lock.dataset, f"run#{run_id}")),
+            "UpdateExpression": "SET #status = :abandoned, reason = :reason",
+            "ConditionExpression": "#status = :prepared",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": _typed(
+                {":abandoned": "ABANDONED", ":prepared": "PREPARED", ":reason": reason}
+            ),
+        }
+        try:
+            self._transact([{"Update": abandoned}, {"Update": self._check(lock, "REMOVE unfinished", {})}])
         except ClientError as error:
             raise self._lost(lock, error) from error
 

@@ -76,7 +76,8 @@ def checksum(body: bytes) -> str:
 def report(manifest: Manifest, status: str, pipeline: str, reason: str | None = None) -> dict[str, Any]:
     """Return the run record for the ledger and for ``pipeline_runs``.
 
-    ``status`` is PREPARED, COMMITTED or FAILED; ``reason`` is the cause of a failure. The duration is in whole seconds,
+    ``status`` is PREPARED, COMMITTED, FAILED or ABANDONED; ``reason`` says why it is one of the last two. The duration
+    is in whole seconds,
     ``bytes`` is the size of the objects that were read.
     """
     took = datetime.fromisoformat(manifest.ended_at) - datetime.fromisoformat(manifest.started_at)

@@ -16,8 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.contract.model import Contract, load
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import CountsNotReconciled, DatasetHeld, LakeError, OutsideWriter, summary_line
-from lake.core.s3 import PreconditionFailed, StoredObject
+from lake.core.errors import (
+    CountsNotReconciled,
+    DatasetHeld,
+    LakeError,
+    NotPrepared,
+    OutsideWriter,
+    StagingExpired,
+    summary_line,
+)
+from lake.core.s3 import PreconditionFailed, SourceGone, StoredObject
 from lake.runs import lease
 from lake.runs.context import RunContext
 from lake.runs.ledger import Held, Lock
@@ -142,8 +150,7 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
         return None
     try:
         if lock.unfinished:
-            logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, lock.unfinished)
-            context.metrics.finished(target, finish(context, lock, target, lock.unfinished))
+            _settle(context, lock, target, lock.unfinished)
         counts = _done(context, lock, work)
         if isinstance(work, PostCommit):
             with lease.beating(context.ledger, lock):
@@ -153,6 +160,49 @@ def _locked(context: Context, work: Work[Context]) -> Counts | None:
         return counts
     finally:
         context.ledger.release(lock)
+
+
+def abandon(context: RunContext, target: Contract, run_id: str, by: str) -> tuple[int, int]:
+    """Abandon a prepared run for ``by``, the requester's IAM ARN; returns its partition files, published ones and all.
+
+    Published files stay. Objects that it had claimed are read again by the next refresh, which puts the same rows where
+    they already are. Raises DatasetHeld while another run holds the dataset, NotPrepared when there is no such run.
+    """
+    lock = context.ledger.lock(target.name, _new_run_id(context))
+    if isinstance(lock, Held):
+        raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
+    try:
+        found = published(context, lock, target, run_id)
+        _abandon(context, lock, target, run_id, f"abandoned by {by}")
+    finally:
+        context.ledger.release(lock)
+    return found
+
+
+def published(context: RunContext, lock: Lock, target: Contract, run_id: str) -> tuple[int, int]:
+    """Return how many partition files a prepared run has published, and how many it has; raises NotPrepared."""
+    if lock.unfinished != run_id:
+        prepared = f"run {lock.unfinished} is" if lock.unfinished else "none is"
+        raise NotPrepared(f"{target.name}: run {run_id} is not prepared and unfinished; {prepared}")
+    changes = manifest_of(context, target, run_id).partition_files
+    places = [(context.locations[change.dataset].bucket, change.key) for change in changes]
+    return sum(context.storage.written_by(*place) == run_id for place in places), len(places)
+
+
+def _settle(context: RunContext, lock: Lock, target: Contract, run_id: str) -> None:
+    """Finish a prepared run; one that cannot be finished any more is abandoned, so that it stops no other."""
+    logger.warning("%s: finishing run %s, which was prepared and not committed", target.name, run_id)
+    try:
+        context.metrics.finished(target, finish(context, lock, target, run_id))
+    except StagingExpired as expired:
+        logger.error("%s", expired)
+        _abandon(context, lock, target, run_id, summary_line(expired))
+
+
+def _abandon(context: RunContext, lock: Lock, target: Contract, run_id: str, reason: str) -> None:
+    manifest = manifest_of(context, target, run_id)
+    _report(context, manifest, report(manifest, "ABANDONED", target.domain, reason))
+    context.ledger.abandon(lock, run_id, reason)
 
 
 def _done(context: Context, lock: Lock, work: Work[Context]) -> Counts:
@@ -228,7 +278,7 @@ def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Co
     """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts.
 
     Raises OutsideWriter when a partition file or the manifest has content that no run wrote, LeaseLost when another run
-    has taken over the lock. The run stays prepared then.
+    has taken over the lock, StagingExpired when a staged object is gone. The run stays prepared then.
     """
     manifest = manifest_of(context, target, run_id)
     for change in manifest.partition_files:
@@ -264,7 +314,10 @@ def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
 
 
 def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> None:
-    """Replace one partition file; skip it if this run has put it before, raise OutsideWriter if another writer has."""
+    """Replace one partition file; skip it if this run has put it before, raise OutsideWriter if another writer has.
+
+    Raises StagingExpired when it has not, and there is nothing left to put.
+    """
     bucket = context.locations[change.dataset].bucket
     try:
         context.storage.replace(bucket, change.staged, change.key, change.before, manifest.run_id)
@@ -276,6 +329,13 @@ def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> No
             f"s3://{bucket}/{change.key} was changed by {writer or 'a writer outside the ledger'} after run "
             f"{manifest.run_id} had read it; put the version back or remove it, then run again"
         ) from failed
+    except SourceGone as gone:
+        if context.storage.written_by(bucket, change.key) == manifest.run_id:
+            return
+        raise StagingExpired(
+            f"{manifest.dataset}: run {manifest.run_id} was prepared at {manifest.ended_at} and cannot be finished: "
+            f"s3://{bucket}/{change.staged} is gone"
+        ) from gone
 
 
 def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:

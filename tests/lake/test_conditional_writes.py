@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lake.core.s3 import PreconditionFailed, Storage
+from lake.core.s3 import PreconditionFailed, SourceGone, Storage
 from lake.environment.deployment import Platform
 from lake.maintenance import quarantined_record
 
@@ -94,9 +94,9 @@ def test_any_other_error_is_what_it_is(write: Callable[[S3], None], operation: s
 
 
 def test_staged_content_that_is_gone_is_not_taken_for_a_stranger_s_write() -> None:
-    with pytest.raises(ClientError, match="NoSuchKey"):
+    with pytest.raises(SourceGone, match="staged"):
         replace(S3Without("staged", "copy_object", DELETED))
-    with pytest.raises(ClientError, match="NoSuchKey"):
+    with pytest.raises(SourceGone, match="staged"):
         Storage(S3("copy_object", DELETED)).replace("bucket", "staged", "key", None, "run")
 
 

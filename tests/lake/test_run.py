@@ -5,17 +5,26 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import HTTPClientError
 
 from lake.core.counts import NOTHING, Counts
-from lake.core.errors import CountsNotReconciled, LakeError, LeaseLost, NoRawData, OutsideWriter
+from lake.core.errors import (
+    CountsNotReconciled,
+    DatasetHeld,
+    LakeError,
+    LeaseLost,
+    NoRawData,
+    NotPrepared,
+    OutsideWriter,
+)
 from lake.core.s3 import StoredObject
-from lake.runs.ledger import LEASE, Lock
+from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.metrics import Metrics
-from lake.runs.run import Outcome, finish, preview, run
+from lake.runs.run import Outcome, abandon, finish, preview, run
 from tests.memory_aws import START, MemoryPlace
 from tests.place import SOURCE, TARGET
 from tests.plain_work import RAW, REFRESH, REREAD, PlainRefresh, check_end, record, shown
@@ -321,3 +330,75 @@ def test_a_run_that_finds_the_dataset_held_is_measured_as_skipped(place: MemoryP
     assert {datum["MetricName"] for datum in put if datum["MetricName"].startswith("Runs") and datum["Value"]} == {
         ended
     }
+
+
+def without_staging(place: MemoryPlace, keep: int = 0) -> None:
+    """Staged objects have expired, all but some."""
+    for key in sorted(key for key in place.memory.objects if key.startswith("staging/"))[keep:]:
+        del place.memory.objects[key]
+
+
+def statuses(place: MemoryPlace) -> list[str]:
+    return [str(each["status"]) for each in place.lake.ledger.runs(TARGET.name)]
+
+
+def test_a_prepared_run_whose_staging_has_expired_is_given_up_by_the_next_one(place: MemoryPlace) -> None:
+    lock = prepared(place)
+    place.lake.ledger.release(lock)
+    without_staging(place)
+    assert run(place.lake, REFRESH).received == 3, "what it had claimed is read again"
+    assert statuses(place) == ["ABANDONED", "COMMITTED"]
+    (given_up, _) = rows(place)
+    assert given_up["status"] == "ABANDONED"
+    assert f"run {lock.unfinished} was prepared at 2026-11-20" in given_up["reason"]
+    assert "is gone" in given_up["reason"]
+    assert run(place.lake, REFRESH) == NOTHING
+    assert {row["value"] for row in shown(place.lake).values()} == {1}
+
+
+def test_a_run_that_has_published_all_and_not_committed_is_finished_without_its_staging(
+    place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(Ledger, "commit", Mock(side_effect=Died))
+        run(place.lake, REFRESH)
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    without_staging(place)
+    assert run(place.lake, REFRESH) == NOTHING
+    assert statuses(place) == ["COMMITTED"]
+    check_end(place.lake)
+
+
+def test_a_run_that_somebody_gives_up_stops_nobody(place: MemoryPlace) -> None:
+    lock = prepared(place)
+    place.lake.ledger.release(lock)
+    place.lake.storage.put(place.lake.staging.bucket, FILE, b"{}")
+    with pytest.raises(OutsideWriter):
+        run(place.lake, REFRESH)
+    place.clock.shift += LEASE + timedelta(seconds=1)
+    assert abandon(place.lake, TARGET, str(lock.unfinished), "arn:aws:iam::1:role/r") == (1, 3)
+    assert statuses(place) == ["ABANDONED"]
+    assert rows(place)[0]["reason"] == "abandoned by arn:aws:iam::1:role/r"
+    assert run(place.lake, REFRESH).received == 3
+
+
+def test_only_the_run_that_is_prepared_can_be_given_up(place: MemoryPlace) -> None:
+    with pytest.raises(NotPrepared, match="run 1 is not prepared and unfinished; none is"):
+        abandon(place.lake, TARGET, "1", "somebody")
+    lock = prepared(place)
+    with pytest.raises(DatasetHeld):
+        abandon(place.lake, TARGET, str(lock.unfinished), "somebody")
+    place.lake.ledger.release(lock)
+    with pytest.raises(NotPrepared, match=f"run {lock.unfinished} is"):
+        abandon(place.lake, TARGET, "1", "somebody")
+    assert statuses(place) == ["PREPARED"]
+
+
+def test_who_wakes_up_after_the_run_was_given_up_publishes_nothing(place: MemoryPlace) -> None:
+    lock = prepared(place)
+    place.lake.ledger.release(lock)
+    abandon(place.lake, TARGET, str(lock.unfinished), "somebody")
+    before = shown(place.lake)
+    with pytest.raises(LeaseLost):
+        finish(place.lake, lock, TARGET, str(lock.unfinished))
+    assert (shown(place.lake), statuses(place)) == (before, ["ABANDONED"])
