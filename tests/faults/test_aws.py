@@ -33,7 +33,7 @@ LASTING = {
     (fault.id, call): answer for fault in load("aws") for call, answer in fault.script.get("lasting", {}).items()
 }
 ACTIONS = [
-    "dynamodb UpdateItem", "s3 ListObjectsV2", "dynamodb Query", "glue GetTable", "s3 GetObject", "s3 HeadObject",
+    "dynamodb UpdateItem", "s3 ListObjectsV2", "dynamodb Query", "glue GetTable", "s3 GetObject",
     "s3 PutObject", "dynamodb TransactWriteItems", "s3 CopyObject", "dynamodb GetItem", "glue BatchCreatePartition",
 ]  # fmt: skip
 
