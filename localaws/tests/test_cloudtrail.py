@@ -117,6 +117,6 @@ def test_with_a_trail_rules_hear_what_changes_and_only_some_what_reads(
 
 
 def test_a_trail_keeps_its_tags(trail: Any) -> None:
-    arn = trail.describe_trails()["trailList"][0]["TrailARN"]
+    (arn,) = [each["TrailARN"] for each in trail.describe_trails(trailNameList=[TRAIL])["trailList"]]
     (tags,) = trail.list_tags(ResourceIdList=[arn])["ResourceTagList"]
     assert tags["TagsList"] == [{"Key": "a", "Value": "b"}]
