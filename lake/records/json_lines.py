@@ -6,7 +6,6 @@ returns half a record when a number is text.
 
 import gzip
 import io
-import json
 import math
 import re
 import unicodedata
@@ -15,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lake.contract.model import Column
+from lake.core import strict_json
 
 MAXIMUM_LINE_BYTES = 1024 * 1024
 # Unpacked. A worker reads several objects at once, and all of one is in memory, twice while it is unpacked.
 MAXIMUM_OBJECT_BYTES = 64 * 1024 * 1024
 MAXIMUM_RATIO = 200
-MAXIMUM_DEPTH = 64
 # A record may have any fields, with any names; what is said of them has to stay small.
 MAXIMUM_FIELD_NAME = 64
 MAXIMUM_FIELDS_NAMED = 20
@@ -34,7 +33,6 @@ _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])')
 
 
 class RawRecord(NamedTuple):
@@ -154,39 +152,12 @@ def _retyped(reasons: list[str]) -> list[str]:
 def parsed(line: bytes) -> Mapping[str, Any]:
     """Return the JSON object of one line; raises Broken with the reason when the line is none."""
     try:
-        text = line.decode("utf-8")
-        if _depth(line) > MAXIMUM_DEPTH:
-            raise Broken("depth:line")
-        record = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except UnicodeDecodeError as error:
-        raise Broken("encoding:line") from error
-    except ValueError as error:
-        raise Broken("malformed:line") from error
+        record = strict_json.loads(line)
+    except strict_json.NotStrict as error:
+        raise Broken(f"{error}:line") from error
     if not isinstance(record, dict):
         raise Broken("not_an_object:line")
     return record
-
-
-def _depth(line: bytes) -> int:
-    """Return the nesting depth of a line; the interpreter's own limit depends on the depth of the caller."""
-    if line.count(b"[") + line.count(b"{") <= MAXIMUM_DEPTH:
-        return 1
-    depth = deepest = 0
-    for bracket in _BRACKETS.finditer(line):
-        depth += bool(bracket[1]) - bool(bracket[2])
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise Broken("duplicate_key:line")
-    return record
-
-
-def _no_constant(_token: str) -> None:
-    raise Broken("not_finite:line")
 
 
 def _value(value: Any, column: Column) -> Any:
