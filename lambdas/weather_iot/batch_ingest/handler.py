@@ -20,7 +20,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from open_meteo import HOURS_PER_DAY, City, Hour, UpstreamError, fetch
 
-from lake.core.s3 import Storage
+from lake.core.s3 import Location, Storage
 
 # What is left of the function's time for storing and for saying what failed.
 RESERVE_SECONDS = 15.0
@@ -148,9 +148,8 @@ def _key(folder: str, city: City, revision: Revision) -> str:
 
 
 def _revisions(client: Any, bucket: str, folder: str, city: City) -> Iterator[Revision]:
-    """What is stored of a city's day. A prefix is text: that of New York lists the objects of New York Mills too."""
-    beginning = f"{folder}{city.key}_"
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=beginning)
-    for entry in (entry for page in pages for entry in page.get("Contents", [])):
-        if named := _REVISION.fullmatch(entry["Key"].removeprefix(beginning)):
+    """What is stored of a city's day, and of no other city whose name only begins alike."""
+    beginning = f"{city.key}_"
+    for entry in Storage(client).list_named(Location(bucket, folder), beginning):
+        if named := _REVISION.fullmatch(entry.key.removeprefix(f"{folder}{beginning}")):
             yield Revision(int(named["number"]), named["digest"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
@@ -228,7 +228,7 @@ def _check_place(answer: Mapping[str, Any], city: City) -> None:
             raise UpstreamError(f"answer is for {name} {_quoted(found)}, asked for {wanted}")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """Return True for a number that is finite as a double; JSON's integers have no limit."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -244,7 +244,7 @@ def _values(hourly: Mapping[str, Any], units: Any, theirs: str, ours: str, lengt
         raise UpstreamError(f"{theirs} does not have one value for each of {length} hours")
     if all(value is None for value in values):
         # The API says "undefined" of a variable that its model does not have: there is nothing to convert.
-        return values
+        return [None] * length
     unit, known = units.get(theirs) if isinstance(units, dict) else None, _FACTORS[ours]
     if not isinstance(unit, str) or unit not in known:
         raise UpstreamError(f"{theirs} is in {_quoted(unit)}, known are {', '.join(known)}")
@@ -262,8 +262,7 @@ def _converted(value: Any, factor: float, name: str) -> float | None:
 def _offset(answer: Mapping[str, Any]) -> timedelta:
     """The offset of this very answer: the zone's name may stand for another one on the day of the values."""
     seconds = answer.get("utc_offset_seconds")
-    is_whole = isinstance(seconds, int) and not isinstance(seconds, bool)
-    if not is_whole or abs(seconds) > _FURTHEST_SECONDS or seconds % 60:
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or abs(seconds) > _FURTHEST_SECONDS or seconds % 60:
         raise UpstreamError(f"answer has the offset {_quoted(seconds)} from UTC")
     return timedelta(seconds=seconds)
 
