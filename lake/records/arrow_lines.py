@@ -46,7 +46,7 @@ class Parsed(NamedTuple):
 def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[Parsed]:
     """Yield the records of ``json_lines.read`` for the same arguments, a block of lines at a time."""
     try:
-        text = json_lines.unpacked(body, key)
+        text = json_lines.text_of(body, key)
     except Broken as broken:
         yield of_records([json_lines.of_object(str(broken))], columns)
         return

@@ -33,6 +33,11 @@ _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+# Bytes that text has nowhere. In files that are packed or hold numbers as a machine does, every tenth byte is one.
+_NEVER = bytes([*range(9), 11, 12, *range(14, 32)])
+_SAMPLES, _SAMPLE_BYTES = 16, 4096
+# So many strange bytes, and one in so many: a damaged line of a text has fewer.
+_LEAST_STRANGE, _STRANGE_SHARE = 64, 16
 
 
 class RawRecord(NamedTuple):
@@ -61,12 +66,12 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawReco
     the raw contract. A record that cannot be read comes without values and with the reasons.
     """
     try:
-        text = unpacked(body, key)
+        lines = text_of(body, key)
     except Broken as broken:
         yield of_object(str(broken))
         return
     # One line at a time: a list of all lines of an object of newlines would be forty times as large as the object.
-    yield from of_lines((line.removesuffix(b"\n") for line in io.BytesIO(text)), 1, columns)
+    yield from of_lines((line.removesuffix(b"\n") for line in io.BytesIO(lines)), 1, columns)
 
 
 def of_lines(lines: Iterable[bytes], first: int, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
@@ -79,6 +84,33 @@ def of_lines(lines: Iterable[bytes], first: int, columns: tuple[Column, ...]) ->
 def of_object(reason: str) -> RawRecord:
     """Return the record that stands for a whole object that cannot be read for ``reason``."""
     return RawRecord(0, b"", None, [reason])
+
+
+def text_of(body: bytes, key: str) -> bytes:
+    """Return the object's text; raises Broken for what ``unpacked`` refuses, and for a file that is no text at all.
+
+    Such a file has line ends where they happen to be, so its lines would be thousands of broken records.
+    """
+    text = unpacked(body, key)
+    if _is_strange(text) and not any(_is_record(line) for line in io.BytesIO(text)):
+        raise Broken("encoding:object")
+    return text
+
+
+def _is_strange(text: bytes) -> bool:
+    """Return True if many of the bytes are none of a text, here and there in it; a text may have a hole of zeros."""
+    step = max(_SAMPLE_BYTES, len(text) // _SAMPLES)
+    sample = b"".join(text[start : start + _SAMPLE_BYTES] for start in range(0, len(text), step))
+    never = len(sample) - len(sample.translate(None, _NEVER))
+    undecoded = 0 if sample.isascii() else len(sample) - len(sample.decode("utf-8", "ignore").encode())
+    return never + undecoded >= max(_LEAST_STRANGE, len(sample) // _STRANGE_SHARE)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return len(line) <= MAXIMUM_LINE_BYTES and bool(parsed(line.strip()))
+    except Broken:
+        return False
 
 
 def unpacked(body: bytes, key: str) -> bytes:
@@ -96,7 +128,7 @@ def unpacked(body: bytes, key: str) -> bytes:
 
 def _is_wide(text: bytes) -> bool:
     """UTF-16 or UTF-32 without a mark: the first two letters of JSON are ASCII, and then every other byte is 0."""
-    return len(text) >= 4 and b"\0\0" in (text[0:4:2], text[1:4:2])
+    return len(text) >= 4 and any(text[:4]) and b"\0\0" in (text[0:4:2], text[1:4:2])
 
 
 def _gunzipped(body: bytes) -> bytes:
