@@ -80,7 +80,7 @@ variable "cities" {
     error_message = "Two cities have one name: ${join(", ", [for city in var.cities : city.name if length([for other in var.cities : other if other.name == city.name]) > 1])}."
   }
   validation {
-    condition     = alltrue([for city in var.cities : can(regex("^[^\\s\\p{Z}\\p{C}]+( [^\\s\\p{Z}\\p{C}]+)*$", city.name))])
+    condition     = alltrue([for city in var.cities : can(regex("^[^\\s\\p{Z}\\p{C}]+([ \\x{200C}\\x{200D}][^\\s\\p{Z}\\p{C}]+)*$", city.name))])
     error_message = "The name of a city is words joined by one space, without letters that nobody sees: ${jsonencode(var.cities[*].name)}."
   }
   validation {
