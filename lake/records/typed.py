@@ -16,7 +16,7 @@ from lake.contract import times
 from lake.contract.model import Column, Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
 from lake.core.s3 import Storage, StoredObject
-from lake.records import arrow_lines, json_lines
+from lake.records import arrow_lines, drift, json_lines
 from lake.records.arrow_lines import Parsed
 from lake.records.received import Received
 
@@ -65,7 +65,7 @@ def of_records(
             for stored in (stored for number in batch.column(0).to_pylist() for stored in shared.value[number]):
                 shapes: Counter[tuple[str, ...]] = Counter()
                 for block in _blocks(stored, columns, body_of):
-                    shapes.update(block.drift if block.drift is not None else {(): len(block.lines)})
+                    drift.add(shapes, {(): len(block.lines)} if block.drift is None else Counter(block.drift))
                     yield _batch(stored, block, types)
                 if received is not None:
                     received.add(stored.key, shapes)
