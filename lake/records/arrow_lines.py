@@ -53,9 +53,10 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[Parsed]
     start, number = 0, 1
     while start < len(text):
         end = text.rfind(b"\n", start, start + BLOCK_BYTES) + 1 or _end_of_line(text, start)
-        lines = text[start:end].removesuffix(b"\n").split(b"\n")
-        yield from _parsed(lines, number, columns)
-        start, number = end, number + len(lines)
+        block = text[start:end].removesuffix(b"\n")
+        if block.strip():
+            yield from _parsed(block.split(b"\n"), number, columns)
+        start, number = end, number + block.count(b"\n") + 1
 
 
 def of_records(records: Sequence[RawRecord], columns: tuple[Column, ...]) -> Parsed:

@@ -20,6 +20,8 @@ MAXIMUM_LINE_BYTES = 1024 * 1024
 # Unpacked. A worker reads several objects at once, and all of one is in memory, twice while it is unpacked.
 MAXIMUM_OBJECT_BYTES = 64 * 1024 * 1024
 MAXIMUM_RATIO = 200
+# Records may be as short as "7", and each that is broken is a row of the quarantine.
+MAXIMUM_OBJECT_RECORDS = 2_000_000
 # A record may have any fields, with any names; what is said of them has to stay small.
 MAXIMUM_FIELD_NAME = 64
 MAXIMUM_FIELDS_NAMED = 20
@@ -87,11 +89,13 @@ def of_object(reason: str) -> RawRecord:
 
 
 def text_of(body: bytes, key: str) -> bytes:
-    """Return the object's text; raises Broken for what ``unpacked`` refuses, and for a file that is no text at all.
+    """Return the object's text; raises Broken for what ``unpacked`` refuses, too many records, and what is no text.
 
-    Such a file has line ends where they happen to be, so its lines would be thousands of broken records.
+    A file that is none has line ends where they happen to be, so its lines would be thousands of broken records.
     """
     text = unpacked(body, key)
+    if text.count(b"\n") >= MAXIMUM_OBJECT_RECORDS and _records(text) > MAXIMUM_OBJECT_RECORDS:
+        raise Broken("too_large:object")
     if _is_strange(text) and not any(_is_record(line) for line in io.BytesIO(text)):
         raise Broken("encoding:object")
     return text
@@ -104,6 +108,11 @@ def _is_strange(text: bytes) -> bool:
     never = len(sample) - len(sample.translate(None, _NEVER))
     undecoded = 0 if sample.isascii() else len(sample) - len(sample.decode("utf-8", "ignore").encode())
     return never + undecoded >= max(_LEAST_STRANGE, len(sample) // _STRANGE_SHARE)
+
+
+def _records(text: bytes) -> int:
+    """Count the lines that are not blank, without a list of them."""
+    return sum(1 for line in io.BytesIO(text) if line.strip())
 
 
 def _is_record(line: bytes) -> bool:
@@ -133,16 +142,17 @@ def _is_wide(text: bytes) -> bool:
 
 def _gunzipped(body: bytes) -> bytes:
     limit = min(MAXIMUM_OBJECT_BYTES, max(_CHUNK, MAXIMUM_RATIO * len(body)))
-    unpacked = bytearray()
+    # Hands out what it holds, where bytes of a bytearray would be a second copy.
+    unpacked = io.BytesIO()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
             while chunk := stream.read(_CHUNK):
-                unpacked += chunk
-                if len(unpacked) > limit:
+                if unpacked.tell() + len(chunk) > limit:
                     raise Broken("too_large:object")
+                unpacked.write(chunk)
     except (EOFError, OSError, zlib.error) as error:
         raise Broken("gzip:object") from error
-    return bytes(unpacked)
+    return unpacked.getvalue()
 
 
 def _record(number: int, line: bytes, columns: tuple[Column, ...]) -> RawRecord:

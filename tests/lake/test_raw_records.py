@@ -121,6 +121,28 @@ def test_an_object_that_a_worker_cannot_hold_is_refused_as_a_whole(monkeypatch: 
     assert [(record.line, record.reasons) for record in read(GOOD + b"\n")] == [(0, ["too_large:object"])]
 
 
+def test_more_records_than_a_job_should_have_to_refuse_one_by_one_are_refused_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_lines, "MAXIMUM_OBJECT_RECORDS", 3)
+    for three in (b"7\n" * 3, b"\n7\n\n \n7\n7\n\n\r\n", b"7\n7\n7"):
+        assert [record.reasons for record in read(three)] == [["not_an_object:line"]] * 3
+    for four in (b"7\n" * 4, b"7\n7\n7\n7", (GOOD + b"\n") * 4):
+        assert [(record.line, record.reasons) for record in read(four)] == [(0, ["too_large:object"])]
+
+
+@pytest.mark.parametrize("mebibytes", [8, 32])
+def test_unpacking_holds_the_text_once(mebibytes: int) -> None:
+    text = b"".join(CHANCE.randbytes(1024 * 1024).hex().encode() for _ in range(mebibytes // 2))
+    body = gzip.compress(text, compresslevel=1)
+    tracemalloc.start()
+    try:
+        assert len(json_lines.unpacked(body, "raw/x.gz")) == len(text)
+        assert tracemalloc.get_traced_memory()[1] < 1.3 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
 def test_gzip_of_several_members_is_read_whole() -> None:
     body = gzip.compress(GOOD + b"\n") + gzip.compress(GOOD + b"\n")
     assert [record.line for record in read(body, "raw/x.gz")] == [1, 2]
