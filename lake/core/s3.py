@@ -30,6 +30,11 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
+class Suspect(StoredObject):
+    """An object that several runs have begun to read, of which none has come to an end."""
+
+
+@dataclass(frozen=True)
 class Location:
     """A place in S3: bucket, and a prefix that ends with a slash, or the whole bucket.
 

@@ -15,8 +15,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from lake.contract import times
 from lake.contract.model import Column, Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
-from lake.core.s3 import Storage, StoredObject
-from lake.records import arrow_lines, drift, json_lines
+from lake.core.s3 import Storage, StoredObject, Suspect
+from lake.records import arrow_lines, drift, guarded, json_lines
 from lake.records.arrow_lines import Parsed
 from lake.records.received import Received
 
@@ -78,7 +78,10 @@ def _blocks(
 ) -> Iterator[Parsed]:
     if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:  # is not even fetched: a worker could not hold it
         return iter([arrow_lines.of_records([json_lines.of_object("too_large:object")], columns)])
-    return arrow_lines.read(body_of(stored), stored.key, columns)
+    body = body_of(stored)
+    if isinstance(stored, Suspect) and not guarded.is_survived(body, stored.key, columns):
+        return iter([arrow_lines.of_records([json_lines.of_object("unfinished:object")], columns)])
+    return arrow_lines.read(body, stored.key, columns)
 
 
 def _batch(stored: StoredObject, block: Parsed, types: Any) -> Any:
