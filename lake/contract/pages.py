@@ -76,7 +76,7 @@ def _columns(dataset: Contract) -> Iterator[str]:
 
 
 def _reading(dataset: Contract) -> Iterator[str]:
-    """What a sender has to know of a raw dataset that others are made from."""
+    """Tell senders how the records of a raw dataset that others are made from are read."""
     made = [other for other in map(model.read, model.files()) if other.source == dataset.name]
     if not made:
         return

@@ -1,4 +1,4 @@
-"""Which texts are a moment: raw datasets have times as text, and the datasets made from them as timestamps."""
+"""The texts that are a moment: raw datasets have times as text, and the datasets made from them as timestamps."""
 
 from typing import NamedTuple
 

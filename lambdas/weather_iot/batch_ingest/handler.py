@@ -148,7 +148,7 @@ def _key(folder: str, city: City, revision: Revision) -> str:
 
 
 def _revisions(client: Any, bucket: str, folder: str, city: City) -> Iterator[Revision]:
-    """What is stored of a city's day, and of no other city whose name only begins alike."""
+    """Yield what is stored of a city's day, and of no other city whose name only begins alike."""
     beginning = f"{city.key}_"
     for entry in Storage(client).list_named(Location(bucket, folder), beginning):
         if named := _REVISION.fullmatch(entry.key.removeprefix(f"{folder}{beginning}")):

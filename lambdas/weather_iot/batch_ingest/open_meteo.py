@@ -111,7 +111,7 @@ def _said_of(city: City) -> Iterator[None]:
 
 
 def _quoted(value: Any) -> str:
-    """What somebody else has sent, as a log can take it: a part of it, and no half letters."""
+    """Return what somebody else has sent as a log can take it: a part of it, and no half letters."""
     return repr(value)[:_MOST_LETTERS]
 
 

@@ -265,7 +265,7 @@ def test_one_failed_city_does_not_lose_the_others(api: Api, s3: Any, ingest: Any
     assert summary["pauses"] == []
 
 
-ODD = {
+ODD: dict[str, dict[str, Any]] = {
     "units of null": {"hourly_units": None},
     "units as a list": {"hourly_units": []},
     "a unit that is a mapping": {"hourly_units": {"temperature_2m": {}}},
@@ -313,7 +313,7 @@ BODIES = {
 def test_an_odd_answer_costs_its_own_city_only_and_the_log_says_which(
     api: Api, s3: Any, ingest: Any, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
-    body = BODIES.get(what) or answer(CITIES[0], **({**ODD}.get(what, {})))
+    body = BODIES.get(what) or answer(CITIES[0], **ODD.get(what, {}))
     api.script = [(200, {}, body), (200, {}, answer(CITIES[1]))]
     summary = ingest(s3)
     assert (summary["cities_processed"], summary["cities_failed"], summary["total_records"]) == (1, 1, 2)
