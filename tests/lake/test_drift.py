@@ -119,6 +119,18 @@ def test_the_shapes_of_an_object_stay_few_whatever_its_sender_calls_his_fields()
     assert sum(found.values()) == 5000 + 2 * len(names)
 
 
+def test_the_longest_drift_is_a_small_part_of_an_item_of_the_ledger() -> None:
+    fields = [column.name for column in COLUMNS]
+    shapes: Counter[tuple[str, ...]] = Counter()
+    for number in range(10_000):
+        old, new = fields[number % len(fields)], f"{fields[number % len(fields)]}{'x' * 64}"[:60]
+        name = "".join(ascii_lowercase[number // 26**place % 26] for place in range(4))
+        drift.add(shapes, {(f"missing:{old}", f"added:{new[:60]}{name}"): 1, (f"added:{name * 16}",): 1})
+    found = drift.found(shapes)
+    assert sum(found.values()) == 20_000
+    assert len(json.dumps(found)) < 20_000
+
+
 def test_every_field_that_may_be_missing_makes_no_shape_of_its_own_either() -> None:
     shapes: Counter[tuple[str, ...]] = Counter()
     fields = [f"missing:{letter}" for letter in ascii_lowercase]
