@@ -7,7 +7,7 @@ IN_PROGRESS, or PROCESSED with its counts). Erasure rewrites raw objects: the ol
 The lease only decides when to try; the fencing token decides who may claim and prepare.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -164,7 +164,7 @@ class Ledger:
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
-    def claim(self, lock: Lock, objects: Sequence[StoredObject]) -> tuple[StoredObject, ...]:
+    def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> tuple[StoredObject, ...]:
         """Record that the lock's run reads these objects, and return them.
 
         Those that ``MOST_DEATHS`` runs, one after the other, have claimed and not survived are returned as Suspect.
@@ -172,8 +172,8 @@ class Ledger:
         be claimed. Raises LeaseLost when the lock has another fencing token.
         """
         before = self._claims(lock.dataset) if lock.claimed_by else {}
-        deaths = [before.get((stored.key, stored.etag), 0) for stored in objects]
-        claims = [self._claim(lock, stored, died + 1) for stored, died in zip(objects, deaths, strict=True)]
+        deaths = {stored: before.get((stored.key, stored.etag), 0) for stored in objects}
+        claims = [self._claim(lock, stored, died + 1) for stored, died in deaths.items()]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
             values = {":until": self._lease_end(), ":run": lock.owner}
             renewal = self._check(lock, "SET lease_until = :until, claimed_by = :run", values)
@@ -182,10 +182,7 @@ class Ledger:
                 self._transact([{"Update": renewal}, *chunk])
             except ClientError as error:
                 raise self._lost(lock, error) from error
-        return tuple(
-            Suspect(**vars(stored)) if died >= MOST_DEATHS else stored
-            for stored, died in zip(objects, deaths, strict=True)
-        )
+        return tuple(Suspect(**vars(stored)) if died >= MOST_DEATHS else stored for stored, died in deaths.items())
 
     def survived(self, lock: Lock) -> None:
         """Record that the run has read what it has claimed, although it fails. No-op if another run holds the lock."""
