@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drills.lake import Lake
+from lake.core.s3 import Location
 from lake.environment import releases
 
 Statement = dict[str, Any]
@@ -77,8 +78,8 @@ def hide(lake: Lake, prefix: str) -> None:
 
 def unhide(lake: Lake, prefix: str) -> None:
     """Take away what hides older versions below a prefix."""
-    s3 = lake.client("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=lake.bucket, Prefix=prefix):
+    s3, place = lake.client("s3"), Location(lake.bucket, prefix)
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=place.bucket, Prefix=place.prefix):
         for marker in page.get("DeleteMarkers", []):
             if marker["IsLatest"]:
                 s3.delete_object(Bucket=lake.bucket, Key=marker["Key"], VersionId=marker["VersionId"])

@@ -16,6 +16,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from lake.core.s3 import Location
 from lake.environment import athena, deployment, inventory
 from localaws.client import LocalAws
 
@@ -194,7 +195,8 @@ class Lake(LocalAws):
 
     def objects(self, prefix: str, bucket: str | None = None) -> dict[str, dict[str, Any]]:
         """Key to entry of each object below a prefix."""
-        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket or self.bucket, Prefix=prefix)
+        place = Location(bucket or self.bucket, prefix)
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.prefix)
         return {entry["Key"]: entry for page in pages for entry in page.get("Contents", [])}
 
     def etags(self, prefix: str) -> dict[str, tuple[str, datetime]]:

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from lake.contract import compatibility, model
 from lake.contract.model import Contract
+from lake.core.s3 import Location, Storage
 from lake.environment import deployment
 
 DEPLOYED = "contracts/"
@@ -35,12 +36,11 @@ def _deployed(client: Any, bucket: str) -> Mapping[str, Contract]:
 
 def _keys(client: Any, bucket: str) -> list[str]:
     try:
-        pages = list(client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=DEPLOYED))
+        return [entry.key for entry in Storage(client).list(Location(bucket, DEPLOYED))]
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NOT_THERE_YET:
             raise
         return []
-    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
 def _body(client: Any, bucket: str, key: str) -> bytes | None:

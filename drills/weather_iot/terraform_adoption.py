@@ -72,7 +72,8 @@ def apply_meets(lake: Lake, variables: dict[str, str]) -> str:
 def whole(lake: Lake, _found: Any) -> str:
     """The lake is deployed, and who has the log group is Terraform."""
     group = f"/aws/lambda/{project()}-watch-dev"
-    (found,) = lake.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    groups = lake.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    (found,) = (entry for entry in groups if entry["logGroupName"] == group)
     require(
         "kmsKeyId" in found and "retentionInDays" in found, f"the log group has no key or keeps everything: {found}"
     )

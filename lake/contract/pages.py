@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lake.contract import model
+from lake.contract import model, times
 from lake.contract.model import Column, Contract
 
 PAGES = Path(__file__).parents[2] / "docs" / "datasets"
@@ -31,6 +31,7 @@ def page(dataset: Contract) -> str:
             *_introduction(dataset),
             *_facts(dataset),
             *_columns(dataset),
+            *_reading(dataset),
             *_rules(dataset),
             *_suspicions(dataset),
             *_example(dataset),
@@ -86,6 +87,22 @@ def _columns(dataset: Contract) -> Iterator[str]:
         null = "no" if column.required else "yes"
         rules = ", ".join(_rules_of(column)).replace("|", "\\|")
         yield f"| `{column.stored_name}` | {column.stored_type} | {null} | {rules} | {column.description} |"
+    yield ""
+
+
+def _reading(dataset: Contract) -> Iterator[str]:
+    """Tell senders how the records of a raw dataset that others are made from are read."""
+    made = [other for other in map(model.read, model.files()) if other.source == dataset.name]
+    if not made:
+        return
+    yield from ("## How records are read", "")
+    yield "- A record is one JSON object on one line, in UTF-8. A file that is no text is one rejected record."
+    yield "- Text is kept in composed letters (Unicode NFC): `é` is the same word, and token, as one letter and as two."
+    texts = [column.name for column in dataset.stored if column.physical_type == "string"]
+    instants = {column.name for other in made for column in other.columns if column.physical_type == "timestamp"}
+    for name in (name for name in texts if name in instants):
+        shown = ", ".join(f"`{example.text}`" for example in times.EXAMPLES)
+        yield f"- `{name}` is a time, such as {shown}: {times.SAID}."
     yield ""
 
 

@@ -30,11 +30,24 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
+class Suspect(StoredObject):
+    """An object that several runs have begun to read, of which none has come to an end."""
+
+
+@dataclass(frozen=True)
 class Location:
-    """A place in S3: bucket, and a prefix that ends with a slash."""
+    """A place in S3: bucket, and a prefix that ends with a slash, or the whole bucket.
+
+    Raises ValueError for any other prefix: S3 takes it for text, so ``raw/paris`` would hold ``raw/paris_sud/`` too.
+    """
 
     bucket: str
     prefix: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no folder."""
+        if self.prefix and not self.prefix.endswith("/"):
+            raise ValueError(f"'{self.prefix}' is not a folder of s3://{self.bucket}: it does not end with a slash")
 
     @staticmethod
     def parse(uri: str) -> "Location":
@@ -66,7 +79,15 @@ class Storage:
 
     def list(self, location: Location) -> Iterator[StoredObject]:
         """Yield all objects below the location, ordered by key. Skips folder markers (keys that end with a slash)."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.prefix)
+        return self.list_named(location, "")
+
+    def list_named(self, location: Location, beginning: str) -> Iterator[StoredObject]:
+        """Yield what ``list`` yields, if its key goes on with ``beginning``.
+
+        That is text and no folder: ``paris`` finds what is called ``paris_sud`` too.
+        """
+        prefix = f"{location.prefix}{beginning}"
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=prefix)
         for page in pages:
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
@@ -78,16 +99,16 @@ class Storage:
         Folders are days, so the newest data is there. A correction of an old day does not make a dataset fresh, and of
         several last folders one for a day to come does not hide the others.
         """
-        pages = self._folder(location.bucket, location.prefix)
+        pages = self._folder(location)
         while folders := [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]:
             last = sorted(folders)[-_LAST_FOLDERS:]
-            pages = tuple(page for folder in last for page in self._folder(location.bucket, folder))
+            pages = tuple(page for folder in last for page in self._folder(Location(location.bucket, folder)))
         return max((entry["LastModified"] for page in pages for entry in page.get("Contents", [])), default=None)
 
-    def _folder(self, bucket: str, prefix: str) -> tuple[dict[str, Any], ...]:
+    def _folder(self, location: Location) -> tuple[dict[str, Any], ...]:
         """Return the pages that list one folder: its objects, and the folders in it."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
-        return tuple(pages)
+        paginator = self._client.get_paginator("list_objects_v2")
+        return tuple(paginator.paginate(Bucket=location.bucket, Prefix=location.prefix, Delimiter="/"))
 
     def versions(self, location: Location) -> Iterator[StoredObject]:
         """Yield all object versions below the location, newest first for each key. Skips delete markers."""
@@ -98,6 +119,16 @@ class Storage:
             for entry in page.get("Versions", []):
                 if not entry["Key"].endswith("/"):
                     yield replace(_stored(entry), version=entry["VersionId"])
+
+    def versions_of(self, bucket: str, key: str) -> tuple[StoredObject, ...]:
+        """Return the versions of one object, newest first. Skips delete markers."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+        return tuple(
+            replace(_stored(entry), version=entry["VersionId"])
+            for page in pages
+            for entry in page.get("Versions", [])
+            if entry["Key"] == key  # S3 lists all keys that begin so
+        )
 
     def old_versions(self, location: Location) -> Iterator[StoredObject]:
         """Yield all noncurrent object versions below the location. Skips delete markers."""

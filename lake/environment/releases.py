@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lake.core.errors import LakeError
+from lake.core.s3 import Location, Storage
 from lake.environment.deployment import Platform
 
 PLATFORM = "platform"
@@ -68,8 +69,7 @@ def live(platform: Platform, root: str) -> Release:
 def listed(platform: Platform, root: str) -> list[Release]:
     """Return the releases of a root, newest first."""
     s3, bucket = platform.client("s3"), platform.names["code_bucket"]
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"releases/{root}/")
-    keys = sorted((entry["Key"] for page in pages for entry in page.get("Contents", [])), reverse=True)
+    keys = sorted((entry.key for entry in Storage(s3).list(Location(bucket, f"releases/{root}/"))), reverse=True)
     return [Release(**json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])) for key in keys]
 
 
@@ -124,8 +124,8 @@ def _code(platform: Platform, script: str, version: str) -> dict[str, str]:
     """The arguments that say where the code of a version is; raises NoSuchRelease when it is not there any more."""
     bucket, _, key = script.removeprefix("s3://").partition("/")
     folder = f"{key.rsplit('/', 2)[0]}/{version}/"
-    entries = platform.client("s3").list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])
-    found = {entry["Key"].rpartition(".")[2]: f"s3://{bucket}/{entry['Key']}" for entry in entries}
+    entries = Storage(platform.client("s3")).list(Location(bucket, folder))
+    found = {entry.key.rpartition(".")[2]: f"s3://{bucket}/{entry.key}" for entry in entries}
     if not {"py", "whl"} <= found.keys():
         raise NoSuchRelease(f"s3://{bucket}/{folder} does not hold a script and a wheel any more")
     return {_SCRIPT: found["py"], "--extra-py-files": found["py"], _WHEEL: found["whl"], _VERSION: version}

@@ -4,8 +4,7 @@ Firehose stores them below the stream's error prefix, one JSON line for each mes
 crash between sending and recording sends again, and the curated dataset counts the second copy as a duplicate.
 """
 
-import gzip
-import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +13,12 @@ from lake.core import firehose
 from lake.core.errors import LakeError
 from lake.core.s3 import Location, Storage, StoredObject
 from lake.environment.deployment import Platform
-from lake.records import failed_deliveries
+from lake.records import failed_deliveries, json_lines
 
 # The stream's check has looked at the message and refused it; every other code says that the check itself failed.
 FAILED_VALIDATION = "Lambda.ProcessingFailedStatus"
+
+logger = logging.getLogger(__name__)
 
 
 class NotAllSent(LakeError):
@@ -59,12 +60,25 @@ def stream(platform: Platform, pipeline: str | None = None, name: str | None = N
 
 
 def waiting(platform: Platform, source: Stream) -> list[Message]:
-    """Return the messages that were not redelivered yet, oldest object first."""
+    """Return the messages that were not redelivered yet, oldest object first.
+
+    What Firehose has not written stays where it is, and a warning says where.
+    """
     storage, sent = Storage(platform.client("s3")), _Sent(platform, source)
     found = []
     for stored in storage.list(source.errors):
         done = sent.lines(stored)
-        found += [message for message in _messages(storage, source, stored) if message.line not in done]
+        try:
+            lines = list(_lines(storage.read(source.errors.bucket, stored.key)))
+        except json_lines.Broken as error:
+            logger.warning("%s cannot be read (%s); it stays where it is", stored.key, error)
+            continue
+        messages = [_message(stored, number, line) for number, line in lines]
+        if others := [number for (number, _), message in zip(lines, messages, strict=True) if message is None]:
+            logger.warning(
+                "%s: %d lines are no failed deliveries, first line %d; they stay", stored.key, len(others), others[0]
+            )
+        found += [message for message in messages if message is not None and message.line not in done]
     return found
 
 
@@ -84,15 +98,20 @@ def send(platform: Platform, source: Stream, messages: Sequence[Message]) -> int
     return len(messages)
 
 
-def _messages(storage: Storage, source: Stream, stored: StoredObject) -> Iterator[Message]:
-    body = storage.read(source.errors.bucket, stored.key)
-    text = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-    # An erased message leaves an empty line.
-    lines = ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line)
-    for number, line in lines:
-        entry = json.loads(line)
-        arrived = datetime.fromtimestamp(entry["arrivalTimestamp"] / 1000, UTC)
-        yield Message(stored, number, arrived, entry["errorCode"], failed_deliveries.message(line))
+def _lines(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number each line that is not empty, as an erased one is; raises Broken for a bad gzip."""
+    text = json_lines.unpacked(body, ".gz" if body.startswith(b"\x1f\x8b") else "")
+    return ((number, line) for number, line in enumerate(text.split(b"\n"), start=1) if line.strip())
+
+
+def _message(stored: StoredObject, number: int, line: bytes) -> Message | None:
+    """Return the message of a line; None when Firehose has not written the line."""
+    try:
+        said = failed_deliveries.entry(line)
+        arrived = datetime.fromtimestamp(said["arrivalTimestamp"] / 1000, UTC)
+        return Message(stored, number, arrived, str(said["errorCode"]), failed_deliveries.message(line))
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        return None
 
 
 def _data(message: Message) -> bytes:

@@ -9,7 +9,7 @@ from pyarrow import parquet as arrow_parquet
 from lake.contract.model import Contract
 from lake.core.counts import NOTHING
 from lake.core.errors import LakeError
-from lake.core.s3 import Location, Storage, StoredObject
+from lake.core.s3 import Storage, StoredObject
 from lake.operations import key_overrides
 from lake.operations.context import SparkRunContext
 from lake.runs.manifest import Kind, Manifest
@@ -74,7 +74,7 @@ def _versions(
 ) -> tuple[StoredObject, StoredObject | None]:
     """Return the version that the run has written, and the one before it."""
     bucket = context.locations[change.dataset].bucket
-    versions = [entry for entry in context.storage.versions(Location(bucket, change.key)) if entry.key == change.key]
+    versions = context.storage.versions_of(bucket, change.key)
     writer = context.storage.written_by(bucket, change.key)
     if writer != run_id:
         since = f"changed since by run {writer}; undo that first" if writer else "not what a run has put"

@@ -46,16 +46,17 @@ class Parsed(NamedTuple):
 def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[Parsed]:
     """Yield the records of ``json_lines.read`` for the same arguments, a block of lines at a time."""
     try:
-        text = json_lines.unpacked(body, key)
+        text = json_lines.text_of(body, key)
     except Broken as broken:
         yield of_records([json_lines.of_object(str(broken))], columns)
         return
     start, number = 0, 1
     while start < len(text):
         end = text.rfind(b"\n", start, start + BLOCK_BYTES) + 1 or _end_of_line(text, start)
-        lines = text[start:end].removesuffix(b"\n").split(b"\n")
-        yield from _parsed(lines, number, columns)
-        start, number = end, number + len(lines)
+        block = text[start:end].removesuffix(b"\n")
+        if block.strip():
+            yield from _parsed(block.split(b"\n"), number, columns)
+        start, number = end, number + block.count(b"\n") + 1
 
 
 def of_records(records: Sequence[RawRecord], columns: tuple[Column, ...]) -> Parsed:

@@ -17,7 +17,20 @@ _MANY = 10
 # An item of DynamoDB holds 400 kB, and whoever sends values as names sends a new name with each record.
 MOST_NAMED = 100
 OTHER = "other"
+# A task and the driver hold the shapes of all objects of a run, and a shape may be 20 long names.
+MOST_SHAPES = 100
 _MOST_SAID = 10
+
+
+def add(shapes: Counter[tuple[str, ...]], more: Mapping[tuple[str, ...], int]) -> None:
+    """Add ``more`` to the ``shapes`` of one object, of which at most ``MOST_SHAPES`` keep the names of added fields.
+
+    Whoever sends values as names sends a new shape with each record.
+    """
+    for shape, records in more.items():
+        if shape not in shapes and len(shapes) >= MOST_SHAPES:
+            shape = _without_names(shape, len(shapes) >= 2 * MOST_SHAPES)
+        shapes[shape] += records
 
 
 def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
@@ -41,6 +54,14 @@ def found(shapes: Mapping[tuple[str, ...], int]) -> dict[str, int]:
     return _bounded(drift)
 
 
+def _without_names(shape: tuple[str, ...], of_contract_too: bool) -> tuple[str, ...]:
+    """Return a shape of which there are few: its fields of the contract, or that there was something."""
+    kept = tuple(text for text in shape if not text.startswith("added:"))
+    if of_contract_too:
+        return (OTHER,) if shape else shape
+    return kept if len(kept) == len(shape) else (*kept, OTHER)
+
+
 def said(drift: Mapping[str, int], form: str) -> str:
     """Return the most frequent changes as text, and how many more there are.
 
@@ -53,8 +74,9 @@ def said(drift: Mapping[str, int], form: str) -> str:
 
 def _bounded(drift: Mapping[str, int]) -> dict[str, int]:
     ranked = _ranked(drift)
-    others = sum(records for _, records in ranked[MOST_NAMED:])
-    return dict(sorted(ranked[:MOST_NAMED])) | ({OTHER: others} if others else {})
+    named = [change for change in ranked if change[0] != OTHER][:MOST_NAMED]
+    others = sum(drift.values()) - sum(records for _, records in named)
+    return dict(sorted(named)) | ({OTHER: others} if others else {})
 
 
 def _ranked(drift: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -64,6 +86,7 @@ def _ranked(drift: Mapping[str, int]) -> list[tuple[str, int]]:
 def _changes(shape: tuple[str, ...], renamed: Mapping[str, str]) -> list[str]:
     added = _named(shape, "added") - set(renamed.values())
     return [
+        *(text for text in shape if text == OTHER),
         *(f"added:{name}" for name in added),
         *(f"renamed:{old}->{new}" for old, new in renamed.items()),
         *(f"retyped:{name}" for name in _named(shape, "retyped")),

@@ -6,7 +6,6 @@ returns half a record when a number is text.
 
 import gzip
 import io
-import json
 import math
 import re
 import unicodedata
@@ -15,12 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lake.contract.model import Column
+from lake.core import strict_json
 
 MAXIMUM_LINE_BYTES = 1024 * 1024
 # Unpacked. A worker reads several objects at once, and all of one is in memory, twice while it is unpacked.
 MAXIMUM_OBJECT_BYTES = 64 * 1024 * 1024
 MAXIMUM_RATIO = 200
-MAXIMUM_DEPTH = 64
+# Records may be as short as "7", and each that is broken is a row of the quarantine.
+MAXIMUM_OBJECT_RECORDS = 2_000_000
 # A record may have any fields, with any names; what is said of them has to stay small.
 MAXIMUM_FIELD_NAME = 64
 MAXIMUM_FIELDS_NAMED = 20
@@ -34,7 +35,11 @@ _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])')
+# Bytes that text has nowhere. In files that are packed or hold numbers as a machine does, every tenth byte is one.
+_NEVER = bytes([*range(9), 11, 12, *range(14, 32)])
+_SAMPLES, _SAMPLE_BYTES = 16, 4096
+# So many strange bytes, and one in so many: a damaged line of a text has fewer.
+_LEAST_STRANGE, _STRANGE_SHARE = 64, 16
 
 
 class RawRecord(NamedTuple):
@@ -63,12 +68,12 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[RawReco
     the raw contract. A record that cannot be read comes without values and with the reasons.
     """
     try:
-        text = unpacked(body, key)
+        lines = text_of(body, key)
     except Broken as broken:
         yield of_object(str(broken))
         return
     # One line at a time: a list of all lines of an object of newlines would be forty times as large as the object.
-    yield from of_lines((line.removesuffix(b"\n") for line in io.BytesIO(text)), 1, columns)
+    yield from of_lines((line.removesuffix(b"\n") for line in io.BytesIO(lines)), 1, columns)
 
 
 def of_lines(lines: Iterable[bytes], first: int, columns: tuple[Column, ...]) -> Iterator[RawRecord]:
@@ -81,6 +86,40 @@ def of_lines(lines: Iterable[bytes], first: int, columns: tuple[Column, ...]) ->
 def of_object(reason: str) -> RawRecord:
     """Return the record that stands for a whole object that cannot be read for ``reason``."""
     return RawRecord(0, b"", None, [reason])
+
+
+def text_of(body: bytes, key: str) -> bytes:
+    """Return the object's text; raises Broken for what ``unpacked`` refuses, too many records, and what is no text.
+
+    A file that is none has line ends where they happen to be, so its lines would be thousands of broken records.
+    """
+    text = unpacked(body, key)
+    if text.count(b"\n") >= MAXIMUM_OBJECT_RECORDS and _records(text) > MAXIMUM_OBJECT_RECORDS:
+        raise Broken("too_large:object")
+    if _is_strange(text) and not any(_is_record(line) for line in io.BytesIO(text)):
+        raise Broken("encoding:object")
+    return text
+
+
+def _is_strange(text: bytes) -> bool:
+    """Return True if many of the bytes are none of a text, here and there in it; a text may have a hole of zeros."""
+    step = max(_SAMPLE_BYTES, len(text) // _SAMPLES)
+    sample = b"".join(text[start : start + _SAMPLE_BYTES] for start in range(0, len(text), step))
+    never = len(sample) - len(sample.translate(None, _NEVER))
+    undecoded = 0 if sample.isascii() else len(sample) - len(sample.decode("utf-8", "ignore").encode())
+    return never + undecoded >= max(_LEAST_STRANGE, len(sample) // _STRANGE_SHARE)
+
+
+def _records(text: bytes) -> int:
+    """Count the lines that are not blank, without a list of them."""
+    return sum(1 for line in io.BytesIO(text) if line.strip())
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return len(line) <= MAXIMUM_LINE_BYTES and bool(parsed(line.strip()))
+    except Broken:
+        return False
 
 
 def unpacked(body: bytes, key: str) -> bytes:
@@ -98,21 +137,22 @@ def unpacked(body: bytes, key: str) -> bytes:
 
 def _is_wide(text: bytes) -> bool:
     """UTF-16 or UTF-32 without a mark: the first two letters of JSON are ASCII, and then every other byte is 0."""
-    return len(text) >= 4 and b"\0\0" in (text[0:4:2], text[1:4:2])
+    return len(text) >= 4 and any(text[:4]) and b"\0\0" in (text[0:4:2], text[1:4:2])
 
 
 def _gunzipped(body: bytes) -> bytes:
     limit = min(MAXIMUM_OBJECT_BYTES, max(_CHUNK, MAXIMUM_RATIO * len(body)))
-    unpacked = bytearray()
+    # Hands out what it holds, where bytes of a bytearray would be a second copy.
+    unpacked = io.BytesIO()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
             while chunk := stream.read(_CHUNK):
-                unpacked += chunk
-                if len(unpacked) > limit:
+                if unpacked.tell() + len(chunk) > limit:
                     raise Broken("too_large:object")
+                unpacked.write(chunk)
     except (EOFError, OSError, zlib.error) as error:
         raise Broken("gzip:object") from error
-    return bytes(unpacked)
+    return unpacked.getvalue()
 
 
 def _record(number: int, line: bytes, columns: tuple[Column, ...]) -> RawRecord:
@@ -154,39 +194,12 @@ def _retyped(reasons: list[str]) -> list[str]:
 def parsed(line: bytes) -> Mapping[str, Any]:
     """Return the JSON object of one line; raises Broken with the reason when the line is none."""
     try:
-        text = line.decode("utf-8")
-        if _depth(line) > MAXIMUM_DEPTH:
-            raise Broken("depth:line")
-        record = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except UnicodeDecodeError as error:
-        raise Broken("encoding:line") from error
-    except ValueError as error:
-        raise Broken("malformed:line") from error
+        record = strict_json.loads(line)
+    except strict_json.NotStrict as error:
+        raise Broken(f"{error}:line") from error
     if not isinstance(record, dict):
         raise Broken("not_an_object:line")
     return record
-
-
-def _depth(line: bytes) -> int:
-    """Return the nesting depth of a line; the interpreter's own limit depends on the depth of the caller."""
-    if line.count(b"[") + line.count(b"{") <= MAXIMUM_DEPTH:
-        return 1
-    depth = deepest = 0
-    for bracket in _BRACKETS.finditer(line):
-        depth += bool(bracket[1]) - bool(bracket[2])
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise Broken("duplicate_key:line")
-    return record
-
-
-def _no_constant(_token: str) -> None:
-    raise Broken("not_finite:line")
 
 
 def _value(value: Any, column: Column) -> Any:

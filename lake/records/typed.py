@@ -12,10 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from lake.contract import times
 from lake.contract.model import Column, Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
-from lake.core.s3 import Storage, StoredObject
-from lake.records import arrow_lines, json_lines
+from lake.core.s3 import Storage, StoredObject, Suspect
+from lake.records import arrow_lines, drift, guarded, json_lines
 from lake.records.arrow_lines import Parsed
 from lake.records.received import Received
 
@@ -23,7 +24,8 @@ LINEAGE = (
     "source_object string, source_line bigint, arrived_at timestamp, payload binary, reasons array<string>, "
     "drift array<string>"
 )
-_ISO_8601 = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?$"
+# In Java ``$`` also stands before a last line end.
+_TIME = rf"^{times.FORM}\z"
 _SLICES_PER_CORE = 4
 
 
@@ -63,7 +65,7 @@ def of_records(
             for stored in (stored for number in batch.column(0).to_pylist() for stored in shared.value[number]):
                 shapes: Counter[tuple[str, ...]] = Counter()
                 for block in _blocks(stored, columns, body_of):
-                    shapes.update(block.drift if block.drift is not None else {(): len(block.lines)})
+                    drift.add(shapes, {(): len(block.lines)} if block.drift is None else Counter(block.drift))
                     yield _batch(stored, block, types)
                 if received is not None:
                     received.add(stored.key, shapes)
@@ -76,7 +78,10 @@ def _blocks(
 ) -> Iterator[Parsed]:
     if stored.size > json_lines.MAXIMUM_OBJECT_BYTES:  # is not even fetched: a worker could not hold it
         return iter([arrow_lines.of_records([json_lines.of_object("too_large:object")], columns)])
-    return arrow_lines.read(body_of(stored), stored.key, columns)
+    body = body_of(stored)
+    if isinstance(stored, Suspect) and not guarded.is_survived(body, stored.key, columns):
+        return iter([arrow_lines.of_records([json_lines.of_object("unfinished:object")], columns)])
+    return arrow_lines.read(body, stored.key, columns)
 
 
 def _batch(stored: StoredObject, block: Parsed, types: Any) -> Any:
@@ -124,8 +129,8 @@ def body_of(bucket: str, stored: StoredObject) -> bytes:
 def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFrame:
     """Convert text to the target's types; a text that cannot be converted adds the reason ``type:<column>``.
 
-    Only text in ISO 8601 becomes a timestamp; without a zone it is UTC. Raises ContractError when source and target
-    want any other conversion.
+    Only text of the form ``times.FORM`` becomes a timestamp; without a zone it is UTC, as a page of a raw dataset says,
+    and of its fraction six digits count. Raises ContractError when source and target want any other conversion.
     """
     kept = {column.name: column.physical_type for column in target.columns}
     for column in source.stored:
@@ -139,9 +144,11 @@ def with_types(frame: DataFrame, source: Contract, target: Contract) -> DataFram
 
 
 def _with_instant(frame: DataFrame, name: str) -> DataFrame:
-    """ISO 8601 only; a time without a zone is UTC, as the raw contracts say."""
     text = F.col(name)
-    instant = F.when(text.rlike(_ISO_8601), F.try_to_timestamp(text))
+    # Spark cuts digits beyond microseconds, and does not know a zone right after the minutes.
+    is_short = F.substring(text, 17, 1).isin("Z", "+", "-")
+    whole = F.when(is_short, F.concat(F.substring(text, 1, 16), F.lit(":00"), F.substring(text, 17, 6))).otherwise(text)
+    instant = F.when(text.rlike(_TIME), F.try_to_timestamp(whole))
     is_broken = text.isNotNull() & instant.isNull()
     reasons = F.when(is_broken, F.array_append("reasons", F.lit(f"type:{name}"))).otherwise(F.col("reasons"))
     return frame.withColumn("reasons", reasons).withColumn(name, instant)

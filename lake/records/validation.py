@@ -52,9 +52,9 @@ def counted(raw: DataFrame, validated_rows: DataFrame) -> tuple[dict[str, Counts
     """
     received: Counter[str] = Counter()
     shapes: Counter[tuple[str, ...]] = Counter()
-    for row in raw.groupBy("source_object", "drift").count().collect():
+    for row in raw.groupBy("source_object", "drift").count().toLocalIterator():
         received[row["source_object"]] += row["count"]
-        shapes[tuple(row["drift"])] += row["count"]
+        drift.add(shapes, {tuple(row["drift"]): row["count"]})
     bad = validated_rows.filter(F.size("reasons") > 0).select("source_object", "reasons")
     by_reason = bad.select("source_object", F.explode("reasons").alias("reason")).groupBy("source_object", "reason")
     reasons: dict[str, dict[str, int]] = defaultdict(dict)

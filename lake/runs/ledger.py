@@ -18,22 +18,28 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from lake.core.errors import LeaseLost
-from lake.core.s3 import StoredObject
+from lake.core.s3 import StoredObject, Suspect
 from lake.runs.manifest import Manifest
 
 LEASE = timedelta(minutes=15)
+# One death may be of the machine.
+MOST_DEATHS = 2
 _TRANSACTION_ITEMS = 100
 _ATTEMPTS_AT_A_CONFLICT = 5
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A dataset locked by one run; ``unfinished`` is the run that was prepared and never committed."""
+    """A dataset locked by one run; ``unfinished`` is the run that was prepared and never committed.
+
+    ``claimed_by`` is the run that has claimed objects before and died, or failed for no reason of the lake's own.
+    """
 
     dataset: str
     owner: str
     fencing_token: int
     unfinished: str | None
+    claimed_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Ledger:
             if not _condition_failed(error):
                 raise
             return self._holder(dataset)
-        return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"))
+        return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"), answer.get("claimed_by"))
 
     def unfinished(self, dataset: str) -> Lock:
         """Return the lock as it is, without taking it; it says which run was prepared and never committed."""
@@ -174,20 +180,32 @@ class Ledger:
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
-    def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> None:
-        """Record that the lock's run reads these objects; raises LeaseLost when the lock has another fencing token.
+    def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> tuple[StoredObject, ...]:
+        """Record that the lock's run reads these objects, and return them.
 
-        Claims with a lower fencing token are overwritten: those runs ended without a commit. Processed objects
-        cannot be claimed.
+        Those that ``MOST_DEATHS`` runs, one after the other, have claimed and not survived are returned as Suspect.
+        Claims with a lower fencing token are overwritten: those runs ended without a commit. Processed objects cannot
+        be claimed. Raises LeaseLost when the lock has another fencing token.
         """
-        claims = [self._claim(lock, stored) for stored in objects]
+        before = self._claims(lock.dataset) if lock.claimed_by else {}
+        deaths = {stored: before.get((stored.key, stored.etag), 0) for stored in objects}
+        claims = [self._claim(lock, stored, died + 1) for stored, died in deaths.items()]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
-            renewal = self._check(lock, "SET lease_until = :until", {":until": self._lease_end()})
+            values = {":until": self._lease_end(), ":run": lock.owner}
+            renewal = self._check(lock, "SET lease_until = :until, claimed_by = :run", values)
             chunk = claims[start : start + _TRANSACTION_ITEMS - 1]
             try:
                 self._transact([{"Update": renewal}, *chunk])
             except ClientError as error:
                 raise self._lost(lock, error) from error
+        return tuple(Suspect(**vars(stored)) if died >= MOST_DEATHS else stored for stored, died in deaths.items())
+
+    def survived(self, lock: Lock) -> None:
+        """Record that the run has read what it has claimed, although it fails. No-op if another run holds the lock."""
+        try:
+            self._guarded_update(lock, "REMOVE claimed_by", {})
+        except LeaseLost:
+            return
 
     def run(self, dataset: str, run_id: str) -> dict[str, Any]:
         """Return the record of a run; raises KeyError when there is none."""
@@ -205,7 +223,9 @@ class Ledger:
         """
         run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
         mine = self._check(
-            lock, "SET unfinished = :run, lease_until = :until", {":run": run_id, ":until": self._lease_end()}
+            lock,
+            "SET unfinished = :run, lease_until = :until REMOVE claimed_by",
+            {":run": run_id, ":until": self._lease_end()},
         )
         try:
             self._transact([self._put(run), {"Update": mine}])
@@ -269,12 +289,18 @@ class Ledger:
             if not _condition_failed(error) or self.run(dataset, run_id)["status"] != "COMMITTED":
                 raise
 
-    def _claim(self, lock: Lock, stored: StoredObject) -> dict[str, Any]:
+    def _claims(self, dataset: str) -> dict[tuple[str, str], int]:
+        """Return how many runs one after the other have claimed each object that is not processed."""
+        items = self._query(dataset, "object#")
+        return {(item["key"], item["etag"]): item.get("claims", 1) for item in items if item["status"] == "IN_PROGRESS"}
+
+    def _claim(self, lock: Lock, stored: StoredObject, claims: int) -> dict[str, Any]:
         item = {
             **_object(lock.dataset, stored),
             "run_id": lock.owner,
             "fencing_token": lock.fencing_token,
             "status": "IN_PROGRESS",
+            "claims": claims,
         }
         put = self._put(item)["Put"]
         condition = {

@@ -215,7 +215,7 @@ def _done(context: Context, lock: Lock, work: Work[Context]) -> Counts:
             return NOTHING
         logger.info("%s: run %s reads %d objects", target.name, lock.owner, len(manifest.objects))
         if work.claims:
-            context.ledger.claim(lock, manifest.objects)
+            manifest = replace(manifest, objects=context.ledger.claim(lock, manifest.objects))
         with lease.beating(context.ledger, lock):
             outcome = work.stage(context, manifest)
         _check(manifest, outcome)
@@ -223,6 +223,8 @@ def _done(context: Context, lock: Lock, work: Work[Context]) -> Counts:
         record = _recorded(context, target, manifest)
     except failures as error:
         _record_failure(context, manifest, target, error)
+        if work.claims and manifest.objects and isinstance(error, LakeError):
+            context.ledger.survived(lock)
         raise
     # When this fails, nobody knows whether the run is prepared: it is not called failed.
     context.ledger.prepare(lock, manifest.run_id, record)

@@ -10,7 +10,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "catalogue"
-KINDS = {"input": ("I", 62), "upstream": ("A", 21), "aws": ("W", 40), "process": ("P", 15)}
+KINDS = {"input": ("I", 65), "upstream": ("A", 21), "aws": ("W", 40), "process": ("P", 15)}
 HOW = {"payload", "HTTP stub", "AWS API fault", "process", "clock", "static check", "drill", "none"}
 
 

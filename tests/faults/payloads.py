@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import lzma
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +75,17 @@ def _utf16(case: str) -> dict[str, bytes]:
     return {f"{case}-{encoding}.json": text.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be")}
 
 
+def _no_text(case: str) -> dict[str, bytes]:
+    chance = random.Random(case)
+    parquet = b"PAR1" + chance.randbytes(300_000) + b"PAR1"
+    return {
+        f"{case}.snappy.parquet": parquet,
+        f"{case}.parquet.gz": gzip.compress(parquet),
+        f"{case}.xz": lzma.compress(_good(case, *range(1, 1000))),
+        f"{case}-line.json": chance.randbytes(300_000).replace(b"\n", b"\0"),
+    }
+
+
 _MADE: dict[str, Callable[[str], dict[str, bytes]]] = {
     "I33": lambda case: {f"{case}.gz": gzip.compress(_good(case, *range(1, 200)))[:-40]},
     "I35": lambda case: {f"{case}.gz": gzip.compress(_good(case, 1))[:-8] + bytes(8)},
@@ -88,5 +101,6 @@ _MADE: dict[str, Callable[[str], dict[str, bytes]]] = {
     "I47": lambda case: _between(
         case, json.dumps(message(case, 2, city="Orl\u00e9ans"), ensure_ascii=False).encode("latin-1")
     ),
+    "I63": _no_text,
     "I59": lambda case: {f"{case}.json": _good(case, *range(1, 5001))},
 }

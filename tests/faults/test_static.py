@@ -1,11 +1,13 @@
 """What must not be in what is deployed, and how the session must be set."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
+from lake.core.s3 import Location
 from lake.operations import job
 from tests.faults.fault import REPOSITORY
 
@@ -53,6 +55,24 @@ def test_certificates_are_always_verified(pattern: str) -> None:
 )
 def test_no_option_that_hides_losses_is_set(pattern: str) -> None:
     assert containing(pattern) == []
+
+
+def test_what_is_listed_is_a_folder() -> None:
+    """A prefix is text for S3; ``Location`` refuses one that is no folder, so all listings are of one."""
+    asked = {
+        f"{path.relative_to(REPOSITORY)}: {ast.unparse(call)}"
+        for name in ("lambdas", "lake", "scripts", "drills", "glue_jobs", "simulators")
+        for path in sorted((REPOSITORY / name).rglob("*.py"))
+        if path != REPOSITORY / "lake/core/s3.py"
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+        if word.arg == "Prefix" and not (isinstance(word.value, ast.Attribute) and word.value.attr == "prefix")
+    }
+    assert asked == set()
+    with pytest.raises(ValueError, match="does not end with a slash"):
+        Location("lake", "raw/weather/date=2026-11-20/paris")
+    assert Location("lake", "").uri == "s3://lake/"
 
 
 def test_the_session_neither_ignores_broken_files_nor_guesses(spark: SparkSession) -> None:

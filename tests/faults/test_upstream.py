@@ -90,7 +90,7 @@ def check_invocation(ingest: Ingest, case: dict[str, Any], caplog: pytest.LogCap
         assert case["reason"] in said["reason"]
         assert ingest.stored() == {}
         return
-    assert ingest(60)["cities_failed"] == 0
+    assert ingest(case.get("seconds", 60))["cities_failed"] == 0
     records = [record for _, of_day in sorted(ingest.stored().items()) for record in of_day]
     missing = [vars(record)["hours"] for record in caplog.records if record.message == "hours missing"]
     assert missing == [24 - len(records)]

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CITY = {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522}
+CITY = {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522, "key": "paris"}
 _CHUNK = b" " * 65536
 _ENDLESS_CHUNKS = 16 * 1024
 

@@ -11,6 +11,7 @@ import pytest
 from lake.contract.model import Column
 from lake.records import arrow_lines, json_lines
 from tests.faults.test_reader import ERRORS, SUITE, TABLES
+from tests.lake.test_raw_records import NO_TEXT
 from tests.place import MESSAGES
 
 KINDS = ("string", "double", "float", "int", "bigint", "tinyint", "boolean")
@@ -100,6 +101,12 @@ def test_a_million_lines_come_out_as_the_strict_reader_says() -> None:
 def test_where_a_block_ends_changes_nothing(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(arrow_lines, "BLOCK_BYTES", block)
     check_made(7, 300)
+
+
+@pytest.mark.parametrize("name", NO_TEXT)
+def test_a_file_that_is_no_text_comes_out_as_the_strict_reader_says(name: str) -> None:
+    check(NO_TEXT[name])
+    check(line() + b"\n" + NO_TEXT[name])
 
 
 def test_every_value_in_every_field_among_good_lines() -> None:

@@ -49,6 +49,27 @@ class S3Without(S3):
         return {"ETag": f'"{Bucket}"'}
 
 
+class Listing:
+    """A client whose bucket has these keys, each in two versions."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+
+    def get_paginator(self, _operation: str) -> Any:
+        return SimpleNamespace(paginate=self._pages)
+
+    def _pages(self, Bucket: str, Prefix: str) -> Any:  # noqa: N803 - as boto3 has it
+        entry = {"ETag": '"e"', "Size": 1, "LastModified": None, "Bucket": Bucket}
+        found = [key for key in self.keys if key.startswith(Prefix)]
+        yield {"Versions": [{**entry, "Key": key, "VersionId": number} for key in found for number in ("2", "1")]}
+
+
+def test_the_versions_of_an_object_are_not_those_of_one_whose_key_begins_alike() -> None:
+    storage = Storage(Listing("date=1/00.parquet", "date=1/00.parquet.bak", "date=1/00.parquet/x"))
+    found = storage.versions_of("bucket", "date=1/00.parquet")
+    assert [(entry.key, entry.version) for entry in found] == [("date=1/00.parquet", "2"), ("date=1/00.parquet", "1")]
+
+
 def replace(client: S3) -> None:
     Storage(client).replace("bucket", "staged", "key", "before", "run")
 

@@ -1,6 +1,7 @@
 """Schema drift: what is said of a field that is not the contract's."""
 
 import json
+from collections import Counter
 from string import ascii_lowercase
 
 import pytest
@@ -103,6 +104,41 @@ def test_a_run_names_its_most_frequent_changes_and_counts_the_others() -> None:
     assert (len(names), len(found)) == (676, drift.MOST_NAMED + 1)
     assert found["added:zz"] == 676
     assert found[drift.OTHER] == sum(range(1, 676 - drift.MOST_NAMED + 1))
+
+
+def test_the_shapes_of_an_object_stay_few_whatever_its_sender_calls_his_fields() -> None:
+    names = [first + second + third for first in ascii_lowercase for second in ascii_lowercase for third in "abcdef"]
+    shapes: Counter[tuple[str, ...]] = Counter({("added:pm10", "missing:aqi"): 5000, (): 3})
+    for name in names:
+        drift.add(shapes, {("added:" + name, "missing:aqi"): 1, ("added:pm10", "missing:aqi"): 1})
+    assert len(shapes) == drift.MOST_SHAPES + 1
+    assert sum(shapes.values()) == 5003 + 2 * len(names)
+    found = drift.found(shapes)
+    assert len(found) <= drift.MOST_NAMED + 1
+    assert found["added:pm10"] == 5000 + len(names)
+    assert sum(found.values()) == 5000 + 2 * len(names)
+
+
+def test_the_longest_drift_is_a_small_part_of_an_item_of_the_ledger() -> None:
+    fields = [column.name for column in COLUMNS]
+    shapes: Counter[tuple[str, ...]] = Counter()
+    for number in range(10_000):
+        old, new = fields[number % len(fields)], f"{fields[number % len(fields)]}{'x' * 64}"[:60]
+        name = "".join(ascii_lowercase[number // 26**place % 26] for place in range(4))
+        drift.add(shapes, {(f"missing:{old}", f"added:{new[:60]}{name}"): 1, (f"added:{name * 16}",): 1})
+    found = drift.found(shapes)
+    assert sum(found.values()) == 20_000
+    assert len(json.dumps(found)) < 20_000
+
+
+def test_every_field_that_may_be_missing_makes_no_shape_of_its_own_either() -> None:
+    shapes: Counter[tuple[str, ...]] = Counter()
+    fields = [f"missing:{letter}" for letter in ascii_lowercase]
+    for number in range(5000):
+        shape = tuple(field for place, field in enumerate(fields) if number >> place & 1)
+        drift.add(shapes, {shape: 1, ("retyped:aqi", *shape): 1})
+    assert len(shapes) <= 2 * drift.MOST_SHAPES + 2
+    assert sum(shapes.values()) == 10_000
 
 
 def test_a_long_list_of_changes_is_cut_where_people_read_it() -> None:

@@ -132,6 +132,13 @@ def errors_etag(sensors: Sensors) -> str:
     return str(sensors.lake.storage.etag(sensors.place.bucket, "firehose-errors/e.json"))
 
 
+def test_what_firehose_has_not_written_is_searched_as_it_is_named_and_stops_no_erasure(sensors: Sensors) -> None:
+    put(sensors, "firehose-errors/odd.json", f'no json\n{{"rawData": 7}}\n[]\n{{"said of": "{SUBJECT}"}}\n'.encode())
+    (seen,) = erase(sensors, preview=True)
+    assert seen["details"]["unreadable_objects"] == 1
+    assert seen["details"]["failed_deliveries"] == 2
+
+
 @pytest.mark.long
 def test_nothing_of_the_subject_is_left_all_of_the_others_is_and_runs_go_on(sensors: Sensors) -> None:
     others, before = of_others(sensors), holding(sensors)

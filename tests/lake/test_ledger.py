@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from lake.core.counts import Counts
 from lake.core.errors import LeaseLost
-from lake.core.s3 import StoredObject
+from lake.core.s3 import StoredObject, Suspect
 from lake.runs.ledger import LEASE, Held, Ledger, Lock, Rewriting
 from lake.runs.manifest import Manifest
 
@@ -210,6 +210,63 @@ def test_the_next_run_claims_what_a_dead_one_had_claimed(ledger: Ledger, clock: 
     clock.moment += LEASE + timedelta(seconds=1)
     ledger.claim(locked(ledger, "next"), OBJECTS[:3])
     assert {(item["run_id"], item["fencing_token"]) for item in items_of_objects()} == {("next", "2")}
+
+
+def died(ledger: Ledger, clock: Clock, owner: str, objects: tuple[StoredObject, ...]) -> tuple[StoredObject, ...]:
+    """What a run is given that claims these objects and is killed."""
+    given = ledger.claim(locked(ledger, owner), objects)
+    clock.moment += LEASE + timedelta(seconds=1)
+    return given
+
+
+def suspects(given: tuple[StoredObject, ...]) -> list[str]:
+    return [stored.key for stored in given if isinstance(stored, Suspect)]
+
+
+def test_what_two_runs_have_not_survived_is_suspect_and_what_came_later_is_not(ledger: Ledger, clock: Clock) -> None:
+    assert died(ledger, clock, "first", OBJECTS[:2]) == OBJECTS[:2]
+    assert suspects(died(ledger, clock, "second", OBJECTS[:3])) == []
+    third = ledger.claim(locked(ledger, "third"), OBJECTS[:4])
+    assert suspects(third) == [stored.key for stored in OBJECTS[:2]]
+    assert [(stored.key, stored.etag, stored.size) for stored in third] == [
+        (stored.key, stored.etag, stored.size) for stored in OBJECTS[:4]
+    ]
+    assert sorted(item["claims"] for item in items_of_objects()) == ["1", "2", "3", "3"]
+
+
+def test_a_run_that_has_read_what_it_claimed_makes_nothing_suspect_although_it_fails(
+    ledger: Ledger, clock: Clock
+) -> None:
+    for number in range(4):
+        lock = locked(ledger, f"run {number}")
+        assert suspects(ledger.claim(lock, OBJECTS[:2])) == []
+        ledger.survived(lock)
+        ledger.release(lock)
+    for owner in ("dead", "dead too"):
+        assert suspects(died(ledger, clock, owner, OBJECTS[:2])) == []
+    assert len(suspects(died(ledger, clock, "last", OBJECTS[:2]))) == 2
+
+
+def test_a_committed_run_ends_the_row_of_deaths(ledger: Ledger, clock: Clock) -> None:
+    for owner in ("dead", "dead too"):
+        died(ledger, clock, owner, OBJECTS[:2])
+    lock = locked(ledger, "one")
+    ledger.claim(lock, OBJECTS[:2])
+    ledger.prepare(lock, "one", {"started_at": "x"})
+    ledger.commit(replace(manifest("one", OBJECTS[:2]), fencing_token=lock.fencing_token))
+    ledger.release(lock)
+    assert locked(ledger, "two").claimed_by is None
+    assert {"claims" in item for item in items_of_objects()} == {False}
+
+
+def test_who_was_taken_over_is_no_witness(ledger: Ledger, clock: Clock) -> None:
+    frozen = locked(ledger, "frozen")
+    ledger.claim(frozen, OBJECTS[:1])
+    clock.moment += LEASE + timedelta(seconds=1)
+    ledger.claim(locked(ledger, "next"), OBJECTS[:1])
+    ledger.survived(frozen)
+    clock.moment += LEASE + timedelta(seconds=1)
+    assert locked(ledger, "third").claimed_by == "next"
 
 
 def test_who_was_taken_over_can_not_claim(ledger: Ledger, clock: Clock) -> None:

@@ -1,9 +1,18 @@
 """The raw reader: every kind of broken line becomes a reason; good lines become typed values."""
 
+import bz2
 import gzip
+import io
+import json
+import lzma
+import pickle
+import random
 import tracemalloc
+import zlib
 
+import pyarrow as pa
 import pytest
+from pyarrow import orc, parquet
 
 from lake.contract import model
 from lake.contract.model import Column
@@ -112,6 +121,28 @@ def test_an_object_that_a_worker_cannot_hold_is_refused_as_a_whole(monkeypatch: 
     assert [(record.line, record.reasons) for record in read(GOOD + b"\n")] == [(0, ["too_large:object"])]
 
 
+def test_more_records_than_a_job_should_have_to_refuse_one_by_one_are_refused_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_lines, "MAXIMUM_OBJECT_RECORDS", 3)
+    for three in (b"7\n" * 3, b"\n7\n\n \n7\n7\n\n\r\n", b"7\n7\n7"):
+        assert [record.reasons for record in read(three)] == [["not_an_object:line"]] * 3
+    for four in (b"7\n" * 4, b"7\n7\n7\n7", (GOOD + b"\n") * 4):
+        assert [(record.line, record.reasons) for record in read(four)] == [(0, ["too_large:object"])]
+
+
+@pytest.mark.parametrize("mebibytes", [8, 32])
+def test_unpacking_holds_the_text_once(mebibytes: int) -> None:
+    text = b"".join(CHANCE.randbytes(1024 * 1024).hex().encode() for _ in range(mebibytes // 2))
+    body = gzip.compress(text, compresslevel=1)
+    tracemalloc.start()
+    try:
+        assert len(json_lines.unpacked(body, "raw/x.gz")) == len(text)
+        assert tracemalloc.get_traced_memory()[1] < 1.3 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
 def test_gzip_of_several_members_is_read_whole() -> None:
     body = gzip.compress(GOOD + b"\n") + gzip.compress(GOOD + b"\n")
     assert [record.line for record in read(body, "raw/x.gz")] == [1, 2]
@@ -133,6 +164,78 @@ def test_gzip_of_several_members_is_read_whole() -> None:
 )
 def test_a_broken_object_is_one_record_at_line_0(body: bytes, key: str, reason: str) -> None:
     assert read(body, key) == [json_lines.RawRecord(0, b"", None, [reason])]
+
+
+CHANCE = random.Random(22)
+LINES = b"".join(
+    b'{"id": "sensor-%012x", "value": %.2f, "count": %d}\n' % (CHANCE.getrandbits(48), n / 7, n) for n in range(3000)
+)
+ROWS = pa.Table.from_pylist([json.loads(line) for line in LINES.splitlines()])
+
+
+def parquet_of(compression: str) -> bytes:
+    """The rows as a Parquet file."""
+    file = io.BytesIO()
+    parquet.write_table(ROWS, file, compression=compression)
+    return file.getvalue()
+
+
+def orc_of() -> bytes:
+    """The rows as an ORC file, whose first half is text without line ends."""
+    file = io.BytesIO()
+    orc.write_table(ROWS, file)
+    return file.getvalue()
+
+
+NO_TEXT = {
+    "magic of Parquet": b"PAR1" + CHANCE.randbytes(300_000) + b"PAR1",
+    "random": CHANCE.randbytes(300_000),
+    "one line of 300 kB": CHANCE.randbytes(300_000).replace(b"\n", b"\0").replace(b"\r", b"\0"),
+    "zeros": bytes(300_000),
+    **{
+        f"magic {magic!r}": magic + CHANCE.randbytes(100_000) for magic in (b"PK\3\4", b"\xfd7zXZ\0", b"BZh9", b"Obj\1")
+    },
+    "xz": lzma.compress(LINES),
+    "bzip2": bz2.compress(LINES),
+    "zlib": zlib.compress(LINES),
+    "pickle": pickle.dumps(ROWS.to_pylist()),
+    "EBCDIC": LINES.decode().encode("cp037"),
+    **{name: pa.compress(LINES, codec=name, asbytes=True) for name in ("snappy", "lz4", "lz4_raw", "zstd", "brotli")},
+    **{f"Parquet, {name}": parquet_of(name) for name in ("none", "snappy", "zstd")},
+    "ORC": orc_of(),
+}
+
+
+@pytest.mark.parametrize("name", NO_TEXT)
+def test_a_file_that_is_no_text_is_one_record_at_line_0_also_when_it_is_packed(name: str) -> None:
+    unread = [json_lines.RawRecord(0, b"", None, ["encoding:object"])]
+    assert read(NO_TEXT[name]) == unread
+    assert read(gzip.compress(NO_TEXT[name]), "raw/x.gz") == unread
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        bytes(100_000), CHANCE.randbytes(50_000), GOOD.replace(b"a", b"\0"), "Bras\u00edlia".encode("latin-1"),
+        "\u041c\u043e\u0441\u043a\u0432\u0430".encode("cp1251"), b"\x1b[31m" * 100,
+    ],
+    ids=["a hole of zeros", "random bytes", "one zero", "Latin-1", "Cyrillic", "colours of a terminal"],
+)  # fmt: skip
+def test_a_text_that_is_damaged_in_one_place_loses_that_place_only(odd: bytes) -> None:
+    for body in (odd + b"\n" + GOOD, GOOD + b"\n" + odd, GOOD + b"\n" + odd + b"\n" + GOOD):
+        records = read(body)
+        assert [record.payload for record in records if record.values] == [GOOD] * body.count(GOOD)
+        assert 0 not in [record.line for record in records]
+
+
+@pytest.mark.parametrize("line", [GOOD.replace(b"a", b"\0"), GOOD.replace(b"a", b"\xed"), b"\0", b"no json"])
+def test_a_single_line_that_is_damaged_is_a_line(line: bytes) -> None:
+    assert [record.line for record in read(line)] == [1]
+
+
+@pytest.mark.parametrize("text", ["{}\n", "日本語" * 9000, "é\n" * 9000, "\t\r\n" * 9000, "not json\n" * 9000])
+def test_letters_of_any_script_and_spaces_are_text(text: str) -> None:
+    assert 0 not in [record.line for record in read(text.encode())]
 
 
 def test_an_empty_object_has_no_records() -> None:

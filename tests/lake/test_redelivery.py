@@ -97,6 +97,24 @@ def test_what_waits_is_told_with_why_and_where_packed_or_not(platform: Platform)
     assert f"{waiting[0].arrived_at:%Y-%m-%dT%H:%M:%S%z}" == "2026-11-21T14:47:36+0000"
 
 
+def test_what_firehose_has_not_written_is_named_and_keeps_no_message_waiting(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    put("a", (BROKEN, b"one"))
+    (good,) = boto3.client("s3").get_object(Bucket="lake", Key="firehose-errors/a")["Body"].read().splitlines()
+    odd = [b"no json", b"[]", b"7", b"{}", b'{"rawData": 7}', good.replace(b'"arrivalTimestamp"', b'"other"')]
+    odd += [good.replace(b"1795272456000", each) for each in (b"null", b'"x"', b"1" + b"0" * 400, b"[]")]
+    odd += [good.replace(b"b25l", b"b25"), b"[" * 100_000]
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket="lake", Key="firehose-errors/b", Body=b"\n".join([*odd, good]))
+    s3.put_object(Bucket="lake", Key="firehose-errors/c", Body=gzip.compress(good)[:-9])
+    s3.put_object(Bucket="lake", Key="firehose-errors/d", Body=b"PAR1\0\xff\r")
+    assert codes(platform) == [(BROKEN, b"one"), (BROKEN, b"one")]
+    assert f"firehose-errors/b: {len(odd)} lines are no failed deliveries, first line 1" in caplog.text
+    assert "firehose-errors/c cannot be read (gzip:object)" in caplog.text
+    assert "firehose-errors/d: 1 lines" in caplog.text
+
+
 def test_each_message_is_sent_once_and_the_others_go_on_waiting(platform: Platform) -> None:
     put("a", (BROKEN, b"one"), (FAILED_VALIDATION, b"no json"))
     put("b", (BROKEN, b"two"))

@@ -20,7 +20,8 @@ from lake.core.errors import (
     NotPrepared,
     OutsideWriter,
 )
-from lake.core.s3 import StoredObject
+from lake.core.s3 import StoredObject, Suspect
+from lake.runs.context import RunContext
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.metrics import Metrics
@@ -117,6 +118,42 @@ def test_99_objects_are_claimed_by_one_transaction_together_with_the_lease() -> 
     assert wire.calls == ["TransactWriteItems"]
     ledger.claim(lock, objects)
     assert wire.calls == ["TransactWriteItems"] * 3
+
+
+class Deadly(PlainRefresh):
+    """Dies as a process does, as long as it is told to read ``b.json``; that it is told so is a Suspect."""
+
+    def stage(self, context: RunContext, manifest: Manifest) -> Outcome:
+        (deadly,) = (stored for stored in manifest.objects if stored.key.endswith("b.json"))
+        if not isinstance(deadly, Suspect):
+            raise Died
+        return super().stage(context, manifest)
+
+
+def test_after_two_dead_runs_the_next_is_told_which_objects_they_had(place: MemoryPlace) -> None:
+    place.put("b.json", record("z", 1))
+    deadly = Deadly(TARGET, SOURCE, lambda frame: frame)
+    for lake in (place.lake_on(Wire(Fault.DIES_AFTER, 1)), place.lake):
+        with pytest.raises(Died):
+            run(lake, deadly)
+        place.clock.shift += LEASE + timedelta(seconds=1)
+    assert run(place.lake, deadly).new == 3
+    check_end(place.lake)
+
+
+def test_a_run_that_fails_for_a_reason_of_the_lake_makes_no_object_suspect(place: MemoryPlace) -> None:
+    place.put("b.json", record("z", 1))
+    given: list[type[StoredObject]] = []
+
+    class Refused(PlainRefresh):
+        def stage(self, _context: RunContext, manifest: Manifest) -> Outcome:
+            given.extend(type(stored) for stored in manifest.objects)
+            raise LakeError("too many broken records")
+
+    for _ in range(4):
+        with pytest.raises(LakeError):
+            run(place.lake, Refused(TARGET, SOURCE, lambda frame: frame))
+    assert given == [StoredObject] * 8
 
 
 def test_what_the_ledger_says_of_a_prepared_run(place: MemoryPlace) -> None:

@@ -52,9 +52,17 @@ class Search:
     def lines(self, bucket: str, objects: Iterable[StoredObject], message: Message = itself) -> Lines:
         """Return the objects with the numbers (from 1) of the lines that are records of the subject.
 
-        ``message`` returns the record from a line. An object that cannot be read is added to ``unreadable``.
+        ``message`` returns the record from a line; a line that it raises ValueError for is searched as it is. An
+        object that cannot be read, or of which such a line is, is added to ``unreadable``.
         """
         owns = self.subject.owns
+
+        def records(lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield number, message(line) if line.strip() else b"", True
+                except ValueError:
+                    yield number, line, False
 
         def find(stored: StoredObject) -> Iterator[tuple[StoredObject, tuple[int, ...] | None]]:
             try:
@@ -62,7 +70,10 @@ class Search:
             except json_lines.Broken:
                 yield stored, None
                 return
-            yield stored, tuple(n for n, line in enumerate(lines, start=1) if line.strip() and owns(message(line)))
+            found = list(records(lines))
+            if not all(is_message for _, _, is_message in found):
+                yield stored, None
+            yield stored, tuple(number for number, record, _ in found if record.strip() and owns(record))
 
         found = self._in_tasks(objects, find)
         self.unreadable |= {stored.key for stored, numbers in found if numbers is None}

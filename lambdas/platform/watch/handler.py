@@ -83,9 +83,8 @@ def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 def look(settings: Settings, client: Any, now: datetime) -> tuple[list[Metric], list[str]]:
     """All metrics, and the names of what could not be measured; ``client`` makes a boto3 client."""
-    missing = []
     try:
-        datasets = registered(client("ssm"), settings.pipelines)
+        datasets, missing = registered(client("ssm"), settings.pipelines)
     except Exception:  # keys and heartbeat are measured all the same; the handler raises it again
         logger.exception("not measured", extra={"measurement": "pipelines"})
         datasets, missing = Datasets({}, ()), ["pipelines"]
@@ -93,13 +92,28 @@ def look(settings: Settings, client: Any, now: datetime) -> tuple[list[Metric], 
     return metrics, missing + failed
 
 
-def registered(client: Any, path: str) -> Datasets:
-    """The datasets with a freshness that the pipelines have registered; raw ones are those below raw/."""
+def registered(client: Any, path: str) -> tuple[Datasets, list[str]]:
+    """The datasets with a freshness that the pipelines have registered; raw ones are those below raw/.
+
+    Also the names of the pipelines whose parameter cannot be read: the datasets of the others are measured.
+    """
     pages = client.get_paginator("get_parameters_by_path").paginate(Path=path)
-    pipelines = [json.loads(entry["Value"]) for page in pages for entry in page["Parameters"]]
-    uris = {name: pipeline["datasets"][name] for pipeline in pipelines for name in pipeline["freshness"]}
-    raw = {name: uri for name, uri in uris.items() if uri.split("/")[3] == "raw"}
-    return Datasets(raw, tuple(sorted(uris.keys() - raw.keys())))
+    raw: dict[str, str] = {}
+    curated: set[str] = set()
+    missing = []
+    for entry in (entry for page in pages for entry in page["Parameters"]):
+        try:
+            pipeline = json.loads(entry["Value"])
+            uris = {name: pipeline["datasets"][name] for name in pipeline["freshness"]}
+            of_raw = {name: uri for name, uri in uris.items() if uri.split("/")[3] == "raw"}
+        except Exception:  # whatever stands in it, the handler raises it again
+            name = entry["Name"].rpartition("/")[2]
+            logger.exception("not measured", extra={"measurement": name})
+            missing.append(name)
+            continue
+        raw |= of_raw
+        curated |= uris.keys() - of_raw.keys()
+    return Datasets(raw, tuple(sorted(curated))), missing
 
 
 @cache

@@ -1,20 +1,22 @@
 """The Open-Meteo forecast API: one bounded request, and an answer that is checked before anybody believes it."""
 
-import json
 import math
 import os
 import random
+import re
 import time
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_base
 from urllib3.exceptions import DecodeError, HTTPError
+
+from lake.core import strict_json
 
 URL = "https://api.open-meteo.com"
 VARIABLES = {
@@ -33,24 +35,28 @@ _FACTORS = {
 # The API answers for the middle of its model's cell, at most this far from what was asked for.
 _GRID_DEGREES = 0.25
 _ATTEMPTS = 5
+HOURS_PER_DAY = 24
 _MAXIMUM_BYTES = 4 * 1024 * 1024
 _READ_SECONDS = 10.0
 _RETRIED = {429, 500, 502, 503, 504}
+# "Daily API request limit exceeded. Please try again tomorrow.": in seconds, how long to wait where no header says it.
+_LIMITS = {"minutely": 60.0, "hourly": 3600.0, "daily": 86400.0, "monthly": 86400.0}
+_LIMIT = re.compile(rf"({'|'.join(_LIMITS)}) api request limit", re.IGNORECASE)
+# Of what others have sent a log gets this much.
+_MOST_LETTERS = 300
+_LOCAL_HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00")
+# Zones are at most 14 hours from UTC.
+_FURTHEST_SECONDS = 14 * 3600
 
 
 @dataclass(frozen=True)
 class City:
-    """A place to ask for, degrees north and east."""
+    """A place to ask for, degrees north and east; ``key`` is its name in the keys of objects."""
 
     name: str
     latitude: float
     longitude: float
-
-    @property
-    def slug(self) -> str:
-        """The name as it stands in object keys: lower case ASCII, words joined by underscores."""
-        plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode().lower()
-        return "_".join("".join(letter if letter.isalnum() else " " for letter in plain).split())
+    key: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,25 @@ def fetch(city: City, forecast_days: int, deadline: float) -> list[Hour]:
         wait=_RetryAfterOrBackOff(),
         reraise=True,
     )
-    return checked(attempts(_get, city, forecast_days, deadline), city)
+    with _said_of(city):
+        answer = attempts(_get, city, forecast_days, deadline)
+    return checked(answer, city, forecast_days)
+
+
+@contextmanager
+def _said_of(city: City) -> Iterator[None]:
+    """Turn whatever goes wrong inside into an UpstreamError of the city: an answer is odd in ways nobody has listed."""
+    try:
+        yield
+    except UpstreamError as error:
+        raise UpstreamError(f"{city.name}: {error}") from error
+    except Exception as error:
+        raise UpstreamError(f"{city.name}: answer cannot be used: {_quoted(error)}") from error
+
+
+def _quoted(value: Any) -> str:
+    """Return what somebody else has sent as a log can take it: a part of it, and no half letters."""
+    return repr(value)[:_MOST_LETTERS]
 
 
 class _RetryAfterOrBackOff(wait_base):
@@ -125,13 +149,29 @@ def _get(city: City, forecast_days: int, deadline: float) -> Any:
 
 def _answer(response: requests.Response, deadline: float) -> Any:
     if response.status_code in _RETRIED:
-        raise TransientError(f"HTTP {response.status_code}", _seconds(response.headers.get("Retry-After")))
-    body = _body(response, deadline)
+        words = _words(response, deadline)
+        limit = _LIMIT.search(words)
+        pause = _seconds(response.headers.get("Retry-After"))
+        raise TransientError(words, _LIMITS[limit[1].lower()] if pause is None and limit else pause)
     if response.status_code != 200:
-        raise UpstreamError(f"HTTP {response.status_code}: {body[:300].decode('utf-8', 'replace')}")
+        raise UpstreamError(_words(response, deadline))
     if "json" not in response.headers.get("Content-Type", ""):
-        raise UpstreamError(f"answer is {response.headers.get('Content-Type')}, not JSON")
-    return json.loads(body)
+        raise UpstreamError(f"answer is {_quoted(response.headers.get('Content-Type'))}, not JSON")
+    body = _body(response, deadline)
+    try:
+        return strict_json.loads(body)
+    except strict_json.NotStrict as error:
+        raise UpstreamError(f"unreadable answer: {error}: {_quoted(body)}") from error
+
+
+def _words(response: requests.Response, deadline: float) -> str:
+    """The status of an answer that is none, and what it says about it, as far as that can be read."""
+    try:
+        said = _body(response, deadline)
+    except (UpstreamError, HTTPError):
+        said = b""
+    words = said[:_MOST_LETTERS].decode("utf-8", "replace")
+    return f"HTTP {response.status_code}: {words}" if words else f"HTTP {response.status_code}"
 
 
 def _body(response: requests.Response, deadline: float) -> bytes:
@@ -156,57 +196,82 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def checked(answer: Any, city: City) -> list[Hour]:
-    """The hours of an answer whose shape, place, units and lengths are right; raises UpstreamError."""
+def checked(answer: Any, city: City, forecast_days: int) -> list[Hour]:
+    """The hours of an answer whose shape, place, units and lengths are right; raises UpstreamError for any other."""
+    with _said_of(city):
+        return _hours(answer, city, forecast_days)
+
+
+def _hours(answer: Any, city: City, forecast_days: int) -> list[Hour]:
     if not isinstance(answer, dict) or not isinstance(answer.get("hourly"), dict):
-        raise UpstreamError("answer has no hourly values")
+        raise UpstreamError(f"answer has no hourly values: {_quoted(answer)}")
     _check_place(answer, city)
-    hourly, units = answer["hourly"], answer.get("hourly_units", {})
+    hourly, units = answer["hourly"], answer.get("hourly_units")
     times = hourly.get("time")
     if not isinstance(times, list) or not times:
         raise UpstreamError("answer has no hours")
+    if len(times) > forecast_days * HOURS_PER_DAY:
+        raise UpstreamError(f"answer has {len(times)} hours, asked for {forecast_days} days")
     columns = {ours: _values(hourly, units, theirs, ours, len(times)) for theirs, ours in VARIABLES.items()}
     offset = _offset(answer)
-    rows = zip(times, *columns.values(), strict=True)
-    return [Hour(_utc(moment, offset), *values) for moment, *values in rows]
+    moments = [_utc(moment, offset) for moment in times]
+    if len(set(moments)) < len(moments):
+        raise UpstreamError("answer has an hour twice")
+    return [Hour(*hour) for hour in zip(moments, *columns.values(), strict=True)]
 
 
 def _check_place(answer: Mapping[str, Any], city: City) -> None:
     for name, wanted in (("latitude", city.latitude), ("longitude", city.longitude)):
         found = answer.get(name)
-        if not isinstance(found, int | float) or abs(found - wanted) > _GRID_DEGREES:
-            raise UpstreamError(f"answer is for {name} {found}, asked for {wanted}")
+        # Of a number that is none, nothing is true: not that it is too far away either.
+        if not _is_number(found) or not abs(found - wanted) <= _GRID_DEGREES:
+            raise UpstreamError(f"answer is for {name} {_quoted(found)}, asked for {wanted}")
 
 
-def _values(
-    hourly: Mapping[str, Any], units: Mapping[str, Any], theirs: str, ours: str, length: int
-) -> list[float | None]:
-    values, unit = hourly.get(theirs), units.get(theirs)
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Return True for a number that is finite as a double; JSON's integers have no limit."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def _values(hourly: Mapping[str, Any], units: Any, theirs: str, ours: str, length: int) -> list[float | None]:
+    values = hourly.get(theirs)
     if not isinstance(values, list) or len(values) != length:
         raise UpstreamError(f"{theirs} does not have one value for each of {length} hours")
-    if unit not in _FACTORS[ours]:
-        raise UpstreamError(f"{theirs} is in '{unit}', known are {', '.join(_FACTORS[ours])}")
-    return [_converted(value, _FACTORS[ours][unit], theirs) for value in values]
+    if all(value is None for value in values):
+        # The API says "undefined" of a variable that its model does not have: there is nothing to convert.
+        return [None] * length
+    unit, known = units.get(theirs) if isinstance(units, dict) else None, _FACTORS[ours]
+    if not isinstance(unit, str) or unit not in known:
+        raise UpstreamError(f"{theirs} is in {_quoted(unit)}, known are {', '.join(known)}")
+    return [_converted(value, known[unit], theirs) for value in values]
 
 
 def _converted(value: Any, factor: float, name: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UpstreamError(f"{name} holds {value!r}, not a number")
+    if not _is_number(value):
+        raise UpstreamError(f"{name} holds {_quoted(value)}, not a number")
     return round(value * factor, 6)
 
 
 def _offset(answer: Mapping[str, Any]) -> timedelta:
     """The offset of this very answer: the zone's name may stand for another one on the day of the values."""
     seconds = answer.get("utc_offset_seconds")
-    if not isinstance(seconds, int):
-        raise UpstreamError("answer does not say its offset from UTC")
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or abs(seconds) > _FURTHEST_SECONDS or seconds % 60:
+        raise UpstreamError(f"answer has the offset {_quoted(seconds)} from UTC")
     return timedelta(seconds=seconds)
 
 
 def _utc(local: Any, offset: timedelta) -> str:
+    """The moment of an hour as the API says it: local, without an offset of its own, which would count twice."""
     try:
+        if _LOCAL_HOUR.fullmatch(local) is None:
+            raise ValueError("another form")
         return (datetime.fromisoformat(local) - offset).isoformat(timespec="minutes")
-    except (TypeError, ValueError) as error:
-        raise UpstreamError(f"'{local}' is not a time") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UpstreamError(f"{_quoted(local)} is not an hour as in 2026-11-20T00:00") from error

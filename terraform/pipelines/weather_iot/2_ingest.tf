@@ -7,7 +7,7 @@ module "batch_ingest" {
   limits   = { concurrency = lookup(var.reserved_concurrency, "batch-ingest", null) }
   writes   = { raw_weather = module.dataset["raw_weather"].dataset }
   variables = {
-    CITIES        = jsonencode(var.cities)
+    CITIES        = jsonencode(local.cities)
     FORECAST_DAYS = var.forecast_days
   }
 }
@@ -21,7 +21,7 @@ module "stream_generate" {
   writes  = { raw_iot_sensors = module.dataset["raw_iot_sensors"].dataset }
   streams = { iot_firehose = module.iot_firehose.stream }
   variables = {
-    CITIES           = jsonencode(var.cities)
+    CITIES           = jsonencode(local.cities)
     FIREHOSE_NAME    = module.iot_firehose.stream.name
     SENSORS_PER_CITY = var.sensors_per_city
   }

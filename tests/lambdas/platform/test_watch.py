@@ -204,12 +204,31 @@ def test_what_cannot_be_measured_is_an_error_after_the_rest_was_put(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["no JSON", "[]", "7", '{"freshness": ["x"], "datasets": {}}', '{"freshness": ["x"], "datasets": {"x": "s3:"}}'],
+)
+def test_a_pipeline_that_registers_nonsense_is_named_and_keeps_no_other_from_its_metrics(
+    watch: ModuleType,
+    environment: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+) -> None:
+    monkeypatch.setenv("WATCHED", json.dumps(environment))
+    boto3.client("ssm").put_parameter(Name=f"{PIPELINES}/broken", Value=text, Type="String")
+    with pytest.raises(watch.NotMeasured, match=r"^broken$"):
+        watch.handler({}, invocation.context())
+    found = put_metrics(capsys)
+    assert {dataset for name, dataset, _ in found if name == "Freshness"} == {"iot", "readings"}
+    assert {name for name, _, _ in found} == {"Heartbeat", "Freshness", "KeysUnusable", "LockAge", "AlertSubscriptions"}
+
+
 def test_keys_are_measured_although_nobody_says_which_pipelines_there_are(
     watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WATCHED", json.dumps(environment))
-    register("broken")
-    boto3.client("ssm").put_parameter(Name=f"{PIPELINES}/broken", Value="no JSON", Type="String", Overwrite=True)
+    monkeypatch.setattr(watch, "registered", lambda _client, _path: {}["no answer"])
     with pytest.raises(watch.NotMeasured, match=r"^pipelines$"):
         watch.handler({}, invocation.context())
     assert {name for name, _, _ in put_metrics(capsys)} == {

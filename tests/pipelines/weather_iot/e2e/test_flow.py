@@ -101,7 +101,7 @@ def crash(deployed: Deployed) -> Crash:
         assert time.monotonic() < deadline
     kill_job(deployed)
     run = deployed.ended(run_id)
-    published = list(deployed.objects("curated/weather/date=2024-"))
+    published = [key for key in deployed.objects("curated/weather/") if "/date=2024-" in key]
     return Crash(run, unfinished(deployed) or "", len(published), rows)
 
 

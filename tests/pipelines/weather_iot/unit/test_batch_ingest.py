@@ -1,6 +1,7 @@
 """batch_ingest against an HTTP server that plays the API, and S3 in memory."""
 
 import json
+import re
 import sys
 import threading
 import time
@@ -22,8 +23,8 @@ from tests.lambdas import invocation
 pytestmark = pytest.mark.component
 BUCKET = "lake"
 CITIES = [
-    {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522},
-    {"name": "Brasília", "latitude": -15.7801, "longitude": -47.9292},
+    {"name": "Paris", "latitude": 48.8566, "longitude": 2.3522, "key": "paris"},
+    {"name": "Brasília", "latitude": -15.7801, "longitude": -47.9292, "key": "brasilia"},
 ]
 NOW = datetime(2026, 11, 20, 0, 15, tzinfo=UTC)
 
@@ -111,20 +112,19 @@ def ingest(function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatc
     pauses: list[float] = []
     # Not time.sleep itself: threads of other tests sleep too.
     monkeypatch.setattr(sys.modules["open_meteo"], "Retrying", partial(tenacity.Retrying, sleep=pauses.append))
-    settings = module.Settings.load(
-        {
-            "WRITES": json.dumps({"raw_weather": f"s3://{BUCKET}/raw/weather/"}),
-            "CITIES": json.dumps(CITIES),
-            "ENVIRONMENT": "test",
-            "FORECAST_DAYS": "1",
-        }
-    )
 
-    def invoke(client: Any, seconds: float = 60.0) -> dict[str, Any]:
+    def invoke(client: Any, seconds: float = 60.0, cities: list[dict[str, Any]] = CITIES) -> dict[str, Any]:
+        settings = module.Settings.load(environment(cities))
         summary: dict[str, Any] = module.ingest(settings, client, time.monotonic() + seconds, NOW)
         return {**summary, "pauses": list(pauses)}
 
     return invoke
+
+
+def environment(cities: Any) -> dict[str, str]:
+    """The function's environment for these cities."""
+    writes = json.dumps({"raw_weather": f"s3://{BUCKET}/raw/weather/"})
+    return {"WRITES": writes, "CITIES": json.dumps(cities), "ENVIRONMENT": "test", "FORECAST_DAYS": "1"}
 
 
 def stored(client: Any) -> dict[str, list[dict[str, Any]]]:
@@ -181,12 +181,155 @@ def test_a_correction_is_a_new_object_and_so_is_its_withdrawal(api: Api, s3: Any
     assert numbers == ["0001", "0002", "0003", "0003"]
 
 
+def named(*names: str) -> list[dict[str, Any]]:
+    """Cities of these names, each a little further north."""
+    return [
+        {"name": name, "latitude": 40.0 + place, "longitude": 2.0, "key": name.lower().replace(" ", "_")}
+        for place, name in enumerate(names)
+    ]
+
+
+def revisions(client: Any) -> list[str]:
+    """City and number of each object of a day, in order."""
+    keys = [key.partition("date=2026-11-20/")[2] for key in stored(client) if "date=2026-11-20" in key]
+    return sorted(key.rpartition("_")[0] for key in keys)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("New York", "New York Mills"), ("New York Mills", "New York"), ("Paris", "Paris 0001"), ("Paris 0001", "Paris")],
+)
+def test_cities_whose_names_begin_alike_do_not_know_of_each_other(
+    api: Api, s3: Any, ingest: Any, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    cities = named(*names)
+    monkeypatch.setattr(sys.modules[__name__], "CITIES", cities)
+    assert [ingest(s3, cities=cities)["cities_failed"] for _ in range(2)] == [0, 0]
+    first, second = (city["key"] for city in cities)
+    assert revisions(s3) == sorted([f"{first}_0001", f"{second}_0001"])
+    api.script = [(200, {}, answer(cities[0], hourly={"temperature_2m": [6.5, 8.0]})), (200, {}, answer(cities[1]))]
+    ingest(s3, cities=cities)
+    assert revisions(s3) == sorted([f"{first}_0001", f"{first}_0002", f"{second}_0001"])
+
+
+def test_what_somebody_puts_beside_the_objects_of_a_city_is_none_of_them(api: Api, s3: Any, ingest: Any) -> None:
+    ingest(s3)
+    for name in ("paris_backup.json", "paris_9999_by_hand.json", "paris_.json", "paris_0009_0123456789abcdef.json.gz"):
+        s3.put_object(Bucket=BUCKET, Key=f"raw/weather/date=2026-11-20/{name}", Body=b"{}")
+    before = stored(s3)
+    ingest(s3)
+    assert stored(s3) == before
+
+
+def test_the_revision_after_9999_is_the_newest(api: Api, s3: Any, ingest: Any) -> None:
+    for number in (9999, 10000):
+        key = f"raw/weather/date=2026-11-20/paris_{number:04d}_0123456789abcdef.json"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    ingest(s3)
+    ingest(s3)
+    assert [each for each in revisions(s3) if "paris" in each] == ["paris_10000", "paris_10001", "paris_9999"]
+
+
+@pytest.mark.parametrize(
+    ("cities", "reason"),
+    [
+        ([{**CITIES[0], "latitude": float("nan")}], "latitude nan"),
+        ([{**CITIES[0], "longitude": float("inf")}], "longitude inf"),
+        ([{**CITIES[0], "latitude": "48.8566"}], "latitude '48.8566'"),
+        ([{**CITIES[0], "latitude": True}], "latitude True"),
+        ([{**CITIES[0], "latitude": 91}], "latitude 91"),
+        ([{**CITIES[0], "longitude": -180.5}], "longitude -180.5"),
+        ([{**CITIES[0], "longitude": 10**400}], "longitude 1000"),
+        ([CITIES[0], {**CITIES[1], "name": "Paris"}], "name 'Paris' twice"),
+        ([CITIES[1], {**CITIES[0], "name": "Brasi\u0301lia"}], "twice"),
+        ([CITIES[0], {**CITIES[1], "key": "paris"}], "key 'paris' twice"),
+        ([{**CITIES[0], "key": ""}], "key ''"),
+        ([{**CITIES[0], "key": "paris/"}], "key 'paris/'"),
+        ([{**CITIES[0], "key": "Paris"}], "key 'Paris'"),
+        ([{**CITIES[0], "key": "paris_"}], "key 'paris_'"),
+    ],
+)
+def test_cities_that_cannot_be_asked_for_or_told_apart_are_refused_by_name(
+    function: Callable[[str], ModuleType], cities: Any, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)) as refused:
+        function("batch_ingest").Settings.load(environment(cities))
+    assert cities[-1]["name"] in str(refused.value)
+
+
 def test_one_failed_city_does_not_lose_the_others(api: Api, s3: Any, ingest: Any) -> None:
     api.script = [(400, {}, {"error": True, "reason": "Latitude must be in range"}), (200, {}, answer(CITIES[1]))]
     summary = ingest(s3)
     assert (summary["cities_processed"], summary["cities_failed"], summary["total_records"]) == (1, 1, 2)
     assert {record["city"] for lines in stored(s3).values() for record in lines} == {"Brasília"}
     assert summary["pauses"] == []
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "units of null": {"hourly_units": None},
+    "units as a list": {"hourly_units": []},
+    "a unit that is a mapping": {"hourly_units": {"temperature_2m": {}}},
+    "a unit that is a list": {"hourly_units": {"temperature_2m": []}},
+    "a value of 400 digits": {"hourly": {"temperature_2m": [10**400, 1]}},
+    "a place of 400 digits": {"latitude": 10**400},
+    "an offset of 400 digits": {"utc_offset_seconds": 10**400},
+    "an offset of years": {"utc_offset_seconds": 10**12},
+    "an offset of two days": {"utc_offset_seconds": 200_000},
+    "an offset that is true": {"utc_offset_seconds": True},
+    "an offset of half a minute": {"utc_offset_seconds": 3630},
+    "the first hour of all": {"hourly": {"time": ["0001-01-01T00:00", "0001-01-01T01:00"]}},
+    "hours that are numbers": {"hourly": {"time": [1763596800, 1763600400]}},
+    "hours that are lists": {"hourly": {"time": [[], {}]}},
+    "a list for the hours' table": {"hourly": []},
+    "an hour twice": {"hourly": {"time": ["2026-11-20T00:00", "2026-11-20T00:00"]}},
+    "more hours than asked for": {
+        "hourly": {
+            "time": [f"2026-11-{day:02d}T{hour:02d}:00" for day in (20, 21) for hour in range(24)],
+            **{
+                name: [1.0] * 48
+                for name in ("temperature_2m", "relative_humidity_2m", "wind_speed_10m", "precipitation")
+            },
+        }
+    },
+    "another offset in the hours": {"hourly": {"time": ["2026-11-25T00:00+10:00", "2026-11-25T01:00+10:00"]}},
+    "UTC in the hours": {"hourly": {"time": ["2026-11-25T00:00Z", "2026-11-25T01:00Z"]}},
+    "days": {"hourly": {"time": ["2026-11-20", "2026-11-21"]}},
+    "quarters of an hour": {"hourly": {"time": ["2026-11-20T00:15", "2026-11-20T00:30"]}},
+    "seconds": {"hourly": {"time": ["2026-11-20T00:00:01", "2026-11-20T00:00:59"]}},
+    "weeks": {"hourly": {"time": ["2026-W47-5", "2026-W47-6"]}},
+    "without hyphens": {"hourly": {"time": ["20261120T00", "20261120T01"]}},
+    "digits of another script": {"hourly": {"time": ["2026-11-20T0٠:00", "2026-11-20T0١:00"]}},
+}
+BODIES = {
+    "a hundred thousand brackets": b"[" * 100_000,
+    "a hundred thousand objects": b'{"a":' * 100_000,
+    "a number of 5000 digits": b'{"latitude": ' + b"1" * 5000 + b"}",
+    "half a letter": b'{"hourly": {"time": ["\\ud800"]}, "latitude": 48.9, "longitude": 2.3}',
+    "not UTF-8": b'{"latitude": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("what", [*ODD, *BODIES])
+def test_an_odd_answer_costs_its_own_city_only_and_the_log_says_which(
+    api: Api, s3: Any, ingest: Any, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    body = BODIES.get(what) or answer(CITIES[0], **ODD.get(what, {}))
+    api.script = [(200, {}, body), (200, {}, answer(CITIES[1]))]
+    summary = ingest(s3)
+    assert (summary["cities_processed"], summary["cities_failed"], summary["total_records"]) == (1, 1, 2)
+    assert {record["city"] for lines in stored(s3).values() for record in lines} == {"Brasília"}
+    (said,) = [vars(record) for record in caplog.records if record.message == "city failed"]
+    assert said["reason"].startswith("Paris: ")
+    assert len(said["reason"].encode()) < 500
+
+
+def test_an_answer_that_nobody_has_thought_of_costs_its_own_city_only(
+    api: Api, s3: Any, ingest: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys.modules["open_meteo"], "_check_place", lambda _answer, city: {"Brasília": 0}[city.name])
+    assert (ingest(s3)["cities_failed"], len(stored(s3))) == (1, 2)
+    (said,) = [vars(record) for record in caplog.records if record.message == "city failed"]
+    assert said["reason"] == "Paris: answer cannot be used: KeyError('Paris')"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -32,7 +32,7 @@ def put(request: pytest.FixtureRequest, function: Callable[[str], ModuleType]) -
     """Let the function put one object into a bucket."""
     module = function(request.param)
     if request.param == "batch_ingest":
-        city, hour = module.City("Paris", 48.9, 2.4), module.Hour("2026-11-20T00:00", 1.0, 2.0, 3.0, 4.0)
+        city, hour = module.City("Paris", 48.9, 2.4, "paris"), module.Hour("2026-11-20T00:00", 1.0, 2.0, 3.0, 4.0)
         settings = module.Settings("test", (city,), "lake", "raw/weather/", 1)
         return lambda bucket: module.store(settings, bucket, city, [hour], {})
     return lambda bucket: module.store(bucket, "s3://lake/raw/iot/", b"x", datetime(2026, 11, 20, tzinfo=UTC))

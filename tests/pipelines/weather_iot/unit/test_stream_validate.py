@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from lake.contract import model, times
+from lake.records import arrow_lines, json_lines
 from tests.lambdas import invocation
 from tests.metric_catalogue import catalogue
 
@@ -32,6 +34,20 @@ def answers(validate: ModuleType, *messages: bytes) -> list[tuple[str, str, byte
 @pytest.mark.parametrize("message", [GOOD, GOOD + b"\n", GOOD + b"\r\n\n", b"  " + GOOD])
 def test_a_good_message_is_one_line_with_exactly_one_line_end(validate: ModuleType, message: bytes) -> None:
     assert answers(validate, message) == [("0", "Ok", GOOD + b"\n")]
+
+
+@pytest.mark.parametrize("example", times.EXAMPLES)
+def test_times_and_letters_reach_the_reader_as_they_were_sent(validate: ModuleType, example: times.Example) -> None:
+    message = json.dumps({"city": "Brasi\u0301lia", "timestamp": example.text}, ensure_ascii=False).encode()
+    ((_, result, data),) = answers(validate, message)
+    assert (result, data) == ("Ok", message + b"\n")
+    columns = model.load("raw_iot_sensors").stored
+    (read,) = json_lines.read(data, "raw/x.json", columns)
+    (fast,) = arrow_lines.read(data, "raw/x.json", columns)
+    assert read.values is not None
+    assert read.values == tuple(values.to_pylist()[0] for values in fast.values)
+    named = dict(zip((column.name for column in columns), read.values, strict=True))
+    assert (named["city"], named["timestamp"]) == ("Bras\u00edlia", example.text)
 
 
 def test_an_object_over_several_lines_becomes_one_that_says_the_same(validate: ModuleType) -> None:
