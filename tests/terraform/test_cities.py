@@ -8,17 +8,14 @@ import pytest
 
 from tests.terraform.conftest import REPOSITORY, Resources, Run
 
-INPUTS = REPOSITORY / "terraform/pipelines/weather_iot/0_inputs.tf"
+CITIES = REPOSITORY / "terraform/pipelines/weather_iot/0_cities.tf"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root that has the pipeline's variable and what is made of it, and nothing else."""
-    text = INPUTS.read_text(encoding="utf-8")
-    variable = text[text.index('variable "cities" {') : text.index('variable "forecast_days" {')]
-    (made,) = (line for line in text.splitlines() if line.startswith("  cities "))
+    """A root of the pipeline's cities alone, which says what is made of them."""
     output = 'output "keys" {\n  value = local.cities[*].key\n}\n'
-    (tmp_path / "main.tf").write_text(f"{variable}\nlocals {{\n{made}\n}}\n\n{output}", encoding="utf-8")
+    (tmp_path / "main.tf").write_text(f"{CITIES.read_text(encoding='utf-8')}\n{output}", encoding="utf-8")
     return tmp_path
 
 

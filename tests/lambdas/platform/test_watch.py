@@ -228,7 +228,7 @@ def test_keys_are_measured_although_nobody_says_which_pipelines_there_are(
     watch: ModuleType, environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WATCHED", json.dumps(environment))
-    monkeypatch.setattr(watch, "registered", lambda _client, _path: {}["no answer"])
+    monkeypatch.setattr(watch, "registered", lambda _client, _path: dict[str, str]()["no answer"])
     with pytest.raises(watch.NotMeasured, match=r"^pipelines$"):
         watch.handler({}, invocation.context())
     assert {name for name, _, _ in put_metrics(capsys)} == {
