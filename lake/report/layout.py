@@ -56,24 +56,25 @@ class _Cell:
 def wide(flow: Flow) -> Picture:
     """Columns from left to right, one band for each lane."""
     width, gap, between = 172.0, 27.0, 12.0
-    cells, lanes, tall = _cells(flow), _lanes(flow), _height(flow.nodes)
+    cells, lanes, tall, columns = _cells(flow), _lanes(flow), _height(flow.nodes), _columns(flow)
     band = max(cell.of for cell in cells.values()) * (tall + between) + between
     boxes = {}
     for node in flow.nodes:
-        cell, column = cells[node.name], _column(node)
+        cell, column = cells[node.name], columns.index(_column(node))
         centre = (cell.first + cell.last + 1) / 2 * band
         top = centre - (cell.of * (tall + between) - between) / 2 + cell.number * (tall + between)
         first, last = cell.number == 0, cell.number == cell.of - 1
         boxes[node.name] = Box(node, 1 + column * (width + gap), top, width, tall, first, last)
     paths = tuple(_across(boxes[start], boxes[end]) for start, end in flow.edges)
-    return Picture("wide", len(COLUMNS) * (width + gap) - gap + 2, lanes * band, tuple(boxes.values()), paths)
+    return Picture("wide", len(columns) * (width + gap) - gap + 2, lanes * band, tuple(boxes.values()), paths)
 
 
 def narrow(flow: Flow) -> Picture:
     """Rows from top to bottom, one column for each lane, with a gutter on both sides for what passes by."""
     lane, gutter, gap = 164.0, 8.0, 22.0
-    cells, tops, y = _cells(flow), {}, 1.0
-    for row in range(len(COLUMNS)):
+    cells, y = _cells(flow), 1.0
+    tops: dict[tuple[str, int], float] = {}
+    for row in COLUMNS:
         nodes = [node for node in flow.nodes if _column(node) == row]
         for number in range(max((cells[node.name].of for node in nodes), default=0)):
             tops[row, number] = y
@@ -96,7 +97,7 @@ def _height(nodes: Sequence[Node]) -> int:
 
 def _cells(flow: Flow) -> dict[str, _Cell]:
     cells = {}
-    for column in range(len(COLUMNS)):
+    for column in COLUMNS:
         for stack in _stacks([node for node in flow.nodes if _column(node) == column]):
             first, last = min(min(node.lanes) for node in stack), max(max(node.lanes) for node in stack)
             for number, node in enumerate(stack):
@@ -116,8 +117,14 @@ def _stacks(nodes: Sequence[Node]) -> list[list[Node]]:
     return [sorted(stack, key=nodes.index) for stack in stacks]
 
 
-def _column(node: Node) -> int:
-    return COLUMNS.index(_COLUMN.get(node.kind, node.kind))
+def _column(node: Node) -> str:
+    return _COLUMN.get(node.kind, node.kind)
+
+
+def _columns(flow: Flow) -> list[str]:
+    """The columns in which something stands: not every lake has derived datasets, or streams."""
+    there = {_column(node) for node in flow.nodes}
+    return [column for column in COLUMNS if column in there]
 
 
 def _lanes(flow: Flow) -> int:

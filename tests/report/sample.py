@@ -22,10 +22,12 @@ RUNBOOK = runbook.load()
 NOW = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
 HOSTILE = '<script>alert("x")</script><img src=http://example.com/x.png onerror=alert(1)>'
 RAW, CURATED = ("raw_iot_sensors", "raw_weather"), ("curated_sensor_readings", "curated_weather")
-NAMES = (RAW[0], CURATED[0], RAW[1], CURATED[1])
+DERIVED = "curated_city_hours"
+NAMES = (RAW[0], CURATED[0], RAW[1], CURATED[1], DERIVED)
 SHORT = """
     alerts-unheard
     batch-ingest-duration batch-ingest-errors batch-ingest-throttles reconciliation curated-sensor-readings-freshness
+    curated-city-hours-freshness
     curated-weather-freshness dead-letters firehose-delivery firehose-freshness firehose-refused-records
     glue-erase-failures glue-transform-failures key-unusable lock-age quarantine-ratio raw-iot-sensors-freshness
     schema-drift raw-weather-freshness stream-generate-duration stream-generate-errors stream-generate-throttles
@@ -119,7 +121,17 @@ def _run(name: str, hour: int) -> Run:
 
 def _dataset(name: str) -> Dataset:
     ages = dict(
-        zip(NAMES, (timedelta(minutes=4), timedelta(hours=3), timedelta(hours=7), timedelta(minutes=19)), strict=True)
+        zip(
+            NAMES,
+            (
+                timedelta(minutes=4),
+                timedelta(hours=3),
+                timedelta(hours=7),
+                timedelta(minutes=19),
+                timedelta(minutes=19),
+            ),
+            strict=True,
+        )
     )
     last = next((run for run in runs() if run.dataset == name), None)
     return Dataset(model.load(name), 12_480, 48_200_000, NOW, NOW - ages[name], last)
@@ -186,7 +198,11 @@ def _flow(datasets: list[Dataset], records: int = 1_234_567, stale: str = CURATE
             Step("stream-generate", ("iot-firehose",), ("288 calls in 24 h", "3 failed"), bad=True),
         ),
         streams=(Step("iot-firehose", (RAW[0],), ("4,320 records in 24 h", "2 refused", "through stream-validate")),),
-        jobs=(Step("transform", (*CURATED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")),),
+        jobs=(
+            Step(
+                "transform", (*CURATED, DERIVED, *(f"quarantine_{name}" for name in CURATED)), ("SUCCEEDED", "21 s")
+            ),
+        ),
         reads={"transform": RAW},
     )  # fmt: skip
     return flow.flow(steps, {dataset.name: dataset for dataset in datasets}, counted, {stale: "stale"})
