@@ -11,8 +11,9 @@ from tests.bench import page, records
 from tests.bench.page import BASE, LAKE
 
 ROOT = Path(__file__).parents[2]
-# So few records that much of it is the start of Python and the JVM; a busy machine disturbs both alike.
-MOST = 2.2
+# So few records that much of it is the start of Python and the JVM. 1.6 on a quiet machine, 2.5 beside other tests; it
+# was above 5 before tasks owned their files.
+MOST = 3.5
 
 
 @pytest.fixture(scope="module")
