@@ -60,8 +60,8 @@ def test_the_apply_made_what_the_environment_says(deployed: Deployed) -> None:
     assert {deployed.bucket, deployed.names["results_bucket"], deployed.names["logs_bucket"]} < buckets
     tables = deployed.client("glue").get_tables(DatabaseName=deployed.names["database"])["TableList"]
     assert {table["Name"] for table in tables} == {
-        "raw_weather", "raw_iot_sensors", "curated_weather", "curated_sensor_readings", "quarantine_curated_weather",
-        "quarantine_curated_sensor_readings", "pipeline_runs",
+        "raw_weather", "raw_iot_sensors", "curated_weather", "curated_sensor_readings", "curated_city_hours",
+        "quarantine_curated_weather", "quarantine_curated_sensor_readings", "pipeline_runs",
     }  # fmt: skip
 
 
