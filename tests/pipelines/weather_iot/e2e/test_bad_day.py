@@ -42,7 +42,7 @@ def forbid_curated(deployed: Deployed) -> None:
     policy = iam.get_role_policy(**named)["PolicyDocument"]
     (write,) = (statement for statement in policy["Statement"] if statement["Sid"] == "WriteObjects")
     kept = [arn for arn in write["Resource"] if f"/{CURATED}" not in arn]
-    assert len(kept) == len(write["Resource"]) - 2
+    assert 0 < len(kept) < len(write["Resource"])
     write["Resource"] = kept
     iam.put_role_policy(**named, PolicyDocument=json.dumps(policy))
 
