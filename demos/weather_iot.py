@@ -69,8 +69,20 @@ GROUP BY city
 ORDER BY city
 """
 
+WEATHER_AND_SENSORS = """
+SELECT city,
+  count(*) AS hours,
+  sum(sensor_readings) AS readings,
+  round(avg(sensor_temperature_mean_c), 1) AS sensors_c,
+  round(avg(weather_temperature_c), 1) AS weather_c
+FROM curated_city_hours
+GROUP BY city
+ORDER BY city
+"""
+
 QUESTIONS = {
     "Hourly mean temperature by city": HOURLY_TEMPERATURE,
     "Latest reading of each sensor": LATEST_READINGS,
     "Air quality by city": AIR_QUALITY,
+    "Weather and sensors by city": WEATHER_AND_SENSORS,
 }
