@@ -5,14 +5,12 @@ More orders: LAKE_EXAMPLES=50.
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from glue_jobs.weather_iot.transform import city_hours
 from lake.core.errors import LakeError
@@ -20,8 +18,7 @@ from lake.operations.derivation.derive import Derive
 from lake.pseudonyms import encryption
 from lake.runs.run import run
 from tests.lake.operating import Sensors, message
-from tests.local_aws import LocalAws
-from tests.place import CITY_HOURS, READINGS, TARGET, Place, lake_of_its_own, line
+from tests.place import CITY_HOURS, READINGS, TARGET, Place, line
 
 EXAMPLES = int(os.environ.get("LAKE_EXAMPLES", "1"))
 STEPS = 14
@@ -122,12 +119,6 @@ def found(place: Place) -> dict[tuple[str, datetime], Row]:
     by_hour = {(row["city"], row["timestamp"]): tuple(row[name] for name in names) for row in rows}
     assert len(by_hour) == len(rows), "a key is there twice"
     return by_hour
-
-
-@pytest.fixture
-def place(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
-    with lake_of_its_own(aws, spark) as made:
-        yield made
 
 
 @pytest.mark.long

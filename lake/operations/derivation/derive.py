@@ -1,7 +1,6 @@
 """Derive: make the days of a dataset anew from all rows that its inputs have for them."""
 
 import inspect
-import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,7 +28,6 @@ from lake.tables.partition_files.recomputed import Recomputed
 # Gets all rows of the days in question, one DataFrame for each input, by the input's name.
 Derivation = Callable[..., DataFrame]
 _OUTSIDE = "outside:days"
-logger = logging.getLogger(__name__)
 
 
 class DerivationRefused(LakeError):
@@ -58,7 +56,7 @@ class Derive:
 
     claims: ClassVar[bool] = False
     target: Contract
-    derivation: Derivation
+    derivation: Derivation  # of which ``check_signature`` holds
     window: Window | None = None
     by: str = ""
     allow_loss: bool = True
@@ -108,7 +106,6 @@ class Derive:
 
     def _computed(self, context: SparkRunContext, wanted: set[date]) -> DataFrame:
         read = sorted(days.with_neighbours(wanted, self.target.neighbouring_days))
-        check_signature(self.derivation, self.target)
         frames = {each.name: _rows(context, each, read) for each in self.source.contracts}
         try:
             rows = self.derivation(**frames)
@@ -133,12 +130,9 @@ class Derive:
             )
         if found.removed and not self.allow_loss:
             raise LossRefused(
-                f"{name}: {found.removed} rows between {self._days()} are not what the inputs give today; nothing was "
-                "published. If they may go, --allow-loss"
+                f"{name}: {found.removed} present rows are not what the inputs give today; nothing was published. If "
+                "they may go, --allow-loss"
             )
-
-    def _days(self) -> str:
-        return f"{self.window.first} and {self.window.last}" if self.window else ""
 
     def _details(self, found: Recomputed, wanted: set[date]) -> dict[str, Any]:
         """Return what the ledger keeps: the days that were made, and the states of their rows as of a backfill."""
