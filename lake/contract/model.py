@@ -204,6 +204,8 @@ def parse(document: Any, file: str) -> Contract:
         raise ContractError(f"{file}: {missing} is missing") from missing
     except _NotAList as wrong:
         raise ContractError(f"{file}: customProperties: {wrong} is a list of names, as in [a, b]") from wrong
+    except (TypeError, ValueError) as wrong:
+        raise ContractError(f"{file}: a number is expected: {wrong}") from wrong
     _check_meaning(contract, file)
     return contract
 
@@ -309,6 +311,8 @@ def _check_kind(contract: Contract, file: str) -> None:
         raise ContractError(
             f"{file}: source and inputs: a dataset is made row by row from its source, or derived from its inputs"
         )
+    if contract.neighbouring_days < 0:
+        raise ContractError(f"{file}: neighbouringDays: {contract.neighbouring_days} is less than 0")
     if contract.neighbouring_days and not contract.inputs:
         raise ContractError(
             f"{file}: neighbouringDays: only a derived dataset, which has inputs, has neighbouring days"
@@ -323,3 +327,20 @@ def _check_kind(contract: Contract, file: str) -> None:
         )
     if contract.made_from and "date" not in contract.publish_granularity:
         raise ContractError(f"{file}: publishGranularity.date is missing: the column whose day a row belongs to")
+
+
+def check_inputs(contract: Contract) -> None:
+    """Raise ContractError unless a derived dataset can be made from its inputs.
+
+    They are datasets that are made themselves, because those have days. What is stored of their data subjects does not
+    go on: an erasure reaches the old versions of a row by row dataset, and not those of a derived one.
+    """
+    for made_from in (load(name) for name in contract.inputs):
+        if not made_from.made_from:
+            raise ContractError(f"{contract.name}: {made_from.name} is no input: nothing is derived from what arrives")
+        tokens = {column.stored_name for column in made_from.encrypted}
+        if kept := sorted(tokens & {column.name for column in contract.columns}):
+            raise ContractError(
+                f"{contract.name}: {kept[0]} is a token of {made_from.name}, and a derived dataset keeps none: an "
+                "erasure would not reach its old versions; group without it"
+            )

@@ -21,6 +21,8 @@ _COMPARISONS = {
 def pages() -> dict[str, str]:
     """Return the pages of all datasets, by file name."""
     loaded = [model.read(path) for path in model.files()]
+    for dataset in loaded:
+        model.check_inputs(dataset)
     return {f"{dataset.name}.md": page(dataset) for dataset in loaded}
 
 

@@ -160,6 +160,7 @@ def _job(target: Contract, transformation: Transformation | Derivation | None) -
         raise ContractError(
             f"{target.name} is derived from {', '.join(target.inputs)}: the job has no function of these"
         )
+    model.check_inputs(target)
     check_signature(transformation, target)
     return DerivedJob(target, transformation)
 

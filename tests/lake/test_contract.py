@@ -1,5 +1,6 @@
 """The loader: what a contract says, and what it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from lake.contract import model
+from lake.contract.model import Column
 from lake.core.errors import ContractError
 
 
@@ -144,6 +146,8 @@ def test_a_dataset_is_row_by_row_or_derived_or_neither() -> None:
         ({"inputs": "curated_weather"}, "customProperties: inputs is a list of names"),
         ({"inputs": None, "neighbouringDays": 1}, "only a derived dataset, which has inputs, has neighbouring days"),
         ({"publishGranularity": None}, "publishGranularity.date is missing"),
+        ({"neighbouringDays": -1}, "neighbouringDays: -1 is less than 0"),
+        ({"neighbouringDays": "one"}, "a number is expected: invalid literal"),
     ],
 )
 def test_properties_that_contradict_each_other_are_refused(changed: dict[str, Any], said: str) -> None:
@@ -164,6 +168,21 @@ def test_a_derived_dataset_without_the_run_or_with_a_token_of_its_own_is_refused
     properties[:] = [column for column in properties if column["name"] != "run_id"]
     with pytest.raises(ContractError, match="run_id is missing; every run writes it"):
         model.parse(document, "changed.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"inputs": ("raw_weather",)}, "raw_weather is no input: nothing is derived from what arrives"),
+        ({"inputs": ("pipeline_runs",)}, "pipeline_runs is no input"),
+        ({"inputs": ("curated_wether",)}, "contracts are named 'curated_wether'; there are"),
+        ({"columns": (Column("sensor_id_hash", "string", ""),)}, "a token of curated_sensor_readings, and a derived"),
+    ],
+)
+def test_inputs_that_nothing_can_be_derived_from_are_refused(changed: dict[str, Any], said: str) -> None:
+    model.check_inputs(model.load("curated_city_hours"))
+    with pytest.raises(ContractError, match=said):
+        model.check_inputs(replace(model.load("curated_city_hours"), **changed))
 
 
 def test_a_dataset_that_rejects_nothing_has_no_quarantine() -> None:
