@@ -87,7 +87,12 @@ def _derived(report: Report) -> dict[str, Any]:
         },
         "bands": _bands(report),
         "recent": runs[:_RUNS],
-        "last_day": [run for run in runs if run.started_at > report.now - timedelta(days=1)],
+        # What arrived: a derived row is none, its inputs are counted.
+        "last_day": [
+            run
+            for run in runs
+            if run.started_at > report.now - timedelta(days=1) and model.load(run.dataset).has_quarantine
+        ],
         "changes": [change for change in report.changes.value or [] if not _is_beginning(change)],
         "most_changes": _CHANGES,
         "empty": all(dataset.current_to is None for dataset in report.state.datasets.value or []),

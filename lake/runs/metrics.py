@@ -57,24 +57,29 @@ class Metrics:
             counts = error.counts if isinstance(error, LakeError) else NOTHING
             # A run that ended before it had counted everything has lost nothing: it published nothing.
             unreconciled = counts.unreconciled if isinstance(error, CountsNotReconciled) else 0
-            self._put(target, [*counted(counts, unreconciled), *ended("failed"), self._duration(started)])
+            self._put(target, counted(counts, unreconciled), [*ended("failed"), self._duration(started)])
             raise
-        self._put(target, [*counted(run.counts, run.counts.unreconciled), *ended(run.outcome), self._duration(started)])
+        found = counted(run.counts, run.counts.unreconciled)
+        self._put(target, found, [*ended(run.outcome), self._duration(started)])
 
     def finished(self, target: Contract, counts: Counts) -> None:
         """Put the metrics of a run that died and that another one has finished; its duration is not known.
 
         An error of CloudWatch is only logged.
         """
-        self._put(target, [*counted(counts, counts.unreconciled), *ended("succeeded")])
+        self._put(target, counted(counts, counts.unreconciled), ended("succeeded"))
 
     def _duration(self, started: datetime) -> Metric:
         return Metric("RunDuration", (self._now() - started).total_seconds(), "Seconds")
 
-    def _put(self, target: Contract, metrics: Sequence[Metric]) -> None:
-        """Put metrics for dataset and pipeline. Best effort: a CloudWatch failure never fails a published run."""
-        places = ({"Dataset": target.name}, {"Pipeline": target.domain})
-        data = [self._datum(metric, place) for place in places for metric in metrics]
+    def _put(self, target: Contract, counts: Sequence[Metric], ending: Sequence[Metric]) -> None:
+        """Put metrics for dataset and pipeline. Best effort: a CloudWatch failure never fails a published run.
+
+        Derived rows are none of the pipeline's records, which its other datasets have counted.
+        """
+        of_pipeline = ending if target.inputs else (*counts, *ending)
+        places = (({"Dataset": target.name}, (*counts, *ending)), ({"Pipeline": target.domain}, of_pipeline))
+        data = [self._datum(metric, place) for place, metrics in places for metric in metrics]
         try:
             self._client.put_metric_data(Namespace=self._namespace, MetricData=data)
         except (BotoCoreError, ClientError):

@@ -139,3 +139,13 @@ def test_metrics_that_cannot_be_put_are_an_error_in_the_log_and_not_of_the_run(
 def test_the_error_of_the_run_is_not_hidden_by_that_of_its_metrics() -> None:
     with pytest.raises(ToleranceExceeded), metrics(CloudWatch(refuses=True)).of_run(TARGET):
         raise ToleranceExceeded("too much")
+
+
+def test_derived_rows_are_no_records_of_the_pipeline() -> None:
+    cloudwatch = CloudWatch()
+    with metrics(cloudwatch).of_run(model.load("curated_city_hours")) as run:
+        run.counts = Counts(10, 10, 0, 0, 0, {})
+    assert cloudwatch.values({"Dataset": "curated_city_hours"})["RecordsReceived"] == (10, "Count")
+    of_pipeline = cloudwatch.values(PIPELINE)
+    assert of_pipeline["RunsSucceeded"] == (1, "Count")
+    assert not any(name.startswith(("Records", "Quarantine", "Schema")) for name in of_pipeline)
