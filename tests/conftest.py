@@ -2,13 +2,12 @@
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_aws import LocalAws
+from tests.local_aws import LocalAws, spark_variables
 
 if TYPE_CHECKING:  # a unit test does not wait for Spark to be imported
     from pyspark.sql import SparkSession
@@ -30,18 +29,9 @@ def spark(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator["
     """One session for all tests of frames, with the settings of a local Glue job; it acts as the administrator."""
     from pyspark.sql import SparkSession
 
-    from localaws.services.glue import spark as local_spark
-
-    configuration = tmp_path_factory.mktemp("spark")
-    local_spark.write_configuration(configuration, aws.endpoint, aws.environment["AWS_REGION"], "")
-    added = {
-        **aws.environment,
-        "SPARK_CONF_DIR": str(configuration),
-        "JAVA_HOME": str(local_spark.java_home()),
-        "PYSPARK_PYTHON": sys.executable,
-    }
+    added = spark_variables(tmp_path_factory.mktemp("spark"), aws.endpoint, aws.environment["AWS_REGION"])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in added.items():
+        for name, value in {**aws.environment, **added}.items():
             patch.setenv(name, value)
         session = SparkSession.builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
         yield session

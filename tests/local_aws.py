@@ -1,9 +1,21 @@
 """One localaws for a test session: a process of its own on a free port, with its state in a temporary folder."""
 
+import sys
 from pathlib import Path
 
 from localaws.client import LocalAws, running
+from localaws.services.glue import spark
 
-__all__ = ["REPOSITORY", "LocalAws", "running"]
+__all__ = ["REPOSITORY", "LocalAws", "running", "spark_variables"]
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def spark_variables(folder: Path, endpoint: str, region: str) -> dict[str, str]:
+    """Return the environment of a Spark with the settings of a local Glue job, which are written into ``folder``."""
+    spark.write_configuration(folder, endpoint, region, "")
+    return {
+        "SPARK_CONF_DIR": str(folder),
+        "JAVA_HOME": str(spark.java_home()),
+        "PYSPARK_PYTHON": sys.executable,
+    }

@@ -17,8 +17,7 @@ from pyspark.sql import functions as F
 
 from glue_jobs.weather_iot import transform
 from localaws.client import running
-from localaws.services.glue import spark as local_spark
-from tests.local_aws import LocalAws
+from tests.local_aws import LocalAws, spark_variables
 from tests.place import MESSAGES, READINGS, Place, lake_of_its_own, refresh
 
 FOLDER = f"{MESSAGES.path}/year=2026/month=11/day=20"
@@ -49,16 +48,9 @@ def main(source: str, home: str) -> None:
 def _session(aws: LocalAws, home: Path) -> SparkSession:
     configuration = home / "spark-conf"
     configuration.mkdir()
-    local_spark.write_configuration(configuration, aws.endpoint, aws.environment["AWS_REGION"], "")
     os.environ.update(aws.environment)
-    os.environ.update(
-        SPARK_CONF_DIR=str(configuration), JAVA_HOME=str(local_spark.java_home()), PYSPARK_PYTHON=sys.executable
-    )
-    settings = {"spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "2"}
-    builder = SparkSession.builder
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    os.environ.update(spark_variables(configuration, aws.endpoint, aws.environment["AWS_REGION"]))
+    return SparkSession.builder.getOrCreate()
 
 
 def _calls(aws: LocalAws) -> Counter[str]:

@@ -31,7 +31,7 @@ def text(figures: Mapping[str, Any]) -> str:
     words = {
         "records": f"{figures['records']:,}",
         "objects": figures["objects"],
-        "runs": figures["runs"],
+        "times": f"Median of {figures['runs']} runs" if figures["runs"] > 1 else "One run",
         "machine": figures["machine"],
         "duplicate": f"{DUPLICATE:.1%}",
         "late": f"{LATE:.1%}",

@@ -54,7 +54,7 @@ def measure(peer: Peer, folder: Path, truth: Truth) -> Figure:
     if peer.name == LAKE:
         target.mkdir()
     command = [part.replace("{in}", str(folder / "in")).replace("{out}", str(target)) for part in peer.command]
-    environment = {"PYTHONPATH": str(ROOT), "JAVA_HOME": _java_home()}
+    environment = {"PYTHONPATH": str(ROOT)}
     found = measured.run(command, environment, folder / "log.txt")
     _check(peer, found, truth)
     seconds = found.between("", "end")
@@ -74,8 +74,3 @@ def _check(peer: Peer, found: Measured, truth: Truth) -> None:
     same = said == wanted if peer.removes_duplicates else [said[0], *said[2:]] == [truth.valid, *wanted[2:]]
     if not same:
         raise Wrong(f"{peer.name} has found {said}, true is {wanted} ({truth.valid} valid ones with duplicates)")
-
-
-def _java_home() -> str:
-    java = shutil.which("java")
-    return str(Path(java).resolve().parents[1]) if java else ""
