@@ -60,16 +60,19 @@ def dataset(
         derived = Derived(name, _names(inputs), columns, moment or columns[-1])
         files = skeletons.derived_dataset(root, derived)
         (pipeline,) = {path.split("/")[1] for path in files}
-        add = f'add to glue_jobs/{pipeline}/transform.py, and to its run_each as "curated_{name}": {name}:'
-        goes_on = [add, *skeletons.function_of(derived).splitlines(), *_to_see(name, pipeline)]
+        function = skeletons.function_of(derived)
+        named = f'"curated_{name}": {name}'
+        goes_on = [f"add the function to glue_jobs/{pipeline}/transform.py, and {named} to its run_each"]
+        goes_on += _to_see(name, pipeline)
     else:
+        function = ""
         made = Made(
             name, _given(source, "--source, e.g. --source raw_weather, or --raw"), columns, moment or columns[-1]
         )
         files = skeletons.curated_dataset(root, made)
         (pipeline,) = {path.split("/")[1] for path in files}
         goes_on = _to_see(name, pipeline)
-    _say(skeletons.write(root, files), goes_on, as_json)
+    _say(skeletons.write(root, files), goes_on, as_json, function)
 
 
 @group.command()
@@ -109,10 +112,14 @@ def _given(value: str, option: str) -> str:
     return value
 
 
-def _say(written: list[str], goes_on: list[str], as_json: bool) -> None:
+def _say(written: list[str], goes_on: list[str], as_json: bool, function: str = "") -> None:
+    """Print what was written and how to go on; ``function`` stands last, at the margin, to be copied as it is."""
     if as_json:
-        print(json.dumps({"files": written, "next": goes_on}, indent=2))
+        said = {"files": written, "next": goes_on, **({"function": function} if function else {})}
+        print(json.dumps(said, indent=2))
         return
     print(
         "\n".join([*written, "", f"{len(written)} files written. {_WITHOUT} Next:", *(f"  {line}" for line in goes_on)])
     )
+    if function:
+        print(f"\n{function}")

@@ -17,7 +17,9 @@ from lake.core.errors import LakeError
 # What the lake adds to the columns of the source, and needs again afterwards.
 HIDDEN = ("source_object", "source_line", "arrived_at", "payload", "reasons", "drift")
 # Nodes of Spark's logical plan after which there are as many rows as before, each made of one.
-_KEEPING = {"Project", "SubqueryAlias", "ResolvedHint"}
+_KEEPING = {
+    "Project", "SubqueryAlias", "View", "ResolvedHint", "Repartition", "RepartitionByExpression", "Sort",
+}  # fmt: skip
 _REMEDY = (
     "a transformation with a source sees new records only and makes one row of each; for sums, joins and windows make "
     "a derived dataset: name its inputs in the contract, CONTRIBUTING.md has the steps. To reject a record write a rule"
@@ -53,6 +55,8 @@ def _nodes(rows: DataFrame, frame: DataFrame) -> Iterator[str]:
         if node.fastEquals(end):
             continue
         yield str(node.nodeName())
+        if node.subqueries().nonEmpty():
+            yield "a subquery"
         children = node.children()
         todo += [children.apply(place) for place in range(children.size())]
 

@@ -194,5 +194,8 @@ def test_the_command_prints_the_function_that_the_job_needs(tmp_path: Path, monk
     monkeypatch.setattr(skeletons, "write", lambda _root, files: sorted(files))
     words = ["dataset", "weather_rows", "--inputs", "curated_weather", "--key", "city,timestamp"]
     said = CliRunner().invoke(new.group, words).stdout
-    assert 'run_each as "curated_weather_rows": weather_rows:' in said
-    assert "  def weather_rows(curated_weather: DataFrame) -> DataFrame:" in said.splitlines()
+    assert '"curated_weather_rows": weather_rows to its run_each' in said
+    assert said.endswith(f"\n\n{skeletons.function_of(ROWS)}\n")
+    assert json.loads(CliRunner().invoke(new.group, [*words, "--json"]).stdout)["function"] == skeletons.function_of(
+        ROWS
+    )

@@ -26,6 +26,13 @@ KEEPING: dict[str, Transformation] = {
     "all and one": lambda raw: raw.select("*", F.lit(1).alias("one")),
     "an alias": lambda raw: raw.alias("raw").withColumnRenamed("city", "town"),
     "a column less": lambda raw: raw.drop("city"),
+    "SQL": lambda raw: raw.sparkSession.sql("SELECT *, temperature_c * 2 AS two FROM {raw}", raw=raw),
+    "another number of tasks": lambda raw: raw.repartition(3),
+    "rows together by a column": lambda raw: raw.repartition("city"),
+    "fewer tasks": lambda raw: raw.coalesce(1),
+    "an order": lambda raw: raw.orderBy("city"),
+    "a hint": lambda raw: raw.hint("broadcast"),
+    "a function of pandas": lambda raw: raw.withColumn("two", F.pandas_udf(lambda values: values, "string")("city")),
     "a function of Python": lambda raw: raw.withColumn("two", F.udf(lambda value: value, "string")("city")),
 }
 REFUSED: dict[str, tuple[Transformation, str]] = {
@@ -39,6 +46,14 @@ REFUSED: dict[str, tuple[Transformation, str]] = {
     "more rows": (lambda raw: raw.withColumn("part", F.explode(F.array(F.lit(1), F.lit(2)))), "row-by-row: .*Generate"),
     "a sample": (lambda raw: raw.sample(0.5), "row-by-row: .*Sample"),
     "a window": (lambda raw: raw.withColumn("before", F.expr(LAG)), "row-by-row: .*Window"),
+    "a window in SQL": (
+        lambda raw: raw.sparkSession.sql("SELECT *, count(*) OVER (PARTITION BY city) AS n FROM {raw}", raw=raw),
+        "row-by-row: .*Window",
+    ),
+    "a value of all rows": (
+        lambda raw: raw.sparkSession.sql("SELECT *, (SELECT max(temperature_c) FROM {raw}) AS top FROM {raw}", raw=raw),
+        "row-by-row: .*subquery",
+    ),
     "other rows altogether": (lambda raw: raw.sparkSession.range(3), "row-by-row: .*Range"),
     "a map over partitions": (
         lambda raw: raw.mapInPandas(lambda batches: batches, raw.schema),
