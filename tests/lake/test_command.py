@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lake.cli import application
-from lake.environment import cost, health, usage
+from lake.cli import application, job_requests
+from lake.environment import cost, health, inventory, usage
 from lake.environment.cost import Usage, Window
 from lake.environment.deployment import Platform
 from lake.environment.partial_results import PartialResult
@@ -105,3 +105,25 @@ def test_report_writes_a_page_and_ends_with_1_when_a_part_of_it_is_missing(
     assert (ended, out) == (code, f"the page: {output}\n")
     assert len(err.splitlines()) == len(report.failures)
     assert output.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("options", [[], ["--yes"]])
+def test_a_run_is_given_up_only_with_yes(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(application, "load", lambda _: None)
+
+    def ask(name: str) -> Any:
+        def asking(*words: Any) -> list[dict[str, int]]:
+            asked.append((name, *words[1:]))
+            return [{"published": 1}]
+
+        return asking
+
+    monkeypatch.setattr(job_requests, "answer", ask("answer"))
+    monkeypatch.setattr(job_requests, "done", ask("done"))
+    monkeypatch.setattr(inventory, "runs", lambda *_: [run for run in sample.runs() if run.status == "FAILED"])
+    run_id = next(run.run_id for run in sample.runs() if run.status == "FAILED")
+    said = CliRunner().invoke(application.application, ["abandon", "curated_weather", run_id, *options])
+    assert said.exit_code == 0, said.output
+    assert asked == [("done" if options else "answer", "curated_weather", "abandon", {"run": run_id})]
+    assert ("Nothing was changed" in said.output, run_id in said.output) == (not options, bool(options))

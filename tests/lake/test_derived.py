@@ -282,3 +282,20 @@ def test_a_late_commit_does_not_hide_what_a_later_run_was_made_of(place: Place) 
     ledger.commit(manifest_of(place.lake, CITY_HOURS, first["run_id"]))
     assert ledger.inputs(CITY_HOURS.name) == made_of
     assert manifest_of(place.lake, CITY_HOURS, second["run_id"]).made_of[0].etag in made_of.values()
+
+
+def test_a_derived_dataset_of_hours_replaces_the_hour_that_changed(place: Place) -> None:
+    hourly = replace(CITY_HOURS, publish_granularity={"date": "timestamp", "hour": "timestamp"})
+
+    def etags() -> dict[str, str]:
+        location = place.lake.locations[CITY_HOURS.name]
+        return {each.key.rpartition("/")[2]: each.etag for each in place.lake.storage.list(location)}
+
+    place.put("a.json", line(10, 5.0), line(11, 6.0))
+    place.run()
+    run(place.lake, Derive(hourly, city_hours))
+    before = etags()
+    place.put("b.json", line(11, 7.0))
+    place.run()
+    assert run(place.lake, Derive(hourly, city_hours)).replaced == 1
+    assert {name: before[name] == etag for name, etag in etags().items()} == {"h10.parquet": True, "h11.parquet": False}

@@ -32,7 +32,6 @@ KEEPING: dict[str, Transformation] = {
     "fewer tasks": lambda raw: raw.coalesce(1),
     "an order": lambda raw: raw.orderBy("city"),
     "a hint": lambda raw: raw.hint("broadcast"),
-    "a function of pandas": lambda raw: raw.withColumn("two", F.pandas_udf(lambda values: values, "string")("city")),
     "a function of Python": lambda raw: raw.withColumn("two", F.udf(lambda value: value, "string")("city")),
 }
 REFUSED: dict[str, tuple[Transformation, str]] = {

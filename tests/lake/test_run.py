@@ -21,6 +21,7 @@ from lake.core.errors import (
     OutsideWriter,
 )
 from lake.core.s3 import StoredObject, Suspect
+from lake.operations.registry import DatasetJob, perform
 from lake.runs.context import RunContext
 from lake.runs.ledger import LEASE, Ledger, Lock
 from lake.runs.manifest import Kind, Manifest
@@ -439,3 +440,15 @@ def test_who_wakes_up_after_the_run_was_given_up_publishes_nothing(place: Memory
     with pytest.raises(LeaseLost):
         finish(place.lake, lock, TARGET, str(lock.unfinished))
     assert (shown(place.lake), statuses(place)) == (before, ["ABANDONED"])
+
+
+def test_a_preview_says_how_far_a_prepared_run_has_come_and_gives_up_nothing(place: MemoryPlace) -> None:
+    lock = prepared(place)
+    place.lake.ledger.release(lock)
+    job, asked = DatasetJob(TARGET, SOURCE, lambda raw: raw), {"run": lock.unfinished, "by": "arn:aws:iam::1:role/r"}
+    row = {"dataset": TARGET.name, "run": lock.unfinished, "partition files": 3, "published": 0}
+    context: Any = place.lake
+    assert perform(context, job, "abandon", {**asked, "preview": True}) == [row]
+    assert statuses(place) == ["PREPARED"]
+    assert perform(context, job, "abandon", asked) == [row]
+    assert statuses(place) == ["ABANDONED"]
