@@ -1,7 +1,7 @@
 """The contract of a dataset: the only place where its columns, key, rules, publish granularity and tolerance stand."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -329,13 +329,13 @@ def _check_kind(contract: Contract, file: str) -> None:
         raise ContractError(f"{file}: publishGranularity.date is missing: the column whose day a row belongs to")
 
 
-def check_inputs(contract: Contract) -> None:
-    """Raise ContractError unless a derived dataset can be made from its inputs.
+def check_inputs(contract: Contract, of: Callable[[str], Contract] = load) -> None:
+    """Raise ContractError unless a derived dataset can be made from its inputs; ``of`` gives their contracts by name.
 
     They are datasets that are made themselves, because those have days. What is stored of their data subjects does not
     go on: an erasure reaches the old versions of a row by row dataset, and not those of a derived one.
     """
-    for made_from in (load(name) for name in contract.inputs):
+    for made_from in map(of, contract.inputs):
         if not made_from.made_from:
             raise ContractError(f"{contract.name}: {made_from.name} is no input: nothing is derived from what arrives")
         tokens = {column.stored_name for column in made_from.encrypted}

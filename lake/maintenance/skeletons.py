@@ -230,7 +230,8 @@ def _derived(root: Path, made: Derived, inputs: Sequence[Contract]) -> dict[str,
         "columns": [_one_line(column) for column in columns],
     }
     text = _rendered(root / "templates/dataset/derived.yaml.jinja", words)
-    model.check_inputs(model.parse(yaml.safe_load(text), f"curated_{made.name}.yaml"))
+    contract = model.parse(yaml.safe_load(text), f"curated_{made.name}.yaml")
+    model.check_inputs(contract, {each.name: each for each in inputs}.__getitem__)
     return _contract_file(root, inputs[0].domain, f"curated_{made.name}", text)
 
 
