@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from lake.core.s3 import Location, Storage
 from lake.pseudonyms import keys
+from lake.runs.bounds import Bounds
 from lake.runs.context import RunContext
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
@@ -26,6 +27,8 @@ from tests.wire import Wire
 
 NO_SPARK = cast(SparkSession, None)
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+# One call after the other, so that each can be the one that breaks.
+ONE_BY_ONE = Bounds(step=1, at_once=1)
 
 _ATTEMPTS_OF_THE_SDK = 3
 Item = dict[str, Any]
@@ -269,10 +272,11 @@ class Clock:
 class MemoryPlace:
     """A lake in memory, for works that need no Spark."""
 
-    def __init__(self, secret: str = SECRET) -> None:
+    def __init__(self, secret: str = SECRET, bounds: Bounds = ONE_BY_ONE) -> None:
         self.clock = Clock()
         self.memory = Memory(self.clock)
         self.keys = keys.key_versions(secret)
+        self.bounds = bounds
         self.lake = self.lake_on(Wire())
 
     def lake_on(self, wire: Wire) -> RunContext:
@@ -288,6 +292,7 @@ class MemoryPlace:
             keys=self.keys,
             code_version="test",
             now=self.clock,
+            bounds=self.bounds,
         )
 
     def put(self, name: str, *lines: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -25,6 +25,7 @@ from lake.operations.derivation.derive import Derivation, check_signature
 from lake.operations.refresh import Transformation
 from lake.operations.registry import REFRESH, DatasetJob, DerivedJob, OperationUnknown
 from lake.pseudonyms import keys
+from lake.runs.bounds import Bounds
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
 from lake.tables.catalog import Catalog
@@ -92,6 +93,7 @@ class Job:
             keys=_keys(options.pseudonym_key),
             code_version=options.code_version,
             now=_now,
+            bounds=Bounds(begins_before=_half_of(options.time_limit_minutes)),
         )
         return Job(context, JobRequest(options.operation, json.loads(options.operation_arguments)), tuple(writes))
 
@@ -214,6 +216,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--environment", required=True, help="what the metrics name as Environment, e.g. dev")
     parser.add_argument("--metrics_namespace", required=True, help="namespace of the metrics in CloudWatch")
     parser.add_argument("--code_version", required=True, help="what the ledger records as the code that ran")
+    parser.add_argument(
+        "--time_limit_minutes",
+        type=int,
+        required=True,
+        help="after which Glue ends the job; no run begins in the second half of it",
+    )
     parser.add_argument("--operation", default=REFRESH, help="what to do; see lake/operations/registry.py")
     parser.add_argument(
         "--operation_arguments", default="{}", help='JSON: its arguments, {"dataset": "curated_weather", ...}'
@@ -225,6 +233,11 @@ def _keys(secret: str) -> tuple[keys.KeyVersion, ...]:
     if not secret:
         return ()
     return keys.key_versions(boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
+
+
+def _half_of(time_limit_minutes: int) -> datetime:
+    """Return until when a run may begin: it is to have as much time as all before it."""
+    return _now() + timedelta(minutes=time_limit_minutes) / 2
 
 
 def _now() -> datetime:

@@ -19,6 +19,7 @@ from lake.records.received import Received
 from lake.runs.context import RunContext
 from lake.runs.manifest import Kind, Manifest
 from lake.runs.run import Outcome
+from lake.tables.catalog import folder_of
 from lake.tables.partition_files import staging
 from lake.tables.partition_files.staging import Staged
 
@@ -39,7 +40,10 @@ class Refresh:
     transformation: Transformation
 
     def inputs(self, context: RunContext) -> tuple[StoredObject, ...]:
-        """Return the unprocessed raw objects; raises NoRawData when the source has never received one."""
+        """Return the unprocessed raw objects, by folder; raises NoRawData when the source has never received one.
+
+        Objects of one folder are of one day, which is written once if one run reads them all.
+        """
         place = context.locations[self.source.name]
         stored = list(context.storage.list(place))
         if not stored:
@@ -47,7 +51,8 @@ class Refresh:
                 f"{self.source.name}: no raw data has ever arrived in {place.uri}; check that its producer runs"
             )
         known = context.ledger.objects(self.target.name)
-        return tuple(entry for entry in stored if known.is_unprocessed(entry))
+        new = [entry for entry in stored if known.is_unprocessed(entry)]
+        return tuple(sorted(new, key=lambda entry: (folder_of(self.source, place.prefix, entry.key) or "", entry.key)))
 
     def stage(self, context: SparkRunContext, manifest: Manifest) -> Outcome:
         """Validate, pseudonymise and stage the objects' records.

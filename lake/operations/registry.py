@@ -21,7 +21,7 @@ from lake.operations.replay import Replay
 from lake.operations.rollback import Undo
 from lake.pseudonyms import spark
 from lake.records import typed, validation
-from lake.runs.run import Outcome, Work, abandon, preview, published, run
+from lake.runs.run import Outcome, Work, abandon, preview, published, run_all
 
 Arguments = Mapping[str, Any]
 REFRESH, ABANDON = "refresh", "abandon"
@@ -55,7 +55,7 @@ def perform(
 
     ``arguments`` are those of the operation, from JSON; with ``preview`` nothing is published and the rows are those of
     previews. Raises OperationUnknown for an unknown name, or one that a derived dataset does not have, and LakeError
-    when a run fails; a run is published wholly or not at all.
+    when a run fails; a run is published wholly or not at all. A refresh goes on, run by run, while objects wait.
     """
     if operation == "validate" and isinstance(job, DatasetJob):
         return [validate(context, job, arguments)]
@@ -66,7 +66,8 @@ def perform(
         if arguments.get("preview"):
             rows.append(_previewed(work, preview(context, work)))
         else:
-            rows.append({"dataset": work.target.name, "kind": work.kind, **asdict(run(context, work))})
+            about = {"dataset": work.target.name, "kind": work.kind}
+            rows += [{**about, **asdict(counts)} for counts in run_all(context, work)]
     return rows
 
 

@@ -1,12 +1,13 @@
 """The context of a run, independent of the engine."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
 from lake.core.s3 import Location, Storage
 from lake.pseudonyms.keys import KeyVersion
+from lake.runs.bounds import Bounds
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
 from lake.tables.catalog import Catalog
@@ -31,3 +32,4 @@ class RunContext:
     keys: tuple[KeyVersion, ...]
     code_version: str
     now: Callable[[], datetime]
+    bounds: Bounds = field(default_factory=Bounds)

@@ -1,10 +1,10 @@
 """The ledger: one DynamoDB table that records processed objects and runs, and decides which run may publish.
 
 Items of a dataset share ``pk = dataset#<name>``; ``sk`` is ``lock`` (owner, lease, since when it is held, fencing
-token, unfinished run, when a refresh last ended well), ``run#<id>`` or ``object#<key>#<etag>`` (run, fencing token,
-IN_PROGRESS, or PROCESSED with its counts). A derived dataset has ``input#<folder>`` instead: the digest of the day of
-an input that it is made of. Erasure rewrites raw objects: the old item becomes REPLACED; an
-``object#<key>#rewriting`` item exists while the rewrite is in flight.
+token, unfinished run and how far it is published, when a refresh last ended well), ``run#<id>`` or
+``object#<key>#<etag>`` (run, fencing token, IN_PROGRESS, or PROCESSED with its counts). A derived dataset has
+``input#<folder>`` instead: the digest of the day of an input that it is made of. Erasure rewrites raw objects: the old
+item becomes REPLACED; an ``object#<key>#rewriting`` item exists while the rewrite is in flight.
 The lease only decides when to try; the fencing token decides who may claim and prepare.
 """
 
@@ -32,6 +32,7 @@ _ATTEMPTS_AT_A_CONFLICT = 5
 class Lock:
     """A dataset locked by one run; ``unfinished`` is the run that was prepared and never committed.
 
+    ``published`` is how many of its partition files are there for certain, in the order of its manifest.
     ``claimed_by`` is the run that has claimed objects before and died, or failed for no reason of the lake's own.
     """
 
@@ -40,6 +41,7 @@ class Lock:
     fencing_token: int
     unfinished: str | None
     claimed_by: str | None = None
+    published: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,14 @@ class Ledger:
             if not _condition_failed(error):
                 raise
             return self._holder(dataset)
-        return Lock(dataset, owner, int(answer["fencing_token"]), answer.get("unfinished"), answer.get("claimed_by"))
+        return Lock(
+            dataset,
+            owner,
+            int(answer["fencing_token"]),
+            answer.get("unfinished"),
+            answer.get("claimed_by"),
+            int(answer.get("published", 0)),
+        )
 
     def unfinished(self, dataset: str) -> Lock:
         """Return the lock as it is, without taking it; it says which run was prepared and never committed."""
@@ -110,6 +119,17 @@ class Ledger:
     def renew(self, lock: Lock) -> None:
         """Extend the lease by ``LEASE`` from now; raises LeaseLost when another run has taken over the lock."""
         self._guarded_update(lock, "SET lease_until = :until", {":until": self._lease_end()})
+
+    def mark_published(self, lock: Lock, number: int) -> datetime:
+        """Record that the first ``number`` partition files of the unfinished run are published, and extend the lease.
+
+        Returns the end of the lease; raises LeaseLost when another run has taken over the lock.
+        """
+        until = self._now() + LEASE
+        self._guarded_update(
+            lock, "SET lease_until = :until, published = :number", {":until": until.isoformat(), ":number": number}
+        )
+        return until
 
     def complete(self, lock: Lock, inputs: Iterable[str] = ()) -> None:
         """Record the time of a refresh's success. No-op if another run holds the lock; that run records its own.
@@ -180,16 +200,22 @@ class Ledger:
         if item:
             self._transact([self._put({**item, "sk": f"{kind}#{stored.key}#{etag}"})])
 
-    def claim(self, lock: Lock, objects: Iterable[StoredObject]) -> tuple[StoredObject, ...]:
+    def deaths(self, lock: Lock, objects: Iterable[StoredObject]) -> dict[StoredObject, int]:
+        """Return how many runs, one after the other, have claimed each of these objects and not survived."""
+        before = self._claims(lock.dataset) if lock.claimed_by else {}
+        return {stored: before.get((stored.key, stored.etag), 0) for stored in objects}
+
+    def claim(
+        self, lock: Lock, objects: Iterable[StoredObject], deaths: Mapping[StoredObject, int]
+    ) -> tuple[StoredObject, ...]:
         """Record that the lock's run reads these objects, and return them.
 
-        Those that ``MOST_DEATHS`` runs, one after the other, have claimed and not survived are returned as Suspect.
-        Claims with a lower fencing token are overwritten: those runs ended without a commit. Processed objects cannot
-        be claimed. Raises LeaseLost when the lock has another fencing token.
+        Those that, by ``deaths``, ``MOST_DEATHS`` runs have not survived are returned as Suspect. Claims with a lower
+        fencing token are overwritten: those runs ended without a commit. Processed objects cannot be claimed. Raises
+        LeaseLost when the lock has another fencing token.
         """
-        before = self._claims(lock.dataset) if lock.claimed_by else {}
-        deaths = {stored: before.get((stored.key, stored.etag), 0) for stored in objects}
-        claims = [self._claim(lock, stored, died + 1) for stored, died in deaths.items()]
+        taken = tuple(objects)
+        claims = [self._claim(lock, stored, deaths.get(stored, 0) + 1) for stored in taken]
         for start in range(0, len(claims), _TRANSACTION_ITEMS - 1):
             values = {":until": self._lease_end(), ":run": lock.owner}
             renewal = self._check(lock, "SET lease_until = :until, claimed_by = :run", values)
@@ -198,7 +224,7 @@ class Ledger:
                 self._transact([{"Update": renewal}, *chunk])
             except ClientError as error:
                 raise self._lost(lock, error) from error
-        return tuple(Suspect(**vars(stored)) if died >= MOST_DEATHS else stored for stored, died in deaths.items())
+        return tuple(Suspect(**vars(each)) if deaths.get(each, 0) >= MOST_DEATHS else each for each in taken)
 
     def survived(self, lock: Lock) -> None:
         """Record that the run has read what it has claimed, although it fails. No-op if another run holds the lock."""
@@ -224,7 +250,7 @@ class Ledger:
         run = {**_key(lock.dataset, f"run#{run_id}"), **record, "status": "PREPARED"}
         mine = self._check(
             lock,
-            "SET unfinished = :run, lease_until = :until REMOVE claimed_by",
+            "SET unfinished = :run, lease_until = :until REMOVE claimed_by, published",
             {":run": run_id, ":until": self._lease_end()},
         )
         try:
@@ -248,7 +274,7 @@ class Ledger:
             ),
         }
         try:
-            self._transact([{"Update": abandoned}, {"Update": self._check(lock, "REMOVE unfinished", {})}])
+            self._transact([{"Update": abandoned}, {"Update": self._check(lock, "REMOVE unfinished, published", {})}])
         except ClientError as error:
             raise self._lost(lock, error) from error
 
@@ -279,7 +305,7 @@ class Ledger:
         finished = {
             "TableName": self._table,
             "Key": _typed(_key(dataset, "lock")),
-            "UpdateExpression": "REMOVE unfinished",
+            "UpdateExpression": "REMOVE unfinished, published",
             "ConditionExpression": "unfinished = :run",
             "ExpressionAttributeValues": _typed({":run": run_id}),
         }

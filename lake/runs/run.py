@@ -6,7 +6,7 @@ The operation on the dataset is the run's work: a refresh from raw, a replay of 
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -25,8 +25,8 @@ from lake.core.errors import (
     StagingExpired,
     summary_line,
 )
-from lake.core.s3 import PreconditionFailed, SourceGone, StoredObject
-from lake.runs import lease
+from lake.core.s3 import StoredObject
+from lake.runs import lease, publication
 from lake.runs.context import RunContext
 from lake.runs.ledger import Held, Lock
 from lake.runs.manifest import Kind, Manifest, checksum, report, row
@@ -89,7 +89,10 @@ class Work(Protocol[AnyContext]):
         """Return the dataset to change; its quarantine table may change too."""
 
     def inputs(self, context: AnyContext) -> tuple[StoredObject, ...]:
-        """Return the objects to read; without any the run does nothing."""
+        """Return the objects to read, those first that are to be read first; without any the run does nothing.
+
+        A refresh reads as many as one run may, and leaves the others to the next.
+        """
 
     def stage(self, context: AnyContext, manifest: Manifest) -> Outcome:
         """Write the results to the staging area of ``manifest.run_id``, where readers do not see them.
@@ -109,6 +112,13 @@ class PostCommit(Protocol[AnyContext]):
         """
 
 
+class _Done(NamedTuple):
+    """The counts of a run, None when somebody held the dataset, and how many objects it has left to the next one."""
+
+    counts: Counts | None
+    left: int = 0
+
+
 def run(context: Context, work: Work[Context]) -> Counts:
     """Do the work under the dataset's lock and return its counts; zeros when there was nothing to do.
 
@@ -116,13 +126,34 @@ def run(context: Context, work: Work[Context]) -> Counts:
     Raises LakeError when the work fails; then nothing was published. While another run holds the dataset
     nothing is done, except that a work with a post-commit step raises DatasetHeld.
     """
+    return _measured(context, work).counts or NOTHING
+
+
+def run_all(context: Context, work: Work[Context]) -> Iterator[Counts]:
+    """Do the work, run by run, until nothing waits or no further run may begin; yields the counts of each run.
+
+    Raises what ``run`` raises; what the runs before have published stays.
+    """
+    while True:
+        done = _measured(context, work)
+        yield done.counts or NOTHING
+        if not done.left:
+            return
+        said = f"{work.target.name}: {done.left} objects of {work.source.name} wait for the next run"
+        if context.bounds.begins_before and context.now() >= context.bounds.begins_before:
+            logger.warning("%s, which another start of the job begins: this one has no time for it", said)
+            return
+        logger.info(said)
+
+
+def _measured(context: Context, work: Work[Context]) -> _Done:
     if work.kind != "refresh":
-        return _locked(context, work) or NOTHING
+        return _locked(context, work)
     with context.metrics.of_run(work.target) as measured:
-        counts = _locked(context, work)
-        measured.outcome = "skipped" if counts is None else "succeeded"
-        measured.counts = counts or NOTHING
-    return measured.counts
+        done = _locked(context, work)
+        measured.outcome = "skipped" if done.counts is None else "succeeded"
+        measured.counts = done.counts or NOTHING
+    return done
 
 
 def preview(context: Context, work: Work[Context]) -> Outcome:
@@ -131,7 +162,7 @@ def preview(context: Context, work: Work[Context]) -> Outcome:
     Raises LakeError where the run would fail.
     """
     unlocked = Lock(work.target.name, _new_run_id(context), 0, None)
-    manifest = replace(_begun(context, unlocked, work), objects=work.inputs(context))
+    manifest = replace(_begun(context, unlocked, work), objects=_taken(context, work, work.inputs(context), {}))
     return work.stage(context, manifest) if manifest.objects else Outcome(NOTHING, ())
 
 
@@ -139,25 +170,32 @@ def _new_run_id(context: RunContext) -> str:
     return f"{context.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
 
 
-def _locked(context: Context, work: Work[Context]) -> Counts | None:
-    """Do the work if nobody holds the dataset; None: somebody does, and nothing was done."""
+def _taken(
+    context: Context, work: Work[Context], waiting: tuple[StoredObject, ...], deaths: Mapping[StoredObject, int]
+) -> tuple[StoredObject, ...]:
+    """Return what this run reads of what waits: a repair is done wholly or not at all."""
+    return context.bounds.first(waiting, deaths) if work.kind == "refresh" else waiting
+
+
+def _locked(context: Context, work: Work[Context]) -> _Done:
+    """Do the work if nobody holds the dataset."""
     target, run_id = work.target, _new_run_id(context)
     lock = context.ledger.lock(target.name, run_id)
     if isinstance(lock, Held) and isinstance(work, PostCommit):
         raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
-        return None
+        return _Done(None)
     try:
         if lock.unfinished:
             _settle(context, lock, target, lock.unfinished)
-        counts = _done(context, lock, work)
+        done = _done(context, lock, work)
         if isinstance(work, PostCommit):
             with lease.beating(context.ledger, lock):
                 work.finalize(context, lock)
-        if work.kind == "refresh":
+        if work.kind == "refresh" and not done.left:
             context.ledger.complete(lock, target.inputs)
-        return counts
+        return done
     finally:
         context.ledger.release(lock)
 
@@ -205,17 +243,19 @@ def _abandon(context: RunContext, lock: Lock, target: Contract, run_id: str, rea
     context.ledger.abandon(lock, run_id, reason)
 
 
-def _done(context: Context, lock: Lock, work: Work[Context]) -> Counts:
+def _done(context: Context, lock: Lock, work: Work[Context]) -> _Done:
     manifest, target = _begun(context, lock, work), work.target
     failures: tuple[type[Exception], ...] = (*_FAILURES, *context.engine_errors)
     try:
-        manifest = replace(manifest, objects=work.inputs(context))
-        if not manifest.objects:
+        waiting = work.inputs(context)
+        if not waiting:
             logger.info("%s: no new object of %s", target.name, work.source.name)
-            return NOTHING
+            return _Done(NOTHING)
+        deaths = context.ledger.deaths(lock, waiting) if work.claims else {}
+        manifest = replace(manifest, objects=_taken(context, work, waiting, deaths))
         logger.info("%s: run %s reads %d objects", target.name, lock.owner, len(manifest.objects))
         if work.claims:
-            manifest = replace(manifest, objects=context.ledger.claim(lock, manifest.objects))
+            manifest = replace(manifest, objects=context.ledger.claim(lock, manifest.objects, deaths))
         with lease.beating(context.ledger, lock):
             outcome = work.stage(context, manifest)
         _check(manifest, outcome)
@@ -228,7 +268,7 @@ def _done(context: Context, lock: Lock, work: Work[Context]) -> Counts:
         raise
     # When this fails, nobody knows whether the run is prepared: it is not called failed.
     context.ledger.prepare(lock, manifest.run_id, record)
-    return finish(context, lock, target, manifest.run_id)
+    return _Done(finish(context, lock, target, manifest.run_id), len(waiting) - len(manifest.objects))
 
 
 def _begun(context: Context, lock: Lock, work: Work[Context]) -> Manifest:
@@ -279,14 +319,11 @@ def _check(manifest: Manifest, outcome: Outcome) -> None:
 def finish(context: RunContext, lock: Lock, target: Contract, run_id: str) -> Counts:
     """Publish and commit a prepared run, this one or one that died. Idempotent. Returns the run's counts.
 
-    Raises OutsideWriter when a partition file or the manifest has content that no run wrote, LeaseLost when another run
-    has taken over the lock, StagingExpired when a staged object is gone. The run stays prepared then.
+    Raises what ``publication.publish`` raises, and OutsideWriter when the manifest has content that no run wrote. The
+    run stays prepared then.
     """
     manifest = manifest_of(context, target, run_id)
-    for change in manifest.partition_files:
-        # Right before the write: who has slept must not even try.
-        context.ledger.renew(lock)
-        _publish(context, manifest, change)
+    publication.publish(context, lock, manifest)
     _register(context, target, manifest)
     _report(context, manifest, report(manifest, "COMMITTED", target.domain))
     context.ledger.commit(manifest)
@@ -313,31 +350,6 @@ def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
     if checksum(body) != record["manifest_sha256"]:
         raise OutsideWriter(f"{target.name}: the manifest of run {run_id} is not the one in the ledger")
     return Manifest.decoded(body)
-
-
-def _publish(context: RunContext, manifest: Manifest, change: TableChange) -> None:
-    """Replace one partition file; skip it if this run has put it before, raise OutsideWriter if another writer has.
-
-    Raises StagingExpired when it has not, and there is nothing left to put.
-    """
-    bucket = context.locations[change.dataset].bucket
-    try:
-        context.storage.replace(bucket, change.staged, change.key, change.before, manifest.run_id)
-    except PreconditionFailed as failed:
-        writer = context.storage.written_by(bucket, change.key)
-        if writer == manifest.run_id or context.ledger.run(manifest.dataset, manifest.run_id)["status"] == "COMMITTED":
-            return
-        raise OutsideWriter(
-            f"s3://{bucket}/{change.key} was changed by {writer or 'a writer outside the ledger'} after run "
-            f"{manifest.run_id} had read it; put the version back or remove it, then run again"
-        ) from failed
-    except SourceGone as gone:
-        if context.storage.written_by(bucket, change.key) == manifest.run_id:
-            return
-        raise StagingExpired(
-            f"{manifest.dataset}: run {manifest.run_id} was prepared at {manifest.ended_at} and cannot be finished: "
-            f"s3://{bucket}/{change.staged} is gone"
-        ) from gone
 
 
 def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:

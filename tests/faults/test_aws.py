@@ -177,6 +177,7 @@ def arguments(place: Place, secret: str) -> list[str]:
     given = {
         "--reads": "{}", "--writes": "{}", "--staging": f"s3://{place.bucket}/staging/",
         "--metrics_namespace": "test-lake",
+        "--time_limit_minutes": "30",
         "--manifests": f"s3://{place.bucket}/ops/", "--database": place.bucket, "--ledger": place.bucket,
         "--pseudonym_key": secret, "--environment": "test", "--code_version": "1",
     }  # fmt: skip

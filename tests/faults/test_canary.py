@@ -87,6 +87,7 @@ def _job(place: Place, folder: Path) -> "subprocess.CompletedProcess[str]":
         "--pseudonym_key": secret,
         "--environment": place.bucket,
         "--metrics_namespace": "test-lake",
+        "--time_limit_minutes": "30",
         "--code_version": "1",
     }
     java = {"SPARK_CONF_DIR": str(folder), "JAVA_HOME": str(local_spark.java_home()), "PYSPARK_PYTHON": sys.executable}

@@ -17,6 +17,7 @@ from lake.core.errors import ToleranceExceeded
 from lake.operations.backfill import LossRefused
 from lake.operations.derivation.derive import DerivationRefused, Derive
 from lake.operations.registry import DerivedJob, OperationUnknown, perform
+from lake.runs.bounds import Bounds
 from lake.runs.run import manifest_of, run
 from tests.place import CITY_HOURS, MESSAGES, READINGS, TARGET, Place, line
 
@@ -299,3 +300,17 @@ def test_a_derived_dataset_of_hours_replaces_the_hour_that_changed(place: Place)
     place.run()
     assert run(place.lake, Derive(hourly, city_hours)).replaced == 1
     assert {name: before[name] == etag for name, etag in etags().items()} == {"h10.parquet": True, "h11.parquet": False}
+
+
+def test_a_first_run_over_many_days_is_made_in_runs_of_some_days(place: Place) -> None:
+    days = (17, 18, 19, 20)
+    place.put("a.json", *(line(10, 5.0, day=day) for day in days))
+    put_messages(place, "a.json", *(message("s1", 10, 5.5, day=day) for day in days))
+    place.run()
+    place.run_readings()
+    # A day of both inputs is two folders.
+    bounded = replace(place.lake, bounds=Bounds(objects=4))
+    job = DerivedJob(CITY_HOURS, city_hours)
+    assert [row["new"] for row in perform(bounded, job, "refresh", {})] == [2, 2]
+    assert len(hours(place)) == 4
+    assert derive(place).received == 0

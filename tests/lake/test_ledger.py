@@ -139,6 +139,11 @@ def test_release_by_who_was_taken_over_leaves_the_new_owner_alone(ledger: Ledger
     assert isinstance(ledger.lock("readings", "third"), Held)
 
 
+def claimed(ledger: Ledger, lock: Lock, objects: tuple[StoredObject, ...]) -> tuple[StoredObject, ...]:
+    """Claim as a run does, with what is known of those before."""
+    return ledger.claim(lock, objects, ledger.deaths(lock, objects))
+
+
 def test_a_prepared_run_is_unfinished_until_it_is_committed(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
     ledger.prepare(lock, "one", {"started_at": "x"})
@@ -152,7 +157,7 @@ def test_a_prepared_run_is_unfinished_until_it_is_committed(ledger: Ledger) -> N
 
 def test_commit_processes_every_object_and_may_be_repeated(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
-    ledger.claim(lock, OBJECTS)
+    claimed(ledger, lock, OBJECTS)
     ledger.prepare(lock, "one", {"started_at": "x"})
     for _ in range(2):
         ledger.commit(manifest("one"))
@@ -181,7 +186,7 @@ def items_of_objects() -> list[dict[str, Any]]:
 def test_what_is_claimed_is_not_processed_before_it_is_committed(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
     for _ in range(2):
-        ledger.claim(lock, OBJECTS)
+        claimed(ledger, lock, OBJECTS)
     assert ledger.objects("readings").processed == {}
     claims = items_of_objects()
     assert {(item["key"], item["etag"]) for item in claims} == IDENTITIES
@@ -190,7 +195,7 @@ def test_what_is_claimed_is_not_processed_before_it_is_committed(ledger: Ledger)
 
 def test_a_processed_object_has_its_own_counts(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
-    ledger.claim(lock, OBJECTS[:1])
+    claimed(ledger, lock, OBJECTS[:1])
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
     (processed,) = items_of_objects()
@@ -206,15 +211,15 @@ def test_a_run_that_only_looks_processes_nothing(ledger: Ledger) -> None:
 
 
 def test_the_next_run_claims_what_a_dead_one_had_claimed(ledger: Ledger, clock: Clock) -> None:
-    ledger.claim(locked(ledger, "dead"), OBJECTS[:3])
+    claimed(ledger, locked(ledger, "dead"), OBJECTS[:3])
     clock.moment += LEASE + timedelta(seconds=1)
-    ledger.claim(locked(ledger, "next"), OBJECTS[:3])
+    claimed(ledger, locked(ledger, "next"), OBJECTS[:3])
     assert {(item["run_id"], item["fencing_token"]) for item in items_of_objects()} == {("next", "2")}
 
 
 def died(ledger: Ledger, clock: Clock, owner: str, objects: tuple[StoredObject, ...]) -> tuple[StoredObject, ...]:
     """What a run is given that claims these objects and is killed."""
-    given = ledger.claim(locked(ledger, owner), objects)
+    given = claimed(ledger, locked(ledger, owner), objects)
     clock.moment += LEASE + timedelta(seconds=1)
     return given
 
@@ -226,7 +231,7 @@ def suspects(given: tuple[StoredObject, ...]) -> list[str]:
 def test_what_two_runs_have_not_survived_is_suspect_and_what_came_later_is_not(ledger: Ledger, clock: Clock) -> None:
     assert died(ledger, clock, "first", OBJECTS[:2]) == OBJECTS[:2]
     assert suspects(died(ledger, clock, "second", OBJECTS[:3])) == []
-    third = ledger.claim(locked(ledger, "third"), OBJECTS[:4])
+    third = claimed(ledger, locked(ledger, "third"), OBJECTS[:4])
     assert suspects(third) == [stored.key for stored in OBJECTS[:2]]
     assert [(stored.key, stored.etag, stored.size) for stored in third] == [
         (stored.key, stored.etag, stored.size) for stored in OBJECTS[:4]
@@ -239,7 +244,7 @@ def test_a_run_that_has_read_what_it_claimed_makes_nothing_suspect_although_it_f
 ) -> None:
     for number in range(4):
         lock = locked(ledger, f"run {number}")
-        assert suspects(ledger.claim(lock, OBJECTS[:2])) == []
+        assert suspects(claimed(ledger, lock, OBJECTS[:2])) == []
         ledger.survived(lock)
         ledger.release(lock)
     for owner in ("dead", "dead too"):
@@ -251,7 +256,7 @@ def test_a_committed_run_ends_the_row_of_deaths(ledger: Ledger, clock: Clock) ->
     for owner in ("dead", "dead too"):
         died(ledger, clock, owner, OBJECTS[:2])
     lock = locked(ledger, "one")
-    ledger.claim(lock, OBJECTS[:2])
+    claimed(ledger, lock, OBJECTS[:2])
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(replace(manifest("one", OBJECTS[:2]), fencing_token=lock.fencing_token))
     ledger.release(lock)
@@ -261,9 +266,9 @@ def test_a_committed_run_ends_the_row_of_deaths(ledger: Ledger, clock: Clock) ->
 
 def test_who_was_taken_over_is_no_witness(ledger: Ledger, clock: Clock) -> None:
     frozen = locked(ledger, "frozen")
-    ledger.claim(frozen, OBJECTS[:1])
+    claimed(ledger, frozen, OBJECTS[:1])
     clock.moment += LEASE + timedelta(seconds=1)
-    ledger.claim(locked(ledger, "next"), OBJECTS[:1])
+    claimed(ledger, locked(ledger, "next"), OBJECTS[:1])
     ledger.survived(frozen)
     clock.moment += LEASE + timedelta(seconds=1)
     assert locked(ledger, "third").claimed_by == "next"
@@ -274,24 +279,24 @@ def test_who_was_taken_over_can_not_claim(ledger: Ledger, clock: Clock) -> None:
     clock.moment += LEASE + timedelta(seconds=1)
     locked(ledger, "next")
     with pytest.raises(LeaseLost, match=r"run frozen was taken over \(its fencing token 1 is old\)"):
-        ledger.claim(frozen, OBJECTS[:1])
+        claimed(ledger, frozen, OBJECTS[:1])
     assert items_of_objects() == []
 
 
 def test_what_is_processed_is_never_claimed_again(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
-    ledger.claim(lock, OBJECTS[:1])
+    claimed(ledger, lock, OBJECTS[:1])
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", OBJECTS[:1]))
     with pytest.raises(LeaseLost):
-        ledger.claim(lock, OBJECTS[:2])
+        claimed(ledger, lock, OBJECTS[:2])
     assert [item["status"] for item in items_of_objects()] == ["PROCESSED"], "all of a transaction or nothing"
 
 
 def test_a_claim_prolongs_the_lease(ledger: Ledger, clock: Clock) -> None:
     lock = locked(ledger, "one")
     clock.moment += LEASE / 2
-    ledger.claim(lock, OBJECTS[:1])
+    claimed(ledger, lock, OBJECTS[:1])
     assert said_of_lock(ledger)["lease_until"] == (clock.moment + LEASE).isoformat()
 
 
@@ -329,7 +334,7 @@ def test_an_error_that_is_no_condition_is_not_taken_for_a_lost_lease(ledger: Led
     for call in (
         lambda: refusing.lock("readings", "two"),
         lambda: refusing.renew(lock),
-        lambda: refusing.claim(lock, OBJECTS[:1]),
+        lambda: claimed(refusing, lock, OBJECTS[:1]),
         lambda: refusing.prepare(lock, "one", {"started_at": "x"}),
     ):
         with pytest.raises(ClientError, match="AccessDeniedException"):
@@ -376,10 +381,10 @@ def test_a_transaction_that_meets_another_is_tried_again_and_is_not_taken_for_a_
     lock = locked(ledger, "one")
     meeting = Ledger(Conflicting(client, times), "ledger", clock)
     if is_through:
-        meeting.claim(lock, OBJECTS[:1])
+        claimed(meeting, lock, OBJECTS[:1])
     else:
         with pytest.raises(ClientError, match="TransactionCanceledException"):
-            meeting.claim(lock, OBJECTS[:1])
+            claimed(meeting, lock, OBJECTS[:1])
     assert len(items_of_objects()) == int(is_through)
 
 
@@ -399,7 +404,7 @@ def item_of(sort: str, partition: str = "dataset#readings") -> dict[str, Any]:
 def processed(ledger: Ledger, *objects: StoredObject) -> Lock:
     """Some objects are processed by run "one"; the lock of run "two" that comes then."""
     lock = locked(ledger, "one")
-    ledger.claim(lock, objects)
+    claimed(ledger, lock, objects)
     ledger.prepare(lock, "one", {"started_at": "x"})
     ledger.commit(manifest("one", objects))
     ledger.release(lock)
@@ -471,15 +476,15 @@ def test_a_run_that_commits_late_does_not_mark_processed_what_a_later_one_reads(
     lock = processed(ledger, OBJECTS[0])
     ledger.begin_rewriting(lock, OBJECTS[0])
     ledger.rewritten(lock, OBJECTS[0], "n0")
-    ledger.claim(lock, OBJECTS[:1])
+    claimed(ledger, lock, OBJECTS[:1])
     ledger.commit(manifest("one", OBJECTS[:1]))
-    claimed = item_of("object#raw/0.json#e0")
-    assert (claimed["status"], claimed["run_id"]) == ("IN_PROGRESS", "two")
+    item = item_of("object#raw/0.json#e0")
+    assert (item["status"], item["run_id"]) == ("IN_PROGRESS", "two")
 
 
 def test_a_commit_that_may_not_write_is_an_error(ledger: Ledger) -> None:
     lock = locked(ledger, "one")
-    ledger.claim(lock, OBJECTS[:1])
+    claimed(ledger, lock, OBJECTS[:1])
     ledger.prepare(lock, "one", {"started_at": "x"})
     large = {OBJECTS[0].key: replace(COUNTS, reasons={"r" * 500_000: 1})}
     with pytest.raises(ClientError, match=r"ValidationException|size"):

@@ -115,9 +115,9 @@ def test_99_objects_are_claimed_by_one_transaction_together_with_the_lease() -> 
     assert isinstance(lock, Lock)
     ledger = place.lake_on(wire).ledger
     objects = tuple(place.lake.storage.list(place.lake.locations[SOURCE.name]))
-    ledger.claim(lock, objects[:99])
+    ledger.claim(lock, objects[:99], {})
     assert wire.calls == ["TransactWriteItems"]
-    ledger.claim(lock, objects)
+    ledger.claim(lock, objects, {})
     assert wire.calls == ["TransactWriteItems"] * 3
 
 

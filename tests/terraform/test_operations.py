@@ -61,7 +61,7 @@ def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
         == "s3://lake-123456789012-eu-west-1-test-datalake/quarantine/sensor-readings/"
     )
     assert job["execution_property"] == [{"max_concurrent_runs": 1}]
-    assert job["timeout"] == 30
+    assert (job["timeout"], arguments["--time_limit_minutes"]) == (30, "30")
     assert arguments["--enable-observability-metrics"] == "true"
     assert (arguments["--environment"], arguments["--metrics_namespace"]) == ("test", "lake")
 

@@ -72,8 +72,12 @@ class Derive:
         return Inputs(tuple(load(name) for name in self.target.inputs))
 
     def inputs(self, context: SparkRunContext) -> tuple[StoredObject, ...]:
-        """Return the days of the inputs that the table is not made of, or those of the window; each day an object."""
-        found = days.of_inputs(context.storage, self.source.contracts, context.locations)
+        """Return the days of the inputs that the table is not made of, or those of the window; each day an object.
+
+        The same days of all inputs come together, so that one run makes them.
+        """
+        listed = days.of_inputs(context.storage, self.source.contracts, context.locations)
+        found = sorted(listed, key=lambda day: (days.day_of(day.key), day.key))
         if self.window:
             return tuple(day for day in found if self.window.first <= days.day_of(day.key) <= self.window.last)
         made_of = context.ledger.inputs(self.target.name)

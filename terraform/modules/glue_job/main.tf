@@ -57,6 +57,9 @@ resource "aws_glue_job" "this" {
     "--ledger"       = var.platform.ledger
     "--code_version" = local.code_version
 
+    # A run of the job begins no further load when half of its time is over.
+    "--time_limit_minutes" = tostring(var.timeout_minutes)
+
     "--environment"       = var.platform.environment
     "--metrics_namespace" = var.platform.project
 
