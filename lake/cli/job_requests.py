@@ -5,7 +5,6 @@ import sys
 import time
 import uuid
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,6 +20,7 @@ from lake.environment.deployment import Platform
 from lake.operations.arguments import answer_key
 
 _POLL_SECONDS = 1.0
+_MOST_POLLS = 1800
 _COUNTS = ("received", "new", "replaced", "duplicate", "quarantined")
 
 
@@ -51,13 +51,11 @@ def answer(platform: Platform, dataset: str, operation: str, arguments: dict[str
 def done(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> list[inventory.Run]:
     """Run an operation in the job; returns its runs from the ledger, oldest first, none if nothing was to do.
 
-    Raises JobDidNot when the dataset is still locked by a run that died, because then the job did nothing.
+    Raises JobDidNot with the job's reason, such as another run that holds the dataset.
     """
-    started = _run(platform, dataset, operation, arguments)
-    found = [run for run in inventory.runs(platform, [dataset]) if run.started_at >= started and run.kind == operation]
-    if not found and (held := inventory.held(platform, dataset)):
-        raise JobDidNot(f"{dataset} is held by run {held}; nothing was done, try again then")
-    return found[::-1]
+    order = uuid.uuid4().hex
+    _run(platform, dataset, operation, {**arguments, "order": order})
+    return [run for run in inventory.runs(platform, [dataset]) if run.details.get("order") == order][::-1]
 
 
 def submit(
@@ -88,8 +86,8 @@ def row_of_run(run: inventory.Run) -> dict[str, Any]:
     return {"run": run.run_id, "kind": run.kind, **counts, "partition files": run.partition_files, **details}
 
 
-def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
-    """Start the job and wait for its end; returns its start time. Raises JobDidNot with the job's reason."""
+def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> None:
+    """Start the job and wait for its end, which its time limit bounds; raises JobDidNot with the job's reason."""
     client, job = platform.client("glue"), inventory.job_of(platform, dataset, operation)
     said = {"dataset": dataset, "by": caller(platform), **arguments}
     given = {"--operation": operation, "--operation_arguments": json.dumps(said)}
@@ -101,19 +99,21 @@ def _run(platform: Platform, dataset: str, operation: str, arguments: dict[str, 
             run = client.get_job_run(JobName=job, RunId=run_id)["JobRun"]
     if run["JobRunState"] != "SUCCEEDED":
         raise JobDidNot(f"{job}, run {run_id}: {run.get('ErrorMessage', run['JobRunState'])}")
-    started: datetime = run["StartedOn"]
-    return started
 
 
 def _started(client: Any, job: str, arguments: dict[str, str]) -> str:
-    """Start the job, waiting while another run of it is active; returns the run id."""
-    while True:
+    """Start the job; returns the run id.
+
+    While as many runs as it may have are active it waits, and raises JobDidNot when that takes too long.
+    """
+    for _ in range(_MOST_POLLS):
         try:
             return str(client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"])
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConcurrentRunsExceededException":
                 raise
             time.sleep(_POLL_SECONDS)
+    raise JobDidNot(f"{job} has had all the runs that it may have for half an hour; nothing was done, try again")
 
 
 def _progress(what: str) -> "AbstractContextManager[Status | None]":

@@ -121,15 +121,15 @@ def parts(platform: Platform, kind: str) -> list[str]:
 
 
 def job_of(platform: Platform, dataset: str, operation: str) -> str:
-    """Return the job that performs ``operation`` on the dataset: a job of its own if there is one, else the producer.
+    """Return the job that performs ``operation`` on the dataset: one of its own if there is one, else that of repairs.
 
-    Raises NoJob when no deployed job of the pipeline writes the dataset.
+    Raises NoJob when no deployed job of the pipeline repairs the dataset.
     """
     domain = model.load(dataset).domain
     pipeline = platform.pipelines.get(domain, {})
-    name = pipeline.get("operations", {}).get(operation) or pipeline.get("producers", {}).get(dataset)
+    name = pipeline.get("operations", {}).get(operation) or pipeline.get("repairs", {}).get(dataset)
     if name is None:
-        raise NoJob(f"no deployed job of {domain} writes {dataset}; deploy one with 'make apply PIPELINE={domain}'")
+        raise NoJob(f"no deployed job of {domain} repairs {dataset}; deploy one with 'make apply PIPELINE={domain}'")
     return str(name)
 
 
@@ -194,16 +194,6 @@ def _newest(platform: Platform, dataset: Contract) -> datetime | None:
 
 def _location(platform: Platform, dataset: Contract) -> Location:
     return Location(platform.names["lake_bucket"], f"{dataset.path}/")
-
-
-def held(platform: Platform, dataset: str) -> str:
-    """Return the lock's owner and lease end as text; empty when no run holds the dataset."""
-    item = _lock(platform, dataset)
-    return (
-        f"{item['owner']} until {item['lease_until']}"
-        if item.get("lease_until", "") > now(platform).isoformat()
-        else ""
-    )
 
 
 def _completed(platform: Platform, dataset: Contract) -> datetime | None:

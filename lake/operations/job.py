@@ -4,8 +4,9 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import Any
@@ -26,11 +27,12 @@ from lake.operations.refresh import Transformation
 from lake.operations.registry import REFRESH, DatasetJob, DerivedJob, OperationUnknown
 from lake.pseudonyms import keys
 from lake.runs.bounds import Bounds
-from lake.runs.ledger import Ledger
+from lake.runs.ledger import LEASE, Ledger
 from lake.runs.metrics import Metrics
 from lake.tables.catalog import Catalog
 
 logger = logging.getLogger(__name__)
+_PAUSE_SECONDS = 5.0
 _SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
@@ -46,7 +48,8 @@ class JobFailed(Exception):
 class JobRequest:
     """The operation that the job is to perform, for all of its datasets or for the one named in the arguments.
 
-    If the arguments hold ``answer``, the result rows go to that object of the staging area.
+    If the arguments hold ``answer``, the result rows go to that object of the staging area; ``order`` is the id by
+    which the caller finds the runs.
     """
 
     operation: str = REFRESH
@@ -62,7 +65,7 @@ class Job:
 
     def __init__(self, context: SparkRunContext, request: JobRequest, written: Sequence[str] = ()) -> None:
         """``written`` names what the job writes, quarantine tables and other tables included."""
-        self.lake = context
+        self.lake = replace(context, order=request.arguments.get("order", ""))
         self._request = request
         self._written = written
         self._failures: dict[str, Exception] = {}
@@ -93,7 +96,8 @@ class Job:
             keys=_keys(options.pseudonym_key),
             code_version=options.code_version,
             now=_now,
-            bounds=Bounds(begins_before=_half_of(options.time_limit_minutes)),
+            bounds=Bounds(begins_before=_half_of(options.time_limit_minutes), waits=LEASE + timedelta(minutes=1)),
+            pause=lambda: time.sleep(_PAUSE_SECONDS),
         )
         return Job(context, JobRequest(options.operation, json.loads(options.operation_arguments)), tuple(writes))
 

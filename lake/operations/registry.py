@@ -1,5 +1,6 @@
 """The registry of operations: their names, and how their arguments become runs."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -21,8 +22,9 @@ from lake.operations.replay import Replay
 from lake.operations.rollback import Undo
 from lake.pseudonyms import spark
 from lake.records import typed, validation
-from lake.runs.run import Outcome, Work, abandon, preview, published, run_all
+from lake.runs.run import Outcome, Work, abandon, preview, published, run, run_all
 
+logger = logging.getLogger(__name__)
 Arguments = Mapping[str, Any]
 REFRESH, ABANDON = "refresh", "abandon"
 
@@ -55,20 +57,33 @@ def perform(
 
     ``arguments`` are those of the operation, from JSON; with ``preview`` nothing is published and the rows are those of
     previews. Raises OperationUnknown for an unknown name, or one that a derived dataset does not have, and LakeError
-    when a run fails; a run is published wholly or not at all. A refresh goes on, run by run, while objects wait.
+    when a run fails; a run is published wholly or not at all. A refresh goes on, run by run, while objects wait; what
+    arrives while a repair of several runs works is loaded between these.
     """
     if operation == "validate" and isinstance(job, DatasetJob):
         return [validate(context, job, arguments)]
     if operation == ABANDON:
         return [_abandoned(context, job.target, arguments)]
+    works = _works(job, operation, arguments)
+    if arguments.get("preview"):
+        return [_previewed(work, preview(context, work)) for work in works]
     rows: list[dict[str, Any]] = []
-    for work in _works(job, operation, arguments):
-        if arguments.get("preview"):
-            rows.append(_previewed(work, preview(context, work)))
-        else:
-            about = {"dataset": work.target.name, "kind": work.kind}
-            rows += [{**about, **asdict(counts)} for counts in run_all(context, work)]
+    for number, work in enumerate(works):
+        if number:
+            _load(context, job)
+        about = {"dataset": work.target.name, "kind": work.kind}
+        rows += [{**about, **asdict(counts)} for counts in run_all(context, work)]
     return rows
+
+
+def _load(context: SparkRunContext, job: DatasetJob | DerivedJob) -> None:
+    """Load what has arrived meanwhile: the job of the loads found the dataset held."""
+    try:
+        for work in _works(job, REFRESH, {}):
+            run(context, work)
+    except LakeError as error:
+        # The ledger has it, and it rings; the repair does not depend on it.
+        logger.error("%s: what has arrived meanwhile could not be loaded: %s", job.target.name, error)
 
 
 def _abandoned(context: SparkRunContext, target: Contract, arguments: Arguments) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lake.core.s3 import StoredObject
 
@@ -16,7 +16,8 @@ class Bounds:
 
     ``objects`` and ``size`` (bytes) bound what a refresh reads; a single object may be larger. After each ``step``
     partition files a run records how far it has published; it puts ``at_once`` of them at the same time.
-    No further run begins at or after ``begins_before`` (UTC; None: no such moment).
+    No further run begins at or after ``begins_before`` (UTC; None: no such moment). A repair waits for as long as
+    ``waits`` for a run that holds its dataset.
     """
 
     objects: int = 5_000
@@ -24,6 +25,7 @@ class Bounds:
     step: int = 100
     at_once: int = 8
     begins_before: datetime | None = None
+    waits: timedelta = timedelta()
 
     def first(self, waiting: Sequence[StoredObject], deaths: Mapping[StoredObject, int]) -> tuple[StoredObject, ...]:
         """Return those of the ``waiting`` objects that the next run reads: the first ones, at least one.

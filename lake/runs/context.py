@@ -13,12 +13,17 @@ from lake.runs.metrics import Metrics
 from lake.tables.catalog import Catalog
 
 
+def _no_pause() -> None:
+    """Let no time pass."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """Clients and settings of a run. ``locations`` maps each dataset that the run reads or writes to its S3 location.
 
     ``engine_errors`` are the exceptions that the engine raises when the work itself fails.
-    ``keys`` are the versions of the pseudonym key, ``now`` returns the time (UTC).
+    ``keys`` are the versions of the pseudonym key, ``now`` returns the time (UTC), ``pause`` lets some of it pass. The
+    records of the runs have the id of the ``order`` that somebody gave, if somebody did.
     """
 
     engine_errors: ClassVar[tuple[type[Exception], ...]] = ()
@@ -33,3 +38,5 @@ class RunContext:
     code_version: str
     now: Callable[[], datetime]
     bounds: Bounds = field(default_factory=Bounds)
+    pause: Callable[[], None] = _no_pause
+    order: str = ""

@@ -123,8 +123,8 @@ def run(context: Context, work: Work[Context]) -> Counts:
     """Do the work under the dataset's lock and return its counts; zeros when there was nothing to do.
 
     A run that was prepared and died is finished first. Puts metrics only for a refresh: a repair is no flow of data.
-    Raises LakeError when the work fails; then nothing was published. While another run holds the dataset
-    nothing is done, except that a work with a post-commit step raises DatasetHeld.
+    Raises LakeError when the work fails; then nothing was published. While another run holds the dataset a refresh does
+    nothing; a repair waits for it, and raises DatasetHeld when that takes too long.
     """
     return _measured(context, work).counts or NOTHING
 
@@ -177,11 +177,20 @@ def _taken(
     return context.bounds.first(waiting, deaths) if work.kind == "refresh" else waiting
 
 
+def _lock(context: Context, work: Work[Context]) -> Lock | Held:
+    target, run_id = work.target, _new_run_id(context)
+    lock, end = context.ledger.lock(target.name, run_id), context.now() + context.bounds.waits
+    while isinstance(lock, Held) and work.kind != "refresh" and context.now() < end:
+        logger.info("%s is held by run %s until %s; waiting for it", target.name, lock.owner, lock.until)
+        context.pause()
+        lock = context.ledger.lock(target.name, run_id)
+    return lock
+
+
 def _locked(context: Context, work: Work[Context]) -> _Done:
     """Do the work if nobody holds the dataset."""
-    target, run_id = work.target, _new_run_id(context)
-    lock = context.ledger.lock(target.name, run_id)
-    if isinstance(lock, Held) and isinstance(work, PostCommit):
+    target, lock = work.target, _lock(context, work)
+    if isinstance(lock, Held) and work.kind != "refresh":
         raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
@@ -259,7 +268,7 @@ def _done(context: Context, lock: Lock, work: Work[Context]) -> _Done:
         with lease.beating(context.ledger, lock):
             outcome = work.stage(context, manifest)
         _check(manifest, outcome)
-        manifest = _with_outcome(manifest, outcome, context.now())
+        manifest = _with_outcome(manifest, outcome, context.now(), context.order)
         record = _recorded(context, target, manifest)
     except failures as error:
         _record_failure(context, manifest, target, error)
@@ -286,14 +295,14 @@ def _begun(context: Context, lock: Lock, work: Work[Context]) -> Manifest:
     )
 
 
-def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime) -> Manifest:
+def _with_outcome(manifest: Manifest, outcome: Outcome, ended: datetime, order: str) -> Manifest:
     return replace(
         manifest,
         ended_at=ended.isoformat(),
         counts=outcome.counts,
         by_object=dict(outcome.by_object),
         partition_files=outcome.partition_files,
-        details=dict(outcome.details),
+        details={**outcome.details, **({"order": order} if order else {})},
         made_of=outcome.made_of,
     )
 

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,7 +62,7 @@ def platform(place: Place) -> Platform:
     """The place, as a deployed platform."""
     secret = place.aws.client("secretsmanager").create_secret(Name=place.bucket, SecretString=SECRET)
     names = {"lake_bucket": place.bucket, "ledger": place.bucket, "pseudonym_key": secret["ARN"]}
-    pipelines = {"weather_iot": {"producers": {TARGET.name: job(place)}}}
+    pipelines = {"weather_iot": {"repairs": {TARGET.name: job(place)}}}
     return Platform("dev", names, SimpleNamespace(client=place.aws.client), pipelines)
 
 
@@ -84,15 +83,13 @@ def commanded(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch)
     """The place, which commands find; what they start is done at once."""
     staging = Location(place.bucket, f"staging/{TARGET.domain}/")
 
-    def run(_platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> datetime:
-        started = datetime.now(UTC)
+    def run(_platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> None:
         job = Job(
             replace(place.lake, staging=staging),
             JobRequest(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}),
         )
         job.run(DatasetJob(TARGET, SOURCE, place.transformation))
         job.finish()
-        return started
 
     for module in (quarantine, backfill):
         monkeypatch.setattr(module, "load", lambda _: platform)

@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import BotoCoreError
 
 from lake.core.counts import NOTHING, Counts, total
-from lake.core.errors import LeaseLost
+from lake.core.errors import DatasetHeld, LeaseLost
 from lake.core.s3 import StoredObject
 from lake.runs.bounds import Bounds
 from lake.runs.context import RunContext
-from lake.runs.ledger import LEASE
+from lake.runs.ledger import LEASE, Lock
 from lake.runs.manifest import Manifest
 from lake.runs.run import Outcome, run, run_all
 from lake.tables.base import TableChange
@@ -210,6 +210,44 @@ def test_two_years_of_hours_load_in_runs_of_which_a_death_repeats_one() -> None:
     assert max(each["partition_files"] for each in committed) == 2_400
     assert wire.calls.count("CopyObject") <= sum(each.received for each in counts) + 2_400
     assert wire.calls.count("UpdateItem") < 200
+
+
+def test_a_repair_waits_for_whoever_holds_its_dataset_and_a_load_does_not() -> None:
+    place = filled(Bounds(waits=timedelta(minutes=16)), days=2)
+    run(place.lake, REFRESH)
+    pauses: list[Any] = []
+
+    def pause() -> None:
+        place.clock.shift += timedelta(minutes=1)
+        pauses.append(place.clock())
+
+    lake = replace(place.lake, pause=pause)
+    place.lake.ledger.lock(TARGET.name, "another")
+    assert run(lake, REFRESH) == NOTHING
+    assert pauses == []
+    assert run(lake, REREAD).received == 4
+    # One that is dead holds the dataset as long as its lease.
+    assert len(pauses) == LEASE / timedelta(minutes=1) + 1
+
+
+def test_a_repair_does_not_wait_for_ever() -> None:
+    place = filled(Bounds(waits=timedelta(minutes=3)), days=2)
+
+    def pause() -> None:
+        place.clock.shift += timedelta(minutes=1)
+
+    lock = place.lake.ledger.lock(TARGET.name, "another")
+    assert isinstance(lock, Lock)
+    with pytest.raises(DatasetHeld, match=r"is held by run another until .*; nothing was done, try again"):
+        run(replace(place.lake, pause=pause), REREAD)
+    assert runs_of(place) == []
+
+
+def test_whoever_gave_an_order_finds_its_runs() -> None:
+    place = filled(Bounds(objects=2))
+    [*run_all(place.lake, REFRESH)]
+    run(replace(place.lake, order="an order"), REREAD)
+    assert [each["kind"] for each in runs_of(place) if each["details"].get("order") == "an order"] == ["backfill"]
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,10 @@ def test_a_job_gets_exactly_what_it_declares(platform: Resources) -> None:
 def test_a_failed_run_of_any_kind_is_an_event_for_the_topic(first: Resources) -> None:
     patterns = [json.loads(rule["event_pattern"]) for rule in of_type(first, "aws_cloudwatch_event_rule")]
     details = [pattern["detail"] for pattern in patterns if pattern["source"] == ["aws.glue"]]
-    assert sorted(detail["jobName"] for detail in details) == [["lake-erase-test"], ["lake-transform-test"]]
+    assert sorted(detail["jobName"] for detail in details) == [
+        ["lake-erase-test"],
+        ["lake-transform-test", "lake-transform-repairs-test"],
+    ]
     assert all(detail["state"] == ["ERROR", "FAILED", "STOPPED", "TIMEOUT"] for detail in details)
     targets = {target["arn"] for target in of_type(first, "aws_cloudwatch_event_target")}
     assert targets == {first["aws_sns_topic.alerts"]["arn"]}
@@ -89,7 +92,7 @@ def test_what_watches_finds_the_pipelines_and_needs_the_key_of_the_lake_for_the_
     }
 
 
-def test_a_pipeline_registers_every_promise_and_which_job_makes_a_dataset(platform: Resources) -> None:
+def test_a_pipeline_registers_every_promise_and_which_job_repairs_a_dataset(platform: Resources) -> None:
     registered = json.loads(platform["weather_iot: aws_ssm_parameter.pipeline"]["value"])
     assert registered["freshness"] == {
         "raw_weather": 93600, "raw_iot_sensors": 900, "curated_weather": 7200, "curated_sensor_readings": 7200,
@@ -101,7 +104,7 @@ def test_a_pipeline_registers_every_promise_and_which_job_makes_a_dataset(platfo
     )
     made = [loaded.name for loaded in contracts(FIRST) if loaded.made_from]
     assert {"curated_sensor_readings", "curated_weather"} <= set(made)
-    assert registered["producers"] == dict.fromkeys(made, "lake-transform-test")
+    assert registered["repairs"] == dict.fromkeys(made, "lake-transform-repairs-test")
 
 
 def test_what_is_registered_fits_into_a_parameter_of_the_standard_tier(platform: Resources) -> None:

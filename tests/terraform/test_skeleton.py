@@ -45,6 +45,7 @@ def test_it_has_a_job_a_schedule_and_alarms_for_old_data_and_failed_runs(skeleto
     wanted = ("aws_glue_job", "aws_scheduler_schedule", "aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard")
     assert {kind: kinds.count(kind) for kind in wanted} == {
         **dict.fromkeys(wanted, 1),
+        "aws_glue_job": 2,
         "aws_cloudwatch_metric_alarm": 2,
     }
 
@@ -62,11 +63,12 @@ def test_a_new_dataset_of_subjects_is_made_and_erased_by_the_jobs_that_there_are
     tables = {"curated_city_readings", "quarantine_curated_city_readings"}
     assert {name for name, writes in written.items() if tables <= writes.keys()} == {
         "lake-transform-test",
+        "lake-transform-repairs-test",
         "lake-erase-test",
     }
     assert "curated_weather" not in written["lake-erase-test"]
     registered = json.loads(found["aws_ssm_parameter.pipeline"]["value"])
-    assert registered["producers"]["curated_city_readings"] == "lake-transform-test"
+    assert registered["repairs"]["curated_city_readings"] == "lake-transform-repairs-test"
 
 
 def test_a_dataset_may_be_derived_from_one_of_another_pipeline(
@@ -79,7 +81,8 @@ def test_a_dataset_may_be_derived_from_one_of_another_pipeline(
     skeletons.write(copy, skeletons.derived_dataset(copy, derived))
     parameter = platform["aws_ssm_parameter.platform"]["value"]
     found = state_of(pipeline_test(copy / "terraform/pipelines" / NAME, terraform, parameter))
-    (job,) = (values for values in found.values() if values["resource_type"] == "aws_glue_job")
+    jobs = [values for values in found.values() if values["resource_type"] == "aws_glue_job"]
+    (job,) = (job for job in jobs if not job["name"].endswith("-repairs-test"))
     reads, writes = (json.loads(job["non_overridable_arguments"][name]) for name in ("--reads", "--writes"))
     lake = "lake-123456789012-eu-west-1-test-datalake"
     assert reads["curated_weather"] == f"s3://{lake}/curated/weather/"

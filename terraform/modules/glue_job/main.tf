@@ -1,9 +1,10 @@
 # A Spark job. Its arguments and what it may touch follow from `reads` and `writes`.
 
 locals {
-  name  = format(var.platform.naming, var.name)
-  arn   = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}:job/${local.name}"
-  title = trimsuffix(var.script, ".py")
+  name    = format(var.platform.naming, var.name)
+  repairs = format(var.platform.naming, "${var.name}-repairs")
+  _jobs   = "arn:aws:glue:${var.platform.region}:${var.platform.account_id}:job"
+  title   = trimsuffix(var.script, ".py")
 
   # scripts/build.py puts script and wheel into one folder, called by the digest of both; `make apply` adds that folder to
   # the code bucket. The job's definition is the one switch from the old folder, which stays, to the new one.
@@ -15,6 +16,10 @@ locals {
   # Glue would make groups that all jobs of the account share, without an expiry and without our key.
   log_prefix = "/aws-glue/${local.name}"
   log_groups = { for kind in ["output", "error"] : kind => "${local.log_prefix}/${kind}" }
+
+  # Loads are one after the other: two would wait for each other's locks. Repairs are a job of their own, with the same
+  # code and rights, so that a long one keeps no load from starting and two people can repair at once.
+  _at_once = merge({ (local.name) = 1 }, var.repairs ? { (local.repairs) = 3 } : {})
 
   # Only who writes encrypted data gets the key.
   encrypts = anytrue([for dataset in var.writes : dataset.encrypted])
@@ -28,7 +33,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_glue_job" "this" {
-  name              = local.name
+  for_each          = local._at_once
+  name              = each.key
   role_arn          = module.role.role.arn
   glue_version      = "5.1"
   execution_class   = "STANDARD"
@@ -44,7 +50,7 @@ resource "aws_glue_job" "this" {
   }
 
   execution_property {
-    max_concurrent_runs = 1
+    max_concurrent_runs = each.value
   }
 
   # Who starts the job says what it does, and not with which code, rights or places: whatever a run gives for these is ignored.

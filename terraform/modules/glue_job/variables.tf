@@ -46,6 +46,12 @@ variable "timeout_minutes" {
   type        = number
 }
 
+variable "repairs" {
+  description = "Whether a second job does the repairs: replays, backfills and the like."
+  type        = bool
+  default     = true
+}
+
 variable "statements" {
   description = "Statement id => Action, Resource and, where needed, Condition, of what this job may do and others may not."
   type        = any

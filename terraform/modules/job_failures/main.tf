@@ -2,13 +2,17 @@
 #
 # Glue has no metric for a failed job. It sends an event; a rule that matches it is a metric.
 
+locals {
+  _jobs = compact([var.job.name, one(var.job.repairs[*].name)])
+}
+
 resource "aws_cloudwatch_event_rule" "this" {
   name        = format(var.platform.naming, var.name)
-  description = "Runs of ${var.job.name} that did not succeed"
+  description = "Runs of ${join(" and ", local._jobs)} that did not succeed"
   event_pattern = jsonencode({
     source      = ["aws.glue"]
     detail-type = ["Glue Job State Change"]
-    detail      = { jobName = [var.job.name], state = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"] }
+    detail      = { jobName = local._jobs, state = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"] }
   })
 }
 

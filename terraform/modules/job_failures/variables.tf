@@ -4,8 +4,8 @@ variable "name" {
 }
 
 variable "job" {
-  description = "The Glue job."
-  type        = object({ name = string })
+  description = "The Glue job, and the one that repairs what it writes."
+  type        = object({ name = string, repairs = optional(object({ name = string })) })
 }
 
 variable "platform" {

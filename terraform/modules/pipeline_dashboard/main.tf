@@ -14,7 +14,7 @@ locals {
   _project     = var.platform.project
   _environment = var.platform.environment
 
-  _curated = [for name in keys(var.registered.producers) : { dataset = name, dimensions = ["Environment", local._environment, "Dataset", name] }]
+  _curated = [for name in keys(var.registered.repairs) : { dataset = name, dimensions = ["Environment", local._environment, "Dataset", name] }]
   _steps   = ["IncomingRecords", "SucceedProcessing.Records", "DeliveryToS3.Records"]
   _fates   = ["RecordsNew", "RecordsReplaced", "RecordsDuplicate", "RecordsQuarantined"]
 

@@ -5,7 +5,7 @@ variable "registered" {
     streams    = optional(map(string), {})
     jobs       = optional(map(string), {})
     operations = optional(map(string), {})
-    producers  = map(string)
+    repairs    = map(string)
     freshness  = map(number)
     alarms     = list(string)
   })

@@ -4,7 +4,7 @@ variable "datasets" {
 }
 
 variable "jobs" {
-  description = "Name => job that replays and discards."
+  description = "Name => job that does the repairs."
   type        = map(object({ arn = string }))
 }
 

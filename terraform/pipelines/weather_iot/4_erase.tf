@@ -17,6 +17,7 @@ module "erase" {
   script          = "erase.py"
   platform        = local.platform
   timeout_minutes = var.transform_timeout_minutes
+  repairs         = false
 
   reads  = local._in_clear
   writes = merge(local._of_subjects, local._rejected, { pipeline_runs = local.platform.runs })

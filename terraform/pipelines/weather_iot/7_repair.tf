@@ -3,6 +3,6 @@
 module "repair_access" {
   source   = "../../modules/repair_access"
   datasets = { for name, dataset in module.dataset : name => dataset.dataset }
-  jobs     = { transform = module.transform.job }
+  jobs     = { repairs = module.transform.job.repairs }
   platform = local.platform
 }

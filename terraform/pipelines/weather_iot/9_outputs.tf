@@ -9,11 +9,11 @@ locals {
     }
     streams = { iot_firehose = module.iot_firehose.stream.name }
     jobs    = { transform = module.transform.job.name }
-    # Jobs that do one operation, started by hand.
-    operations = { erase = module.erase.job.name }
-    # Dataset => the job that makes and repairs it.
-    producers = { for name in module.transform.job.writes : name => module.transform.job.name if contains(keys(module.dataset), name) }
-    datasets  = { for name, dataset in module.dataset : name => dataset.dataset.uri }
+    # Jobs that are started by hand.
+    operations = { erase = module.erase.job.name, repairs = module.transform.job.repairs.name }
+    # Dataset => the job that repairs it.
+    repairs  = { for name in module.transform.job.writes : name => module.transform.job.repairs.name if contains(keys(module.dataset), name) }
+    datasets = { for name, dataset in module.dataset : name => dataset.dataset.uri }
     freshness = { for name, dataset in module.dataset : name => dataset.dataset.freshness_seconds
     if dataset.dataset.freshness_seconds != null }
     alarms = [for alarm in module.alarm : alarm.alarm.name]

@@ -40,7 +40,7 @@ run "a_job_that_encrypts_nothing_neither_reads_nor_opens_the_key" {
     error_message = "No right without need."
   }
   assert {
-    condition     = !contains(keys(aws_glue_job.this.non_overridable_arguments), "--pseudonym_key")
+    condition     = !contains(keys(aws_glue_job.this["lake-load-test"].non_overridable_arguments), "--pseudonym_key")
     error_message = "Nor is it told where the key is."
   }
 }
@@ -50,7 +50,7 @@ run "a_job_that_encrypts_is_called_as_the_key_knows_its_readers" {
   variables {
     writes = { curated_a = { name = "curated_a", prefix = "curated/a/", uri = "s3://lake/curated/a/", encrypted = true } }
   }
-  expect_failures = [aws_glue_job.this]
+  expect_failures = [aws_glue_job.this["lake-load-test"], aws_glue_job.this["lake-load-repairs-test"]]
 }
 
 run "then_it_gets_the_key" {
@@ -60,11 +60,34 @@ run "then_it_gets_the_key" {
     writes = { curated_a = { name = "curated_a", prefix = "curated/a/", uri = "s3://lake/curated/a/", encrypted = true } }
   }
   assert {
-    condition     = aws_glue_job.this.non_overridable_arguments["--pseudonym_key"] == var.platform.pseudonym_key_arn
+    condition     = aws_glue_job.this["lake-transform-test"].non_overridable_arguments["--pseudonym_key"] == var.platform.pseudonym_key_arn
     error_message = "It is told where the key is."
   }
   assert {
     condition     = strcontains(jsonencode(local._statements), "secretsmanager:GetSecretValue") && strcontains(jsonencode(local._statements), var.platform.privacy_key_arn)
     error_message = "It may read and open it."
+  }
+}
+
+run "repairs_have_a_job_of_their_own_that_differs_in_nothing_but_how_many_run_at_once" {
+  command = plan
+  assert {
+    condition     = { for name, job in aws_glue_job.this : name => job.execution_property[0].max_concurrent_runs } == tomap({ lake-load-test = 1, lake-load-repairs-test = 3 })
+    error_message = "Loads run one after the other, repairs beside them."
+  }
+  assert {
+    condition     = length(distinct([for job in aws_glue_job.this : jsonencode(job.non_overridable_arguments)])) == 1 && length(distinct([for job in aws_glue_job.this : job.timeout])) == 1
+    error_message = "Both do the same with the same code."
+  }
+}
+
+run "a_job_may_have_none" {
+  command = plan
+  variables {
+    repairs = false
+  }
+  assert {
+    condition     = keys(aws_glue_job.this) == ["lake-load-test"] && output.job.repairs == null
+    error_message = "Nobody asked for one."
   }
 }
