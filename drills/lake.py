@@ -150,12 +150,12 @@ class Lake(LocalAws):
         """Start the pipeline's job; the run's id."""
         return str(self.client("glue").start_job_run(JobName=self.job)["JobRunId"])
 
-    def ended(self, run_id: str) -> dict[str, Any]:
-        """Wait for the end of a run of the pipeline's job; raises Unfinished when it takes too long."""
+    def ended(self, run_id: str, job: str | None = None) -> dict[str, Any]:
+        """Wait for the end of a run of the pipeline's job, or of ``job``; raises Unfinished when it takes too long."""
         client = self.client("glue")
         deadline = time.monotonic() + RUN_DEADLINE_SECONDS
         while time.monotonic() < deadline:
-            run: dict[str, Any] = client.get_job_run(JobName=self.job, RunId=run_id)["JobRun"]
+            run: dict[str, Any] = client.get_job_run(JobName=job or self.job, RunId=run_id)["JobRun"]
             if run["JobRunState"] not in inventory.UNFINISHED_STATES:
                 return run
             time.sleep(0.2)

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import Any
@@ -65,7 +65,7 @@ class Job:
 
     def __init__(self, context: SparkRunContext, request: JobRequest, written: Sequence[str] = ()) -> None:
         """``written`` names what the job writes, quarantine tables and other tables included."""
-        self.lake = replace(context, order=request.arguments.get("order", ""))
+        self.lake = context
         self._request = request
         self._written = written
         self._failures: dict[str, Exception] = {}
@@ -84,6 +84,7 @@ class Job:
         logging.getLogger("lake").setLevel(logging.INFO)
         writes = json.loads(options.writes)
         uris = {**json.loads(options.reads), **writes}
+        arguments_of_operation = json.loads(options.operation_arguments)
         context = SparkRunContext(
             spark=spark_session(),
             storage=Storage(boto3.client("s3")),
@@ -98,8 +99,9 @@ class Job:
             now=_now,
             bounds=Bounds(begins_before=_half_of(options.time_limit_minutes), waits=LEASE + timedelta(minutes=1)),
             pause=lambda: time.sleep(_PAUSE_SECONDS),
+            order=arguments_of_operation.get("order", ""),
         )
-        return Job(context, JobRequest(options.operation, json.loads(options.operation_arguments)), tuple(writes))
+        return Job(context, JobRequest(options.operation, arguments_of_operation), tuple(writes))
 
     def datasets(self) -> list[str]:
         """Return the datasets that the job makes: those it writes whose contract says what they are made from."""

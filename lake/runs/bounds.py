@@ -12,7 +12,7 @@ _PART_AFTER_A_DEATH = 8
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one run takes and does at most. The loads of a job go on, run by run, while something waits.
+    """The most that one run takes and does. The loads of a job go on, run by run, while something waits.
 
     ``objects`` and ``size`` (bytes) bound what a refresh reads; a single object may be larger. After each ``step``
     partition files a run records how far it has published; it puts ``at_once`` of them at the same time.

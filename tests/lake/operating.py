@@ -85,7 +85,7 @@ def commanded(place: Place, platform: Platform, monkeypatch: pytest.MonkeyPatch)
 
     def run(_platform: Platform, dataset: str, operation: str, arguments: dict[str, Any]) -> None:
         job = Job(
-            replace(place.lake, staging=staging),
+            replace(place.lake, staging=staging, order=arguments.get("order", "")),
             JobRequest(operation, {"dataset": dataset, "by": "arn:aws:iam::1:role/r", **arguments}),
         )
         job.run(DatasetJob(TARGET, SOURCE, place.transformation))

@@ -79,12 +79,13 @@ def test_who_repairs_starts_the_deployed_code_whatever_the_run_asks_for(
     deployed.put("glue-temp/weather_iot/other.py", "print('OTHER CODE')")
     other = f"s3://{deployed.bucket}/glue-temp/weather_iot/other.py"
     asked = {"--scriptLocation": other, "--extra-py-files": other, "--writes": "{}", "--ledger": "another"}
+    repairs = deployed.part("operations", "repairs")
     started = deployed.command(
         ".venv/bin/python", "-c",
-        f"import boto3; print(boto3.client('glue').start_job_run(JobName={deployed.job!r}, "
+        f"import boto3; print(boto3.client('glue').start_job_run(JobName={repairs!r}, "
         f"Arguments={asked!r})['JobRunId'])", **role,
     )  # fmt: skip
-    run = deployed.ended(started.stdout.strip())
+    run = deployed.ended(started.stdout.strip(), repairs)
     assert run["JobRunState"] == "SUCCEEDED", started.stderr + str(run)
     assert "OTHER CODE" not in deployed.job_log(run["Id"])
     assert "curated_weather" in deployed.job_log(run["Id"]), "the run wrote what the job writes"
