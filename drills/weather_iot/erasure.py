@@ -41,7 +41,7 @@ def erased(lake: Lake, _found: Any) -> str:
     require(not found, f"the subject is still in {found}")
     rows = lake.query("SELECT count(*) FROM curated_sensor_readings WHERE date = DATE '2024-05-01'")[0][0]
     require(rows == "2", f"{rows} readings of the day instead of the two of the neighbour")
-    jobs = (lake.part("jobs"), lake.part("operations"))
+    jobs = (lake.part("jobs"), lake.part("operations", "erase"))
     groups = [group for job in jobs for group in lake.job_log_groups(job)]
     named = [event for group in groups for event in _logged(lake, group)]
     require(not named, f"logs name the subject: {named[:1]}")
