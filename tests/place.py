@@ -145,7 +145,7 @@ def lake_of_its_own(aws: LocalAws, spark: SparkSession) -> Iterator[Place]:
     clock = Clock()
     locations = {dataset.name: Location(name, f"{dataset.path}/") for dataset in DATASETS}
     lake = SparkRunContext(
-        spark=spark,
+        engine=lambda: spark,
         storage=Storage(aws.client("s3")),
         ledger=Ledger(aws.client("dynamodb"), name, clock),
         catalog=Catalog(glue, name),

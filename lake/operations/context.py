@@ -1,5 +1,6 @@
 """The context of a run whose engine is Spark."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -16,10 +17,18 @@ from lake.tables.partition_files.staging import StagingArea
 
 @dataclass(frozen=True, kw_only=True)
 class SparkRunContext(RunContext):
-    """A run context with the job's Spark session."""
+    """A run context with the job's Spark session, which ``engine`` returns, always the same.
+
+    It starts when it is first asked for: a run that has nothing to do needs none.
+    """
 
     engine_errors: ClassVar[tuple[type[Exception], ...]] = (Py4JError, PySparkException)
-    spark: SparkSession
+    engine: Callable[[], SparkSession]
+
+    @property
+    def spark(self) -> SparkSession:
+        """Return the session."""
+        return self.engine()
 
     def staging_area(self, run_id: str) -> StagingArea:
         """Return the staging area of a run."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -86,7 +87,7 @@ class Job:
         uris = {**json.loads(options.reads), **writes}
         arguments_of_operation = json.loads(options.operation_arguments)
         context = SparkRunContext(
-            spark=spark_session(),
+            engine=cache(spark_session),
             storage=Storage(boto3.client("s3")),
             ledger=Ledger(boto3.client("dynamodb"), options.ledger, _now),
             catalog=Catalog(boto3.client("glue"), options.database),

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lake.core.counts import Counts
+from lake.core.counts import NOTHING, Counts
 from lake.core.errors import CountsNotReconciled, LeaseLost, NoRawData, OutsideWriter, SchemaMismatch, ToleranceExceeded
 from lake.core.s3 import Storage
 from lake.records import row_by_row
@@ -279,3 +279,17 @@ def test_kill_at_the_publish_step_and_the_next_run_converges(place: Place, publi
     ]
     assert [place.measured(name) for name in ("RecordsReceived", "RecordsNew")] == [4, 2], "the dead run's are in it"
     assert place.run().received == 0
+
+
+def test_a_run_that_has_nothing_to_do_starts_no_spark(place: Place) -> None:
+    place.put("a.json", line(1, 10.0))
+    place.run()
+
+    def started() -> Any:
+        raise AssertionError("nobody needs it")
+
+    idle = replace(place, lake=replace(place.lake, engine=started))
+    assert idle.perform("refresh") == [{"dataset": "curated_weather", "kind": "refresh", **asdict(NOTHING)}]
+    place.put("b.json", line(2, 10.0))
+    with pytest.raises(AssertionError, match="nobody needs it"):
+        idle.perform("refresh")
