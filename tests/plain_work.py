@@ -38,7 +38,7 @@ class PlainRefresh(Refresh):
     """Lines of ``record`` become rows, all other lines are quarantined."""
 
     def stage(self, context: RunContext, manifest: Manifest) -> Outcome:
-        read = {stored: list(_lines(context, stored)) for stored in manifest.objects}
+        read = {stored: list(lines_of(context, stored)) for stored in manifest.objects}
         good = [version for lines in read.values() for version, _ in lines if version]
         bad = [line for lines in read.values() for version, line in lines if not version]
         new, replaced, changes = _merged(context, manifest, good)
@@ -62,7 +62,7 @@ REFRESH = PlainRefresh(TARGET, SOURCE, lambda frame: frame)
 REREAD = PlainReread(TARGET, SOURCE, lambda frame: frame)
 
 
-def _lines(context: RunContext, stored: StoredObject) -> Iterator[tuple[Version | None, str]]:
+def lines_of(context: RunContext, stored: StoredObject) -> Iterator[tuple[Version | None, str]]:
     body = context.storage.read(context.staging.bucket, stored.key).decode()
     for number, line in enumerate(body.splitlines(), start=1):
         yield _version(context, stored, number, line), f"{stored.key}:{number}"
@@ -144,7 +144,7 @@ def check_step(before: dict[str, Any], now: dict[str, Any]) -> None:
 def check_end(context: RunContext) -> None:
     """Everything is processed once: rows, quarantine, counts of runs and of objects follow from the raw objects."""
     stored = list(context.storage.list(context.locations[SOURCE.name]))
-    lines = [line for entry in stored for line in _lines(context, entry)]
+    lines = [line for entry in stored for line in lines_of(context, entry)]
     latest: dict[str, Version] = {}
     for version in sorted((version for version, _ in lines if version), key=lambda version: version.order):
         latest[version.key] = version

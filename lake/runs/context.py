@@ -10,7 +10,9 @@ from lake.pseudonyms.keys import KeyVersion
 from lake.runs.bounds import Bounds
 from lake.runs.ledger import Ledger
 from lake.runs.metrics import Metrics
+from lake.tables.base import Table
 from lake.tables.catalog import Catalog
+from lake.tables.partition_files.published import PartitionFiles
 
 
 def _no_pause() -> None:
@@ -40,3 +42,7 @@ class RunContext:
     bounds: Bounds = field(default_factory=Bounds)
     pause: Callable[[], None] = _no_pause
     order: str = ""
+
+    def table(self, dataset: str) -> Table:
+        """Return where changes of a dataset are published: its partition files, unless a context has other tables."""
+        return PartitionFiles(self.storage, self.locations[dataset].bucket)

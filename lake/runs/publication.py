@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from lake.core.errors import OutsideWriter, StagingExpired
 from lake.core.s3 import PreconditionFailed, SourceGone
@@ -45,25 +46,25 @@ class _Step:
 
 
 def put(context: RunContext, manifest: Manifest, change: TableChange) -> None:
-    """Replace one partition file; skip it if this run has put it before, raise OutsideWriter if another writer has.
+    """Publish one change; skip it if this run has published it before, raise OutsideWriter if another writer has.
 
-    Raises StagingExpired when it has not, and there is nothing left to put.
+    Raises StagingExpired when it has not, and there is nothing left to publish.
     """
-    bucket = context.locations[change.dataset].bucket
+    table = context.table(change.dataset)
     try:
-        context.storage.replace(bucket, change.staged, change.key, change.before, manifest.run_id)
+        table.replace(change, manifest.run_id)
     except PreconditionFailed as failed:
-        writer = context.storage.written_by(bucket, change.key)
+        writer = table.written_by(change)
         if writer == manifest.run_id or context.ledger.run(manifest.dataset, manifest.run_id)["status"] == "COMMITTED":
             return
         raise OutsideWriter(
-            f"s3://{bucket}/{change.key} was changed by {writer or 'a writer outside the ledger'} after run "
+            f"{table.place(change)} was changed by {writer or 'a writer outside the ledger'} after run "
             f"{manifest.run_id} had read it; put the version back or remove it, then run again"
         ) from failed
     except SourceGone as gone:
-        if context.storage.written_by(bucket, change.key) == manifest.run_id:
+        if table.written_by(change) == manifest.run_id:
             return
         raise StagingExpired(
             f"{manifest.dataset}: run {manifest.run_id} was prepared at {manifest.ended_at} and cannot be finished: "
-            f"s3://{bucket}/{change.staged} is gone"
+            f"{table.place(replace(change, key=change.staged))} is gone"
         ) from gone

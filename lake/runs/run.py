@@ -232,8 +232,7 @@ def published(context: RunContext, lock: Lock, target: Contract, run_id: str) ->
         prepared = f"run {lock.unfinished} is" if lock.unfinished else "none is"
         raise NotPrepared(f"{target.name}: run {run_id} is not prepared and unfinished; {prepared}")
     changes = manifest_of(context, target, run_id).partition_files
-    places = [(context.locations[change.dataset].bucket, change.key) for change in changes]
-    return sum(context.storage.written_by(*place) == run_id for place in places), len(places)
+    return sum(context.table(change.dataset).written_by(change) == run_id for change in changes), len(changes)
 
 
 def _settle(context: RunContext, lock: Lock, target: Contract, run_id: str) -> None:
@@ -364,15 +363,14 @@ def manifest_of(context: RunContext, target: Contract, run_id: str) -> Manifest:
 def _register(context: RunContext, target: Contract, manifest: Manifest) -> None:
     """Add the partitions of the written files and of the raw objects that were read to the catalog."""
     for dataset in {change.dataset for change in manifest.partition_files}:
-        context.catalog.add_partitions(
-            dataset, [change.partition for change in manifest.partition_files if change.dataset == dataset]
-        )
+        folders = [change.partition for change in manifest.partition_files if change.dataset == dataset]
+        context.catalog.add_partitions(dataset, [folder for folder in folders if folder])
     if target.source is None:
         return
     source = load(target.source)
     prefix = context.locations[source.name].prefix
-    folders = [folder_of(source, prefix, stored.key) for stored in manifest.objects]
-    context.catalog.add_partitions(source.name, [folder for folder in folders if folder])
+    arrived = [folder_of(source, prefix, stored.key) for stored in manifest.objects]
+    context.catalog.add_partitions(source.name, [folder for folder in arrived if folder])
 
 
 def _record_failure(context: RunContext, manifest: Manifest, target: Contract, error: Exception) -> None:

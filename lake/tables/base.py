@@ -1,14 +1,17 @@
-"""The change of a table by a run, independent of the table's format."""
+"""The change of a table by a run, and what a table can do with it, independent of the table's format."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
 class TableChange:
-    """One partition file to replace: its ``key``, the ETag ``before`` (None: no object yet) and the ``staged`` object.
+    """What one step of a publication replaces: ``key``, its state ``before`` (None: none yet), and what is ``staged``.
 
-    An empty partition file becomes an object without rows and is never deleted: a writer that wakes up late could put
-    old rows where there is no object.
+    Of a table of partition files it is one file: key and ETag of an object, the key of the staged one; ``partition`` is
+    its folder, empty where the catalog has none. An empty partition file becomes an object without rows and is never
+    deleted: a writer that wakes up late could put old rows where there is no object. Of a table of snapshots it is the
+    table: its name, the id of its snapshot, the id of a snapshot that readers do not see yet.
     """
 
     dataset: str
@@ -17,3 +20,19 @@ class TableChange:
     before: str | None
     staged: str
     rows: int
+
+
+class Table(Protocol):
+    """Where changes are published, one after the other or several at once; readers see each whole or not at all."""
+
+    def replace(self, change: TableChange, run_id: str) -> None:
+        """Put what is staged in the place of what was there ``before``, and name ``run_id`` as its writer.
+
+        Raises PreconditionFailed when something else is there, SourceGone when nothing is staged any more.
+        """
+
+    def written_by(self, change: TableChange) -> str | None:
+        """Return the id of the run that wrote what is there now; None when unknown."""
+
+    def place(self, change: TableChange) -> str:
+        """Return what a message calls the place of the change."""
