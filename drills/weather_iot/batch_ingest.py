@@ -1,5 +1,6 @@
 """Scenario 1: the batch ingest function fails."""
 
+import json
 from typing import Any
 
 from drills import faults
@@ -8,6 +9,8 @@ from drills.lake import Lake
 from drills.weather_iot import open_meteo
 
 DOWN = {"status": 503, "headers": {"Retry-After": "0"}, "times": 0}
+SPENT = {"error": True, "reason": "Daily API request limit exceeded. Please try again tomorrow."}
+LIMITED = {"status": 429, "body": json.dumps(SPENT), "times": 0, "match": open_meteo.PARIS}
 # The function keeps 15 seconds for storing; with less it would not even ask for the weather.
 SHORT_TIMEOUT_SECONDS = 17
 SECTION, ALARM = "batch-ingest-errors", "batch-ingest-errors"
@@ -22,6 +25,13 @@ def ingest(lake: Lake) -> None:
 def api_down(lake: Lake) -> int:
     """Open-Meteo answers 503 to every request, then recovers with other weather."""
     lake.break_simulator(open_meteo.SIMULATOR, DOWN)
+    ingest(lake)
+    return _weather_back(lake)
+
+
+def day_spent(lake: Lake) -> int:
+    """Open-Meteo answers for one city that the day's requests are used up; tomorrow there is other weather."""
+    lake.break_simulator(open_meteo.SIMULATOR, LIMITED)
     ingest(lake)
     return _weather_back(lake)
 
@@ -74,4 +84,5 @@ DRILLS = (
     _drill("1b", "the function needs more time than it has", too_slow, ("confirm", "apply", "invoke", "verify")),
     _drill("1c", "the role may not put objects", storing_denied, ("confirm", "apply", "invoke", "verify")),
     _drill("1d", "the role may not use the key", key_denied, ("confirm", "apply", "invoke", "verify")),
+    _drill("1e", "the day's requests to Open-Meteo are used up", day_spent, ("confirm", "invoke", "verify")),
 )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class TableChange:
-    """What one step of a publication replaces: ``key``, its state ``before`` (None: none yet), and what is ``staged``.
+    """The step of a publication that replaces ``key``: its state ``before`` (None: none yet), what is ``staged``.
 
     Of a table of partition files it is one file: key and ETag of an object, the key of the staged one; ``partition`` is
     its folder, empty where the catalog has none. An empty partition file becomes an object without rows and is never
@@ -23,7 +23,7 @@ class TableChange:
 
 
 class Table(Protocol):
-    """Where changes are published, one after the other or several at once; readers see each whole or not at all."""
+    """The table where changes are published, one after the other or several at once; readers see each whole or not at all."""
 
     def replace(self, change: TableChange, run_id: str) -> None:
         """Put what is staged in the place of what was there ``before``, and name ``run_id`` as its writer.
