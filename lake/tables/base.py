@@ -23,7 +23,7 @@ class TableChange:
 
 
 class Table(Protocol):
-    """The table where changes are published, one after the other or several at once; readers see each whole or not at all."""
+    """The table where changes are published, several of them at once; readers see each whole or not at all."""
 
     def replace(self, change: TableChange, run_id: str) -> None:
         """Put what is staged in the place of what was there ``before``, and name ``run_id`` as its writer.
