@@ -15,7 +15,7 @@ import pytest
 
 from lake.environment import athena
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import BY_HAND
+from tests.pipelines.weather_iot.first_day import BY_HAND
 
 DATASET = "curated_sensor_readings"
 RARE_AT_MOST = 0.05
