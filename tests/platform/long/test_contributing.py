@@ -89,6 +89,8 @@ class Copy:
         kept = {k: v for k, v in self.aws.process_environment().items() if not k.startswith(unwanted)}
         # The commands of the installation belong to this checkout; this lets them work on the copy.
         own = {"PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'localaws/src'}"}
+        # Other tests run beside this one: its own have one process together.
+        own["PARALLEL"] = "1"
         return {**kept, **own, "TF_DATA_DIR": str(self.folder.parent / "terraform")}
 
 
