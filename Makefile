@@ -11,7 +11,8 @@ PYTHON := .venv/bin/python
 # One sentence says where Terraform works: nothing but the endpoint and the credentials of the caller decide it.
 TERRAFORM := $(PYTHON) -m scripts.terraform
 # Tests run make as a user does, who has none of this make's variables.
-# One process a core, four at most: each has a local AWS and a Spark of its own, 3 GB together. Longest groups first.
+# One process a core, two where tests wait (tests/tiers.py), four at most: each has a local AWS and a Spark of its own.
+# Longest groups first.
 PARALLEL ?= auto
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(PYTHON) -m pytest -n $(PARALLEL) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 

@@ -18,11 +18,13 @@ from drills.lake import Lake, Unfinished
 from drills.runbook import Runbook
 from lake.core.errors import LakeError
 from lake.environment.deployment import project
+from scripts import roots
 
 # What may go wrong in a drill; anything else is a defect of the drill and shows as one.
 _PROBLEMS = (DrillFailed, Unfinished, LakeError, BotoCoreError, ClientError, OSError, subprocess.SubprocessError)
 STEP_SECONDS = 60
 ALARMS_OVER_SECONDS = 3600
+NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 Say = Callable[[str], None]
 
 
@@ -86,7 +88,8 @@ class Runner:
 
     def run(self, drill: Drill) -> Result:
         """Run one drill. What it broke and did not mend is left to ``terraform apply``."""
-        if drill.section in {result.section for result in self._unplanned}:
+        # What a drill that applies has left, it has left to nobody's apply but its own.
+        if drill.section in {result.section for result in self._unplanned if not _has_applied(result)}:
             self.require_empty_plan()
         result, started = Result(drill.id, drill.section, drill.title), time.monotonic()
         self.say(f"{drill.id}  {drill.title}")
@@ -140,6 +143,8 @@ class Runner:
             result.noticed = self._notice(drill, lake, found, mails, result)
             result.detected_seconds = self._since(started)
             self._follow(drill, lake, found, result)
+            if drill.plans_nothing:
+                self._unplanned.clear()
             lake.advance(drill.waits.get("proof", 0))
             result.proof = drill.proof(lake, found)
             result.restored_seconds = self._since(started)
@@ -149,7 +154,7 @@ class Runner:
             drill.cleanup(lake, found)
         self.say(f"{drill.id}  {result.proof}")
         self._waiting.append(_Waiting(drill, result, mails))
-        if not drill.fresh_account:
+        if not (drill.fresh_account or drill.plans_nothing):
             self._unplanned.append(result)
 
     def _notice(self, drill: Drill, lake: Lake, found: Any, mails: int, result: Result) -> str:
@@ -186,7 +191,11 @@ class Runner:
                 self.say(f"{drill.id}  {block}  {result.blocks[block]} s")
                 if number == 0:
                     self._require_sign(drill, f"{result.noticed}\n{printed}")
+                    result.noticed = result.noticed or f"seen in {block}"
                     terminal.give({name: self._read(pattern, printed) for name, pattern in drill.reads.items()})
+            if drill.plans_nothing:
+                planned = printed.count(NO_CHANGES)
+                require(planned == len(roots.pipelines()) + 1, f"there is something to do\n{printed[-3000:]}")
 
     def _block(self, terminal: "Terminal", lake: Lake, block: str, refused: bool) -> str:
         require(block in self.runbook.blocks, f"the runbook has no block {block}")
@@ -229,6 +238,11 @@ class Runner:
 
     def _since(self, started: datetime) -> float:
         return round((self.lake.now - started).total_seconds())
+
+
+def _has_applied(result: Result) -> bool:
+    """Whether one of its blocks was an apply of everything."""
+    return any(block.rpartition(".")[2] == "apply" for block in result.blocks)
 
 
 def _require_success(lake: Lake, block: str, run_id: str) -> None:

@@ -51,6 +51,9 @@ from scripts.roots import REPOSITORY, TERRAFORM
 PLACE = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "TF_CLI_CONFIG_FILE")
 CACHE = REPOSITORY / ".cache"
 OLDEST_TERRAFORM = (1, 11)
+# Terraform and the provider end after a minute, and each goes over the provider's whole schema at every collection.
+# With 400 instead of Go's 100 a plan takes a fifth less of the processor, and each of the two 450 MB instead of 300.
+COLLECTOR = {"GOGC": "400"}
 REGISTRY = "registry.terraform.io"
 PROVIDER = f"{REGISTRY}/hashicorp/aws"
 USUAL_PLACES = (
@@ -113,7 +116,7 @@ def terraform_environment(environment: Mapping[str, str], cache: Path) -> dict[s
     kept = {name: value for name, value in environment.items() if name not in without}
     configuration = configuration_file(environment, cache)
     ours = {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
-    return kept | ours | ({"TF_CLI_CONFIG_FILE": str(configuration)} if configuration else {})
+    return COLLECTOR | kept | ours | ({"TF_CLI_CONFIG_FILE": str(configuration)} if configuration else {})
 
 
 def check_version(executable: str, environment: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ fixture that it asks for, and ``unit`` when it asks for none of these.
 """
 
 import json
+import os
 import socket
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,11 @@ TIERS = {
 }
 # Asking for one of these fixtures, directly or not, makes a test what is said here; the last one that fits counts.
 TIER_OF_FIXTURE = {"terraform": "component", "aws": "component", "spark": "component", "deployed": "e2e"}
+# Tests of these tiers wait two thirds of their time: the provider watches for up to a minute whether what it has made
+# stays as it is, however fast AWS is.
+WAITING = {"e2e", "drill", "long"}
+# A local AWS, a Spark and a Terraform, at their largest.
+MEMORY_OF_A_PROCESS = 3 * 1024**3
 DURATIONS = Path(__file__).parent / "durations.json"
 PIPELINES = Path(__file__).parent / "pipelines"
 _GUARDED = ("connect", "connect_ex", "bind", "sendto")
@@ -63,6 +69,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "smoke: the tests of a deployed lake that every change must pass")
     config.addinivalue_line("markers", "group(name): tests of one file that are kept together in one shard")
     config.pluginmanager.register(Clock(), "tiers-clock")
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes `-n auto` is: one a core; where there are tests that wait two, as far as there is memory."""
+    chosen = config.getoption("tiers")
+    if chosen and not WAITING & set(chosen.split(",")):
+        return _cores()
+    return min(2 * _cores(), max(_cores(), _memory() // MEMORY_OF_A_PROCESS))
+
+
+def _cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> int:
+    """The machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from drills import faults
-from drills.drill import Drill, require
+from drills.drill import Drill, in_first_block, require
 from drills.lake import REPOSITORY, RUN_DEADLINE_SECONDS, Lake
 from lake.environment.deployment import project
 from scripts import roots, values
@@ -24,14 +24,6 @@ BY_HAND = "somebody-knew-better"
 def plan(lake: Lake, **variables: str) -> subprocess.CompletedProcess[str]:
     """Terraform's plan: 0 for no changes, 2 for some, 1 for an error."""
     return lake.terraform("plan", **variables)
-
-
-def seen(lake: Lake, variables: dict[str, str]) -> str:
-    """The first line of the error that the reader sees."""
-    done = plan(lake, **variables)
-    require(done.returncode not in (0, 2), f"the plan worked\n{done.stdout[-2000:]}")
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
-    return said[0].strip(" │") if said else done.stderr[-300:]
 
 
 def nothing(_lake: Lake) -> dict[str, str]:
@@ -148,13 +140,6 @@ def drift(lake: Lake) -> dict[str, str]:
     return {}
 
 
-def drift_seen(lake: Lake, variables: dict[str, str]) -> str:
-    """The plan wants to change something although nobody changed a file."""
-    done = plan(lake, **variables)
-    require(done.returncode == 2, f"the plan ended with {done.returncode}")
-    return next(line for line in done.stdout.splitlines() if line.startswith("Plan:"))
-
-
 def more_rights(lake: Lake) -> dict[str, str]:
     """Somebody gave the job's role everything in S3, to see whether that helps."""
     everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -195,11 +180,9 @@ def _repair_role(lake: Lake) -> str:
     return str(lake.names["repair_role"]).rpartition("/")[2]
 
 
-def planned(lake: Lake, _found: Any) -> str:
-    """Terraform plans again, and finds nothing to do."""
-    done = plan(lake)
-    require(done.returncode == 0, f"the plan ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}")
-    return "plan: no changes, exit code 0"
+def planned(_lake: Lake, _found: Any) -> str:
+    """The runner has required of the last block that Terraform finds nothing to do."""
+    return "plan: no changes"
 
 
 def can_plan(lake: Lake, _found: Any) -> str:
@@ -221,14 +204,17 @@ def deployed_elsewhere(lake: Lake, _found: Any) -> str:
 
 
 def _drill(number: str, title: str, inject: Any, blocks: tuple[str, ...], **more: Any) -> Drill:
-    given = {"noticed": seen, "proof": planned, "variables": lambda _lake, found: dict(found)}
+    given = {
+        "noticed": in_first_block, "proof": planned, "plans_nothing": True,
+        "variables": lambda _lake, found: dict(found),
+    }  # fmt: skip
     return Drill(id=number, section=SECTION, title=title, inject=inject, blocks=blocks, **{**given, **more})
 
 
 DRILLS = (
     _drill(
         "6a", "the state has no bucket yet", nothing, ("confirm", "bootstrap", "plan"),
-        proof=can_plan, fresh_account=True, refused=frozenset({"confirm"}),
+        proof=can_plan, fresh_account=True, plans_nothing=False, refused=frozenset({"confirm"}),
     ),
     _drill(
         "6b", "a killed apply holds the lock", killed, ("confirm", "holder", "unlock", "plan"),
@@ -241,16 +227,16 @@ DRILLS = (
     ),
     _drill(
         "6d", "a bucket name is taken", name_taken, ("names", "rename"),
-        noticed=apply_fails, proof=deployed_elsewhere, fresh_account=True,
+        noticed=apply_fails, proof=deployed_elsewhere, fresh_account=True, plans_nothing=False,
     ),
     _drill(
         "6e", "the credentials have expired", expired, ("confirm", "identity", "plan"), refused=frozenset({"confirm"}),
     ),
     _drill("6f", "a quota is reached", quota, ("quota", "apply", "plan"), noticed=quota_seen),
-    _drill("6g", "somebody changed things by hand", drift, ("drift", "apply", "plan"), noticed=drift_seen),
+    _drill("6g", "somebody changed things by hand", drift, ("drift", "apply", "plan")),
     _drill(
         "6k", "somebody gave a role a policy by hand", more_rights, ("drift", "apply", "plan"),
-        noticed=drift_seen, proof=without_more_rights,
+        proof=without_more_rights,
     ),
     _drill(
         "6l", "somebody took the pipeline's policy from the repair role", less_rights, ("apply", "plan"),

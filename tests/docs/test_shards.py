@@ -1,5 +1,6 @@
 """The shards together are the whole suite, and a file that pays for a lake stays in one of them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_one_process_runs_all_tests_of_a_group(pytester: pytest.Pytester, monkey
     )
     pytester.runpytest_subprocess("-n2", "--dist", "loadgroup", "--no-loadscope-reorder").assert_outcomes(passed=36)
     assert sorted(path.name[0] for path in pytester.path.glob("?-*")) == list("abcd")
+
+
+@pytest.mark.parametrize(
+    ("options", "gigabytes", "processes"),
+    [
+        ([], 16, 4), (["--tiers=unit,component,smoke"], 16, 2), (["--tiers=e2e,drill"], 16, 4),
+        (["--tiers=long"], 10, 3), ([], 4, 2),
+    ],
+)  # fmt: skip
+def test_while_some_tests_wait_others_have_the_processor(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: list[str], gigabytes: int, processes: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 1024, "SC_PHYS_PAGES": gigabytes * 1024**2}.get)
+    config = pytester.parseconfig("-p", "tests.tiers", *options)
+    assert config.hook.pytest_xdist_auto_num_workers(config=config) == processes
 
 
 def test_reversed_runs_the_last_test_first(pytester: pytest.Pytester) -> None:

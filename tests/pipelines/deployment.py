@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "Deployed", "Invocation"]
 
 DEPLOYMENTS = REPOSITORY / ".cache/deployments"
 SAID = "said.json"
+KNOWN = "known.json"
 # All that a deployment is made of and by. What the functions and the job are made of is in the artifacts.
 INPUTS = [
     REPOSITORY / name
@@ -73,7 +75,34 @@ def fresh(folder: Path) -> Iterator[Deployed]:
 def restored(folder: Path) -> Iterator[Deployed]:
     """dev in a localaws of one's own, as Terraform deployed it when the same inputs were deployed first."""
     build()
-    snapshot = deployments.kept(DEPLOYMENTS, INPUTS, _keep)
+    with _started(deployments.kept(DEPLOYMENTS, INPUTS, _keep), folder) as deployed:
+        yield deployed
+
+
+@dataclass(frozen=True)
+class Played:
+    """What is done once to a deployed lake, and what many tests begin after.
+
+    ``inputs`` are the files that decide what is done. ``play`` does it, and returns what is to be known of it, as JSON.
+    """
+
+    name: str
+    inputs: tuple[Path, ...]
+    play: Callable[[Deployed], dict[str, Any]]
+
+
+@contextmanager
+def restored_after(played: Played, folder: Path) -> Iterator[tuple[Deployed, dict[str, Any]]]:
+    """dev in a localaws of one's own, as ``played`` has left it, and what is known of that."""
+    build()
+    inputs = [*INPUTS, Path(__file__), *played.inputs]
+    snapshot = deployments.kept(DEPLOYMENTS / played.name, inputs, partial(_keep_played, played))
+    with _started(snapshot, folder) as deployed:
+        yield deployed, json.loads((snapshot / KNOWN).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _started(snapshot: Path, folder: Path) -> Iterator[Deployed]:
     with local_aws.running(folder / "home", snapshot) as aws:
         said = json.loads((snapshot / SAID).read_text(encoding="utf-8"))
         yield Deployed(aws.home, aws.port, aws.environment, folder / "terraform", said=said)
@@ -82,8 +111,20 @@ def restored(folder: Path) -> Iterator[Deployed]:
 def _keep(snapshot: Path) -> None:
     """Deploy, and keep the lake and what Terraform said."""
     with tempfile.TemporaryDirectory(prefix="deployed-") as folder, fresh(Path(folder)) as deployed:
-        deployed.save(snapshot)
-        (snapshot / SAID).write_text(json.dumps(deployed.said), encoding="utf-8")
+        _save(deployed, snapshot)
+
+
+def _keep_played(played: Played, snapshot: Path) -> None:
+    """Play on a deployed lake, and keep it and what is to be known."""
+    with tempfile.TemporaryDirectory(prefix="played-") as folder, restored(Path(folder)) as deployed:
+        known = json.dumps(played.play(deployed), default=str)
+        (snapshot / KNOWN).write_text(known, encoding="utf-8")
+        _save(deployed, snapshot)
+
+
+def _save(deployed: Deployed, snapshot: Path) -> None:
+    deployed.save(snapshot)
+    (snapshot / SAID).write_text(json.dumps(deployed.said), encoding="utf-8")
 
 
 def build() -> None:

@@ -56,7 +56,12 @@ def test_without_a_mirror_the_registry_is_asked(tmp_path: Path, monkeypatch: pyt
     environment = wrapper.terraform_environment(
         {"TF_CLI_CONFIG_FILE": "/missing", "TF_PLUGIN_CACHE_DIR": "/x"}, tmp_path
     )
-    assert environment.keys() == {"TF_IN_AUTOMATION", "CHECKPOINT_DISABLE"}
+    assert environment.keys() == {"GOGC", "TF_IN_AUTOMATION", "CHECKPOINT_DISABLE"}
+
+
+def test_who_says_how_often_memory_is_collected_is_heard(tmp_path: Path) -> None:
+    said = [wrapper.terraform_environment(given, tmp_path)["GOGC"] for given in ({}, {"GOGC": "50"})]
+    assert said == ["400", "50"]
 
 
 def test_a_mirror_without_the_provider_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -1,19 +1,36 @@
-"""The data that goes through the deployed lake step by step."""
+"""The deployed lake of a file, and the data that goes through it step by step."""
 
 import json
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from drills.weather_iot import open_meteo
-from drills.weather_iot.open_meteo import weather_record
-from tests.pipelines.deployment import Deployed, Invocation
+from tests.pipelines.deployment import Deployed, Invocation, restored, restored_after
+from tests.pipelines.weather_iot.first_day import PLAYED, FirstDay
 
-MOMENT = "2025-06-01T12:00:00+00:00"
-BY_HAND = "raw/weather/date=2025-06-01/by_hand.json"
-PLANTED = "raw/iot-sensors/year=2025/month=06/day=01/planted.json"
-PARIS = "latitude=48.8566"
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "after_first_day: a file whose lake begins as its first day has left it")
+
+
+@pytest.fixture(scope="module")
+def first_day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstDay]:
+    """A lake of this file's own and its first day, of which a file with the mark ``after_first_day`` sees the end."""
+    folder = tmp_path_factory.mktemp("deployed")
+    if request.node.get_closest_marker("after_first_day"):
+        with restored_after(PLAYED, folder) as (deployed, happened):
+            yield FirstDay(deployed.of("weather_iot"), happened)
+    else:
+        with restored(folder) as deployed:
+            yield FirstDay(deployed.of("weather_iot"))
+
+
+@pytest.fixture(scope="module")
+def deployed(first_day: FirstDay) -> Deployed:
+    """dev in a localaws of this file's own: no file sees what another one did to it. Deployed once for all files."""
+    return first_day.lake
 
 
 @pytest.fixture(scope="module")
@@ -28,74 +45,30 @@ def canary(deployed: Deployed) -> str:
 
 
 @pytest.fixture(scope="module")
-def partly_ingested(deployed: Deployed) -> Invocation:
-    """The first ingestion of all: the API refuses Paris."""
-    deployed.break_simulator(open_meteo.SIMULATOR, {"status": 400, "body": "{}", "times": 0, "match": PARIS})
-    try:
-        return deployed.invoke("batch_ingest", {})
-    finally:
-        deployed.break_simulator(open_meteo.SIMULATOR)
+def partly_ingested(first_day: FirstDay) -> Invocation:
+    return first_day.partly_ingested
 
 
 @pytest.fixture(scope="module")
-def without_paris(deployed: Deployed, partly_ingested: Invocation) -> set[str]:
-    """The raw weather objects that the first ingestion left."""
-    return set(deployed.objects("raw/weather/"))
+def without_paris(first_day: FirstDay) -> set[str]:
+    return first_day.without_paris
 
 
 @pytest.fixture(scope="module")
-def ingested(deployed: Deployed, without_paris: set[str]) -> Invocation:
-    """The next ingestion, in which the API answers for all."""
-    return deployed.invoke("batch_ingest", {})
+def ingested(first_day: FirstDay) -> Invocation:
+    return first_day.ingested
 
 
 @pytest.fixture(scope="module")
-def messages(deployed: Deployed) -> list[str]:
-    """The same event twice; the keys of the objects that were delivered, in order."""
-    delivered: list[str] = []
-    for _ in range(2):
-        answer = deployed.invoke("stream_generate", {"time": MOMENT})
-        assert answer.payload == {"records_sent": 15, "environment": "dev", "time": MOMENT}
-        deployed.flush()
-        delivered += sorted(set(deployed.objects("raw/iot-sensors/")) - set(delivered))
-    return delivered
+def messages(first_day: FirstDay) -> list[str]:
+    return first_day.messages
 
 
 @pytest.fixture(scope="module")
-def planted(deployed: Deployed, messages: list[str]) -> str:
-    """A sensor id that somebody wrote into raw by hand, in a good record and in broken ones."""
-    sensor = f"planted-{secrets.token_hex(8)}"
-    good: dict[str, Any] = {
-        "sensor_id": sensor, "city": "Paris", "timestamp": "2025-06-01T13:00:00Z", "temperature_c": 20.5,
-        "humidity_pct": 40, "aqi": 12, "battery_level": 80.0,
-    }  # fmt: skip
-    deployed.put(
-        PLANTED,
-        good,
-        {**good, "temperature_c": 61},
-        {**good, "aqi": f"reported by {sensor}"},
-        {**good, "sensor_id": f"{sensor} with a space"},
-        {**good, "timestamp": f"when {sensor} woke up"},
-        json.dumps(good)[:-20],
-        f"{sensor} is no JSON",
-        f'["{sensor}"]',
-    )
-    return sensor
+def planted(first_day: FirstDay) -> str:
+    return first_day.planted
 
 
 @pytest.fixture(scope="module")
-def by_hand(deployed: Deployed, ingested: Invocation) -> None:
-    """Weather that somebody wrote by hand: one record is good, the other is 999 degrees hot."""
-    deployed.put(
-        BY_HAND,
-        weather_record("Reykjavík", "2025-06-01T12:00", 9.5),
-        weather_record("Reykjavík", "2025-06-01T13:00", 999),
-    )
-
-
-@pytest.fixture(scope="module")
-def transformed(deployed: Deployed, by_hand: None, planted: str) -> dict[str, Any]:
-    """The first run of the job, over all of this."""
-    run = deployed.run_job()
-    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
-    return run
+def transformed(first_day: FirstDay) -> dict[str, Any]:
+    return first_day.run

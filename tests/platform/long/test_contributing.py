@@ -6,15 +6,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drills.runbook import Runbook
 from tests.docs.test_readme import tracked
-from tests.local_aws import REPOSITORY, LocalAws, running
+from tests.local_aws import REPOSITORY, LocalAws
+from tests.pipelines.deployment import Deployed, Played, restored_after
 
 pytestmark = [
     pytest.mark.long,
@@ -22,6 +26,8 @@ pytestmark = [
         shutil.which("aws") is None, reason="CONTRIBUTING.md is written for people who have the AWS CLI"
     ),
 ]
+# Each chapter has a lake of its own, so they need not be in one shard.
+of_dataset, of_pipeline = pytest.mark.group("dataset"), pytest.mark.group("pipeline")
 PAGE = "CONTRIBUTING.md"
 BLOCKS = Runbook({PAGE: (REPOSITORY / PAGE).read_text(encoding="utf-8")}).blocks
 # What the set-up has installed; the copy has folders of its own, so that a set-up in it changes nothing here.
@@ -83,6 +89,8 @@ class Copy:
         kept = {k: v for k, v in self.aws.process_environment().items() if not k.startswith(unwanted)}
         # The commands of the installation belong to this checkout; this lets them work on the copy.
         own = {"PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'localaws/src'}"}
+        # Other tests run beside this one: its own have one process together.
+        own["PARALLEL"] = "1"
         return {**kept, **own, "TF_DATA_DIR": str(self.folder.parent / "terraform")}
 
 
@@ -106,32 +114,49 @@ def copied(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Story:
-    """What each chapter of the page has left: what was printed, what git says, what the lake reports."""
+    """What a chapter of the page has left: what was printed, what git says before and after the removal, what the lake
+    reports, and what AWS has at the end."""
 
     said: dict[str, str]
-    status: dict[str, list[str]]
-    reported: dict[str, dict[str, list[str]]]
+    status: list[str]
+    reported: dict[str, list[str]]
+    removed: list[str]
     left: dict[str, list[str]]
 
 
+def _demo(deployed: Deployed) -> dict[str, Any]:
+    done = deployed.command(sys.executable, "-m", "scripts.demo")
+    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return {}
+
+
+DEMO = Played("demo", tuple(REPOSITORY / name for name in ("demos", "lake", "simulators", "localaws/src")), _demo)
+
+
+@contextmanager
+def told(chapter: str, folder: Path) -> Iterator[Story]:
+    """A chapter of the page, from the first block to the last, on the lake that the demo has left."""
+    copied(folder / "copy")
+    with restored_after(DEMO, folder) as (deployed, _):
+        copy = Copy(folder / "copy", deployed)
+        *done, remove = (block for block in BLOCKS if block.startswith(f"{chapter}."))
+        for block in done:
+            copy.follow(block)
+        status, reported = copy.status(), copy.reported()
+        copy.follow(remove)
+        yield Story(copy.said, status, reported, copy.status(), _left(deployed))
+
+
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The page, from the first block to the last."""
-    folder = tmp_path_factory.mktemp("contributing") / "copy"
-    folder.mkdir()
-    copied(folder)
-    with running(folder.parent / "home") as aws:
-        copy = Copy(folder, aws)
-        copy.command("make", "demo")
-        status, reported = {}, {}
-        for chapter in ("dataset", "pipeline"):
-            *done, remove = (block for block in BLOCKS if block.startswith(f"{chapter}."))
-            for block in done:
-                copy.follow(block)
-            status[chapter], reported[chapter] = copy.status(), copy.reported()
-            copy.follow(remove)
-            status[remove] = copy.status()
-        yield Story(copy.said, status, reported, _left(aws))
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with told("dataset", tmp_path_factory.mktemp("dataset")) as story:
+        yield story
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with told("pipeline", tmp_path_factory.mktemp("pipeline")) as story:
+        yield story
 
 
 def _left(aws: LocalAws) -> dict[str, list[str]]:
@@ -147,34 +172,40 @@ def _left(aws: LocalAws) -> dict[str, list[str]]:
     }
 
 
-def test_a_dataset_is_one_new_contract_and_its_page(story: Story) -> None:
-    assert story.status["dataset"] == DATASET
+@of_dataset
+def test_a_dataset_is_one_new_contract_and_its_page(dataset: Story) -> None:
+    assert dataset.status == DATASET
 
 
-def test_the_job_makes_a_new_dataset_and_athena_answers(story: Story) -> None:
-    rows = dict(line.split("\t") for line in story.said["dataset.run"].splitlines() if line.count("\t") == 1)
+@of_dataset
+def test_the_job_makes_a_new_dataset_and_athena_answers(dataset: Story) -> None:
+    rows = dict(line.split("\t") for line in dataset.said["dataset.run"].splitlines() if line.count("\t") == 1)
     assert {"Adelaide": "72", "Kathmandu": "168"}.items() <= rows.items()
 
 
-def test_a_dataset_is_reported(story: Story) -> None:
-    found = story.reported["dataset"]
+@of_dataset
+def test_a_dataset_is_reported(dataset: Story) -> None:
+    found = dataset.reported
     assert {"curated_city_weather", "quarantine_curated_city_weather"} <= set(found["nodes"])
     assert "curated_city_weather" in found["datasets"]
 
 
-def test_a_pipeline_changes_no_existing_file(story: Story) -> None:
-    files = story.status["pipeline"]
+@of_pipeline
+def test_a_pipeline_changes_no_existing_file(pipeline: Story) -> None:
+    files = pipeline.status
     assert [line for line in files if not line.startswith("?? ")] == []
     counts = {folder: sum(line[3:].startswith(folder) for line in files) for folder in PIPELINE}
     assert (counts, sum(counts.values())) == (PIPELINE, len(files))
 
 
-def test_its_rows_are_in_athena_with_the_column_that_its_job_adds(story: Story) -> None:
-    assert "1\t1.5\t5" in story.said["pipeline.run"].splitlines()
+@of_pipeline
+def test_its_rows_are_in_athena_with_the_column_that_its_job_adds(pipeline: Story) -> None:
+    assert "1\t1.5\t5" in pipeline.said["pipeline.run"].splitlines()
 
 
-def test_a_pipeline_is_in_report_usage_and_dashboards(story: Story) -> None:
-    found = story.reported["pipeline"]
+@of_pipeline
+def test_a_pipeline_is_in_report_usage_and_dashboards(pipeline: Story) -> None:
+    found = pipeline.reported
     assert {"raw_orders", "orders-transform", "curated_orders", "quarantine_curated_orders"} <= set(found["nodes"])
     assert found["pipelines"] == ["orders", "weather_iot"]
     assert "aws-datalake-platform-orders-dev" in found["dashboards"]
@@ -182,31 +213,37 @@ def test_a_pipeline_is_in_report_usage_and_dashboards(story: Story) -> None:
     assert any(what.startswith("orders-transform: ") for what in found["used"])
 
 
-def test_demo_and_drill_of_a_pipeline_work(story: Story) -> None:
-    said = story.said["pipeline.use"]
-    # The record of the chapter before is of the same day as the 24 of the demo.
+@of_pipeline
+def test_demo_and_drill_of_a_pipeline_work(pipeline: Story) -> None:
+    said = pipeline.said["pipeline.use"]
+    # The record of the block before is of the same day as the 24 of the demo.
     assert "2026-11-20\t25\t415.5" in said
     assert re.search(r"^orders_paused\torders-curated-orders-freshness\t", said, re.MULTILINE)
     assert re.search(r"^orders_denied\torders-transform-failures\t", said, re.MULTILINE)
     assert "2 of 2 passed" in said
 
 
-def test_a_pipeline_passes_the_checks_and_its_own_tests(story: Story) -> None:
-    said = story.said["pipeline.test"]
+@of_pipeline
+def test_a_pipeline_passes_the_checks_and_its_own_tests(pipeline: Story) -> None:
+    said = pipeline.said["pipeline.test"]
     assert "ok      types" in said
     assert re.search(r"^component +2 tests", said, re.MULTILINE)
     assert re.search(r"^e2e +1 tests", said, re.MULTILINE)
     assert re.search(r"^drill +2 tests", said, re.MULTILINE)
 
 
-def test_removing_leaves_nothing(story: Story) -> None:
-    assert (story.status["dataset.remove"], story.status["pipeline.remove"]) == ([], [])
+@pytest.mark.parametrize(
+    ("chapter", "words"),
+    [pytest.param("dataset", "city.weather", marks=of_dataset), pytest.param("pipeline", "orders", marks=of_pipeline)],
+)
+def test_removing_leaves_nothing(chapter: str, words: str, request: pytest.FixtureRequest) -> None:
+    story: Story = request.getfixturevalue(chapter)
+    assert story.removed == []
     assert story.left["parameters"] == [
         "/lake/aws-datalake-platform/dev",
         "/lake/aws-datalake-platform/dev/pipelines/weather_iot",
     ]
-    words = re.compile(r"orders|city.hours")
-    assert [name for name in story.left["tables"] if words.search(name)] == []
+    assert [name for name in story.left["tables"] if re.search(words, name)] == []
     # The records of runs are kept; what was staged expires in a week.
     kept = ("ops/", "staging/")
-    assert [key for key in story.left["objects"] if words.search(key) and not key.startswith(kept)] == []
+    assert [key for key in story.left["objects"] if re.search(words, key) and not key.startswith(kept)] == []

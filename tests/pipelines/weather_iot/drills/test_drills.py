@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,14 +31,17 @@ QUIET_DAYS = int(os.environ.get("QUIET_DAYS", "1"))
 
 pytestmark = [
     pytest.mark.drill,
+    pytest.mark.after_first_day,
     pytest.mark.skipif(shutil.which("aws") is None, reason="the runbook is written for people who have the AWS CLI"),
 ]
 
 
 def case(drill: Drill) -> Any:
-    """A drill as a parameter: those of a section are in one shard."""
-    marks = [pytest.mark.smoke, pytest.mark.group("smoke")] if drill.id == SMOKE else [pytest.mark.group(drill.section)]
-    return pytest.param(drill.id, marks=marks)
+    """A drill as a parameter: those of a chapter share a lake, one with an account of its own shares nothing."""
+    if drill.id == SMOKE:
+        return pytest.param(drill.id, marks=[pytest.mark.smoke, pytest.mark.group("smoke")])
+    together = drill.id if drill.fresh_account else f"chapter-{drill.id.rstrip(string.ascii_lowercase)}"
+    return pytest.param(drill.id, marks=pytest.mark.group(together))
 
 
 @pytest.fixture(scope="module")

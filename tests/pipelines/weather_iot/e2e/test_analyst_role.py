@@ -11,13 +11,13 @@ from lake.contract import model
 from lake.environment import athena
 from lake.environment.athena import QueryFailed
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import BY_HAND
+from tests.pipelines.weather_iot.first_day import BY_HAND
 
 Clients = Callable[[str], Any]
 # How services say that a right is missing.
 REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
 
-pytestmark = pytest.mark.usefixtures("transformed")
+pytestmark = [pytest.mark.after_first_day, pytest.mark.usefixtures("transformed")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from drills.weather_iot import open_meteo
 from drills.weather_iot.open_meteo import weather_record
 from tests.pipelines.deployment import FORGOTTEN_SECONDS, Deployed, Invocation
 
-pytestmark = pytest.mark.usefixtures("transformed")
+pytestmark = [pytest.mark.after_first_day, pytest.mark.usefixtures("transformed")]
 CURATED = "curated/"
 RECORD = weather_record("Nuuk", "2024-12-24T18:00", -12.5)
 ADDRESS = "module.transform."

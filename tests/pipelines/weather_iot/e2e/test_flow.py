@@ -19,7 +19,7 @@ from drills.weather_iot.open_meteo import weather_record
 from lake.runs.ledger import LEASE
 from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed
 
-pytestmark = pytest.mark.usefixtures("transformed")
+pytestmark = [pytest.mark.after_first_day, pytest.mark.usefixtures("transformed")]
 # Enough partition files for a publication that takes a while.
 DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(60)]
 

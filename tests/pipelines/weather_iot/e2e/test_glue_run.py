@@ -10,7 +10,7 @@ import pytest
 from localaws.services.glue import spark
 from tests.local_aws import REPOSITORY
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import MOMENT
+from tests.pipelines.weather_iot.first_day import MOMENT
 
 PIP = f"{REPOSITORY}/.cache/uv/bin/python -m pip"
 

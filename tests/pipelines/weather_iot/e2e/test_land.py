@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from simulators.weather_iot.open_meteo import replay
 from tests.pipelines.deployment import Deployed, Invocation
-from tests.pipelines.weather_iot.conftest import MOMENT
+from tests.pipelines.weather_iot.first_day import MOMENT
 
 RECORDED = {
     "Adelaide": "adelaide_hourly_2026-07-16_ms_units",

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import PLANTED
 from tests.pipelines.weather_iot.e2e.test_deploy import STATE_BUCKET
+from tests.pipelines.weather_iot.first_day import PLANTED
 
+pytestmark = pytest.mark.after_first_day
 Text = tuple[str, str]
 
 

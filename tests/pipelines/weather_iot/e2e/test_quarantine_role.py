@@ -8,8 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import BY_HAND
+from tests.pipelines.weather_iot.first_day import BY_HAND
 
+pytestmark = pytest.mark.after_first_day
 RECORD = f"{BY_HAND}:2"
 
 

@@ -16,6 +16,8 @@ from tests.local_aws import REPOSITORY
 from tests.pipelines.deployment import Deployed
 from tests.terraform.test_alarms import ALARMS
 
+pytestmark = pytest.mark.after_first_day
+
 
 def block() -> list[str]:
     """The commands of the README's second block."""

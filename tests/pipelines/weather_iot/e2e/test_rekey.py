@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.pipelines.deployment import Deployed
 
+pytestmark = pytest.mark.after_first_day
 DATASET = "curated_sensor_readings"
 DAYS = ("--from", "2025-06-01", "--to", "2025-06-01")
 

@@ -5,7 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.pipelines.deployment import Deployed
+
+pytestmark = pytest.mark.after_first_day
 
 
 def test_the_page_is_whole_and_names_every_alarm_and_dataset(

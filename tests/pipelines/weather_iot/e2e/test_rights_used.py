@@ -15,8 +15,9 @@ import pytest
 
 from lake.environment import athena
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import BY_HAND
+from tests.pipelines.weather_iot.first_day import BY_HAND
 
+pytestmark = pytest.mark.after_first_day
 DATASET = "curated_sensor_readings"
 RARE_AT_MOST = 0.05
 Rights = dict[str, set[str]]

@@ -18,7 +18,7 @@ from lake.contract import model
 from tests.pipelines.deployment import DEADLINE_SECONDS, Deployed
 from tests.pipelines.weather_iot.e2e.test_land import recorded
 
-pytestmark = pytest.mark.usefixtures("transformed")
+pytestmark = [pytest.mark.after_first_day, pytest.mark.usefixtures("transformed")]
 # The lowest cut-off that Athena accepts.
 LOWEST_CUTOFF = 10_000_000
 

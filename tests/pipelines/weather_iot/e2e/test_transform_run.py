@@ -9,7 +9,7 @@ import pytest
 
 from lake.pseudonyms import keys
 from tests.pipelines.deployment import Deployed
-from tests.pipelines.weather_iot.conftest import BY_HAND, PLANTED
+from tests.pipelines.weather_iot.first_day import BY_HAND, PLANTED
 
 
 def test_every_hour_is_a_row_and_the_good_record_by_hand_too(deployed: Deployed, transformed: dict[str, Any]) -> None:
