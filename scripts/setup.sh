@@ -35,11 +35,12 @@ fi
 # Glue 5.1 is Python 3.11, and Spark 3.5 does not run on much later ones.
 install() { # folder, lock
   # The commands that our own packages announce are installed too.
-  local wanted; wanted=$(cat "$2" pyproject.toml localaws/pyproject.toml)
+  # Compiled as pip does it and Glue has it: each of Spark's workers would compile pandas again where nothing is written.
+  local wanted; wanted=$(echo compiled; cat "$2" pyproject.toml localaws/pyproject.toml)
   if [ "$wanted" = "$(cat "$1/requirements.txt" 2>/dev/null)" ]; then return; fi
   say "setup: Python packages of $2 …"
   "$uv" venv --quiet --clear --python 3.11 "$1" || fail "Python 3.11 is needed beside $("$python" --version) and could not be fetched"
-  "$uv" pip sync --quiet --require-hashes --python "$1/bin/python" "$2"
+  "$uv" pip sync --quiet --compile-bytecode --require-hashes --python "$1/bin/python" "$2"
   if [ "$1" = .venv ] && [ "$2" = requirements/local.txt ]; then
     "$uv" pip install --quiet --no-deps --no-build-isolation --python "$1/bin/python" --editable . --editable localaws
     rm -f .cache/spark-jars/archive-tried # the archive of Spark's classes fits the jars that were here before
