@@ -92,7 +92,6 @@ def judged(
     is_bad = F.size("reasons") > 0
     stored = (F.col(each.name).cast(each.stored_type) for each in valid_rows.columns(target))
     rows = validated_rows.select(
-        F.when(~is_bad, merge.unit(target)),
         *(F.when(is_bad, F.col(name)) for name in ("reasons", "payload")),
         *stored,
     )

@@ -93,7 +93,7 @@ def test_a_record_keeps_where_it_came_from_and_what_the_reader_said(spark: Spark
     assert found.rdd.getNumPartitions() == 2
     assert raw(spark).rdd.getNumPartitions() == 1
     many = [replace(FIRST, key=f"raw/{number}") for number in range(100)]
-    assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 4
+    assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 2
 
 
 def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.StagingArea) -> None:
@@ -242,6 +242,6 @@ def test_a_type_that_has_no_conversion_is_an_error(spark: SparkSession) -> None:
 
 
 def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.StagingArea, monkeypatch: Any) -> None:
-    monkeypatch.setattr(typed, "_storage", lambda: area.storage)
+    monkeypatch.setattr(typed, "storage_of_process", lambda: area.storage)
     with pytest.raises(RawObjectUnreadable, match=rf"^s3://{area.location.bucket}/raw/none: An error occurred"):
         typed.body_of(area.location.bucket, replace(FIRST, key="raw/none"))

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import boto3
 import numpy as np
 import pyarrow as pa
 from pyarrow import compute, parquet
 
 from lake.contract.model import Contract
-from lake.core.s3 import Location, Storage
+from lake.core.s3 import Location, Storage, storage_of_process
 from lake.tables.partition_files import file_names, packing, writer
 from lake.tables.partition_files.merge import UNIT, VERSION
 
@@ -69,7 +68,7 @@ def merging(destinations: Mapping[str, Destination]) -> Callable[[Iterable[Any]]
     """
 
     def merge(batches: Iterable[Any]) -> Iterator[Any]:
-        storage = Storage(boto3.client("s3"))
+        storage = storage_of_process()
         for unit, parts in groupby(writer.by_value(batches, UNIT), key=lambda part: part[0]):
             dataset, _, file = unit.partition("/")
             yield _merged(storage, unit, file, rows_of([batch for _, batch in parts], dataset), destinations[dataset])

@@ -4,7 +4,7 @@ A row that Spark shuffles it copies, sorts and converts, column by column, in be
 batches.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,12 @@ def pieces(batches: Iterable[Any]) -> Iterator[Any]:
         yield pa.Table.from_batches(held)
 
 
-def by_unit(table: Any, units: Any) -> Iterator[tuple[str, Any]]:
-    """Yield name and rows of each unit; ``units`` is the name of that of each row."""
-    found = units.dictionary_encode().unify_dictionaries().combine_chunks()
-    found = found if isinstance(found, pa.Array) else found.chunk(0)
-    codes = found.indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    if (codes[1:] < codes[:-1]).any():
-        table = table.take(pa.array(order))
-    counts = np.bincount(codes, minlength=len(found.dictionary)).tolist()
+def by_name(table: Any, names: Sequence[str], places: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each name and its rows; ``places`` says for each row the place of its name."""
+    if (places[1:] < places[:-1]).any():
+        table = table.take(pa.array(np.argsort(places, kind="stable")))
     start = 0
-    for name, count in zip(found.dictionary.to_pylist(), counts, strict=True):
+    for name, count in zip(names, np.bincount(places, minlength=len(names)).tolist(), strict=True):
         yield name, table.slice(start, count)
         start += count
 

@@ -10,7 +10,7 @@ from pyarrow import compute
 from lake.contract.model import Column, Contract
 from lake.pseudonyms import arrow
 from lake.pseudonyms.keys import KeyVersion, column_key
-from lake.tables.partition_files import packing
+from lake.tables.partition_files import file_names, packing
 from lake.tables.partition_files.merge import UNIT, VERSION
 
 # The packed rows of one unit, or a rejected record.
@@ -29,14 +29,14 @@ def columns(target: Contract) -> tuple[Column, ...]:
 def setting_apart(
     target: Contract, schedule: Sequence[KeyVersion], run_id: str
 ) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """Return a function for mapInArrow over rows of unit, reasons, payload, and the ``columns`` of the target.
+    """Return a function for mapInArrow over rows of reasons, payload, and the ``columns`` of the target.
 
-    Rows with a unit are valid: they get tokens by the ``schedule`` and are packed, and a row of ``APART`` has those of
-    one unit. Each other row is one of ``APART`` by itself. The keys are in the function, and so in no plan.
+    Rows without reasons are valid: they get tokens by the ``schedule`` and are packed, and a row of ``APART`` has those
+    of one unit. Each other row is one of ``APART`` by itself. The keys are in the function, and so in no plan.
     """
     names = [column.stored_name for column in columns(target)]
     stored = [column.stored_name for column in target.stored]
-    at = next(each.stored_name for each in target.stored if each.name == target.publish_granularity["date"])
+    at = target.publish_granularity["date"]
     keys = {
         each.stored_name: [replace(key, key=column_key(key, target.name, each.name)) for key in schedule]
         for each in target.encrypted
@@ -44,13 +44,14 @@ def setting_apart(
 
     def apart(batches: Iterable[Any]) -> Iterator[Any]:
         for piece in packing.pieces(batches):
-            is_valid = compute.is_valid(piece.column(0))
-            rows = pa.table(piece.columns[3:], names=names)
+            is_valid, rows = compute.is_null(piece.column(0)), pa.table(piece.columns[2:], names=names)
             valid = rows.filter(is_valid)
-            found = packing.by_unit(valid, piece.column(0).drop_null())
-            yield _packed((unit, _as_stored(rows, keys, at, run_id).select(stored)) for unit, rows in found)
+            found = packing.by_name(valid, *file_names.files_of(target, valid))
+            yield _packed(
+                (f"{target.name}/{file}", _as_stored(rows, keys, at, run_id).select(stored)) for file, rows in found
+            )
             is_other = compute.invert(is_valid)
-            yield from _rejected(piece.select([1, 2]).filter(is_other), rows.filter(is_other))
+            yield from _rejected(piece.select([0, 1]).filter(is_other), rows.filter(is_other))
 
     return apart
 
