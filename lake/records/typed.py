@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from pyarrow import compute
@@ -92,9 +93,9 @@ def _batch(stored: StoredObject, block: Parsed, types: Any) -> Any:
     number = len(block.lines)
     arrays = [
         pa.repeat(pa.scalar(stored.key, pa.string()), number),
-        pa.array(block.lines, pa.int64()),
+        pa.array(np.asarray(block.lines, dtype=np.int64)),
         pa.repeat(pa.scalar(stored.modified, pa.timestamp("us", "UTC")), number),
-        pa.array(block.payloads, pa.binary()),
+        block.payloads,
         *(_lists(texts, number) for texts in (block.reasons, block.drift)),
         *block.values,
     ]
