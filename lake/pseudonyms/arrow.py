@@ -19,8 +19,8 @@ def tokens(values: Any, at: Any, versions: Sequence[KeyVersion]) -> Any:
     found = values.combine_chunks().dictionary_encode()
     codes = compute.fill_null(found.indices, -1).to_numpy().astype(np.int64)
     # One number for each pair of value and version; a later version of the list goes before an earlier one.
-    words, in_force = len(found.dictionary), _in_force(at, versions)
-    pairs = np.where((codes >= 0) & (in_force >= 0), in_force * words + codes, -1)
+    words, of_row = len(found.dictionary), in_force(at, versions)
+    pairs = np.where((codes >= 0) & (of_row >= 0), of_row * words + codes, -1)
     different, places = np.unique(pairs, return_inverse=True)
     texts = found.dictionary.to_pylist()
     made = [
@@ -32,7 +32,7 @@ def tokens(values: Any, at: Any, versions: Sequence[KeyVersion]) -> Any:
     return pa.array(made, pa.string()).dictionary_encode().take(pa.array(places.reshape(-1)))
 
 
-def _in_force(at: Any, versions: Sequence[KeyVersion]) -> Any:
+def in_force(at: Any, versions: Sequence[KeyVersion]) -> Any:
     """Return for each event time the place of its version in the list, -1 for none."""
     found = np.full(len(at), -1, dtype=np.int64)
     moments = at.cast(pa.timestamp("us", "UTC"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyarrow import compute
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType, _parse_datatype_string
 
 from lake.contract.model import Column, Contract
 from lake.core.errors import ContractError, RawObjectUnreadable
@@ -59,7 +60,7 @@ def of_records(
     fields = (f"`{each.name}` {'timestamp' if each.name in converted else each.physical_type}" for each in columns)
     schema = ", ".join((LINEAGE, *fields))
     slices = max(1, min(len(objects), spark.sparkContext.defaultParallelism * _SLICES_PER_CORE))
-    types = to_arrow_schema(spark.createDataFrame([], schema).schema)
+    types = to_arrow_schema(cast(StructType, _parse_datatype_string(schema)))
     # Every task gets large and small ones.
     dealt = sorted(objects, key=lambda stored: (-stored.size, stored.key))
     shared = spark.sparkContext.broadcast([dealt[number::slices] for number in range(slices)])

@@ -95,10 +95,9 @@ def judged(
         *(F.when(is_bad, F.col(name)) for name in ("reasons", "payload")),
         *stored,
     )
-    apart = rows.mapInArrow(valid_rows.setting_apart(target, schedule, run_id), valid_rows.APART)
-    apart = spark.with_encrypted_payload(apart, target, keys, "arrived_at")
+    apart = rows.mapInArrow(valid_rows.setting_apart(target, schedule, keys, run_id), valid_rows.APART)
     quarantine, is_packed = target.quarantine(), F.col("packed").isNotNull()
-    apart = apart.withColumns({"contract_version": F.lit(target.version), "run_id": F.lit(run_id)})
+    apart = spark.encrypted(apart).withColumns({"contract_version": F.lit(target.version), "run_id": F.lit(run_id)})
     return apart.select(
         F.when(is_packed, F.col(merge.UNIT)).otherwise(merge.unit(quarantine)).alias(merge.UNIT),
         F.col("packed").alias(target.name),

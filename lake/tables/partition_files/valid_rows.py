@@ -9,14 +9,14 @@ from pyarrow import compute
 
 from lake.contract.model import Column, Contract
 from lake.pseudonyms import arrow
-from lake.pseudonyms.keys import KeyVersion, column_key
+from lake.pseudonyms.keys import KeyVersion, column_key, encryption_key_of
 from lake.tables.partition_files import file_names, packing
 from lake.tables.partition_files.merge import UNIT, VERSION
 
 # The packed rows of one unit, or a rejected record.
 APART = (
-    f"{UNIT} string, packed binary, reasons array<string>, payload binary, "
-    "arrived_at timestamp, source_object string, source_line bigint"
+    f"{UNIT} string, packed binary, reasons array<string>, payload binary, arrived_at timestamp, source_object string, "
+    "source_line bigint, key_version int, encryption_key binary"
 )
 _RUN = "run_id"
 
@@ -27,12 +27,13 @@ def columns(target: Contract) -> tuple[Column, ...]:
 
 
 def setting_apart(
-    target: Contract, schedule: Sequence[KeyVersion], run_id: str
+    target: Contract, schedule: Sequence[KeyVersion], versions: Sequence[KeyVersion], run_id: str
 ) -> Callable[[Iterable[Any]], Iterator[Any]]:
     """Return a function for mapInArrow over rows of reasons, payload, and the ``columns`` of the target.
 
     Rows without reasons are valid: they get tokens by the ``schedule`` and are packed, and a row of ``APART`` has those
-    of one unit. Each other row is one of ``APART`` by itself. The keys are in the function, and so in no plan.
+    of one unit. Each other row is one of ``APART`` by itself, with the key of the ``versions`` that encrypts it. The
+    keys are in the function, and so in no plan.
     """
     names = [column.stored_name for column in columns(target)]
     stored = [column.stored_name for column in target.stored]
@@ -41,6 +42,8 @@ def setting_apart(
         each.stored_name: [replace(key, key=column_key(key, target.name, each.name)) for key in schedule]
         for each in target.encrypted
     }
+    own = tuple(versions)
+    encrypting = [replace(key, key=encryption_key_of(target.name, own, key.version)) for key in own]
 
     def apart(batches: Iterable[Any]) -> Iterator[Any]:
         for piece in packing.pieces(batches):
@@ -48,10 +51,10 @@ def setting_apart(
             valid = rows.filter(is_valid)
             found = packing.by_name(valid, *file_names.files_of(target, valid))
             yield _packed(
-                (f"{target.name}/{file}", _as_stored(rows, keys, at, run_id).select(stored)) for file, rows in found
+                (f"{target.name}/{file}", _as_stored(part, keys, at, run_id).select(stored)) for file, part in found
             )
             is_other = compute.invert(is_valid)
-            yield from _rejected(piece.select([0, 1]).filter(is_other), rows.filter(is_other))
+            yield from _rejected(piece.select([0, 1]).filter(is_other), rows.filter(is_other), encrypting)
 
     return apart
 
@@ -70,11 +73,17 @@ def _packed(units: Iterable[tuple[str, Any]]) -> Any:
     return _batch({UNIT: pa.array(names, pa.string()), "packed": pa.array(bodies, pa.binary())}, len(found))
 
 
-def _rejected(said: Any, rows: Any) -> Iterator[Any]:
+def _rejected(said: Any, rows: Any, keys: Sequence[KeyVersion]) -> Iterator[Any]:
     """Yield the rows of ``APART`` that are rejected records."""
     reasons, payloads = said.columns
     lineage = {name: rows.column(name) for name in VERSION}
-    whole = pa.table({"reasons": reasons, "payload": payloads, **lineage})
+    places = arrow.in_force(rows.column("arrived_at"), keys)
+    of_none = pa.array(places, mask=places < 0)
+    used = {
+        "key_version": pa.array([key.version for key in keys], pa.int32()).take(of_none),
+        "encryption_key": pa.array([key.key for key in keys], pa.binary()).take(of_none),
+    }
+    whole = pa.table({"reasons": reasons, "payload": payloads, **lineage, **used})
     for batch in whole.to_batches():
         yield _batch(dict(zip(batch.schema.names, batch.columns, strict=True)), batch.num_rows)
 
@@ -87,4 +96,5 @@ def _batch(found: Mapping[str, Any], number: int) -> Any:
 _TYPES = {
     UNIT: pa.string(), "packed": pa.binary(), "reasons": pa.list_(pa.string()), "payload": pa.binary(),
     "arrived_at": pa.timestamp("us", "UTC"), "source_object": pa.string(), "source_line": pa.int64(),
+    "key_version": pa.int32(), "encryption_key": pa.binary(),
 }  # fmt: skip
