@@ -14,8 +14,4 @@ REPOSITORY = Path(__file__).parents[1]
 def spark_variables(folder: Path, endpoint: str, region: str) -> dict[str, str]:
     """Return the environment of a Spark with the settings of a local Glue job, which are written into ``folder``."""
     spark.write_configuration(folder, endpoint, region, "")
-    return {
-        "SPARK_CONF_DIR": str(folder),
-        "JAVA_HOME": str(spark.java_home()),
-        "PYSPARK_PYTHON": sys.executable,
-    }
+    return {**spark.environment(folder), "PYSPARK_PYTHON": sys.executable}

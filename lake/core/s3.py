@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -226,6 +227,14 @@ class Storage:
                 return None
             raise
         return head
+
+
+@cache
+def storage_of_process() -> Storage:
+    """Return the S3 client of a task's process: creating one takes longer than reading a small object."""
+    import boto3
+
+    return Storage(boto3.client("s3"))
 
 
 def _unchanged(before: str | None) -> dict[str, str]:

@@ -99,11 +99,10 @@ class Backfill:
         Raises LossRefused when rows would be lost and ``allow_loss`` is not set.
         """
         area = context.staging_area(manifest.run_id)
-        raw = typed.read_raw(
-            context.spark, self.source, context.locations[self.source.name].bucket, list(manifest.objects)
-        )
+        bucket = context.locations[self.source.name].bucket
+        raw = typed.read_raw(context.spark, self.source, self.target, bucket, list(manifest.objects))
         keys = self.keys(context)
-        validated = validation.validated(raw, self.source, self.target, self.transformation, keys).persist()
+        validated = validation.validated(raw, self.target, self.transformation, keys).persist()
         accepted = validation.accepted(validated, self.target, keys, manifest.run_id)
         accepted = accepted.filter(self.window.condition()).persist()
         etags = _etags(area, self.target, self.window, accepted)

@@ -73,9 +73,9 @@ def _staged(
     area = staging.StagingArea(context.spark, context.storage, context.staging, context.locations, run_id)
     bucket = context.locations[source.name].bucket
     received = Received(context.spark.sparkContext)
-    raw = typed.read_raw(context.spark, source, bucket, list(manifest.objects), received)
+    raw = typed.read_raw(context.spark, source, target, bucket, list(manifest.objects), received)
     schedule = key_overrides.schedule(context, target)
-    validated = validation.validated(raw, source, target, transformation, schedule)
+    validated = validation.validated(raw, target, transformation, schedule)
     units = validation.judged(validated, target, schedule, context.keys, run_id)
     try:
         found = staging.staged_each(area, (target, quarantine), units)

@@ -120,11 +120,9 @@ def validate(context: SparkRunContext, job: DatasetJob, arguments: Arguments) ->
     encrypted, version = arguments["encrypted_payload"], arguments["key_version"]
     payload = spark.decrypted(context.spark, job.target, context.keys, version, encrypted)
     arriving = StoredObject(".json", "", len(payload), context.now())
-    raw = typed.of_records(context.spark, job.source, [arriving], lambda _: payload)
+    raw = typed.of_records(context.spark, job.source, job.target, [arriving], lambda _: payload)
     keys = key_overrides.schedule(context, job.target)
-    validated_rows = (
-        validation.validated(raw, job.source, job.target, job.transformation, keys).select("reasons").collect()
-    )
+    validated_rows = validation.validated(raw, job.target, job.transformation, keys).select("reasons").collect()
     return {
         "records": len(validated_rows),
         "reasons": sorted({reason for row in validated_rows for reason in row["reasons"]}),

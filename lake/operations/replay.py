@@ -52,9 +52,9 @@ class Replay:
         area = context.staging_area(manifest.run_id)
         rows = quarantine.selected(context, self.target, self.selection).persist()
         again = rows.join(_arrivals(context, manifest.objects), ["source_object", "arrived_at"], "left_semi").persist()
-        raw = _lines(context, self.source, manifest.objects, again).persist()
+        raw = _lines(context, self.source, self.target, manifest.objects, again).persist()
         versions = key_overrides.schedule(context, self.target)
-        validated = validation.validated(raw, self.source, self.target, self.transformation, versions).persist()
+        validated = validation.validated(raw, self.target, self.transformation, versions).persist()
         by_object, drift = validation.counted(raw, validated)
         good = staging.staged(area, self.target, validation.accepted(validated, self.target, versions, manifest.run_id))
         bad = validation.rejected(validated, self.target, context.keys, manifest.run_id).persist()
@@ -73,9 +73,11 @@ def _arrivals(context: SparkRunContext, objects: tuple[StoredObject, ...]) -> Da
     return context.spark.createDataFrame(rows, "source_object string, arrived_at timestamp")
 
 
-def _lines(context: SparkRunContext, source: Contract, objects: tuple[StoredObject, ...], rows: DataFrame) -> DataFrame:
+def _lines(
+    context: SparkRunContext, source: Contract, target: Contract, objects: tuple[StoredObject, ...], rows: DataFrame
+) -> DataFrame:
     """Return the raw records of the quarantined rows; line 0 stands for all lines of an object."""
-    raw = typed.read_raw(context.spark, source, context.locations[source.name].bucket, list(objects))
+    raw = typed.read_raw(context.spark, source, target, context.locations[source.name].bucket, list(objects))
     named = rows.select("source_object", "arrived_at", F.col("source_line").alias("named_line"))
     is_meant = (
         (F.col("raw.source_object") == F.col("named.source_object"))

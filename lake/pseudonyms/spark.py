@@ -61,8 +61,13 @@ def with_encrypted_payload(
     keys = _hidden(
         frame.sparkSession, rows, "key_version int, valid_from timestamp, valid_until timestamp, encryption_key binary"
     )
-    encrypted = F.base64(F.aes_encrypt("payload", "encryption_key", F.lit("GCM")))
-    return _with_keys(frame, keys, event_time).withColumn("encrypted_payload", encrypted)
+    return encrypted(_with_keys(frame, keys, event_time))
+
+
+def encrypted(frame: DataFrame) -> DataFrame:
+    """Add ``encrypted_payload``: ``payload`` under the row's ``encryption_key``; null where there is none."""
+    made = F.base64(F.aes_encrypt("payload", "encryption_key", F.lit("GCM")))
+    return frame.withColumn("encrypted_payload", made)
 
 
 def with_payload(frame: DataFrame, contract: Contract, versions: tuple[KeyVersion, ...]) -> DataFrame:

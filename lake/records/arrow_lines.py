@@ -5,11 +5,11 @@ integer ``-0``, in text that is not UTF-8 or not composed, and in fields that ar
 is halved until the lines that have them are found.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import compute, json
 
@@ -24,20 +24,20 @@ _TYPES = {
     "string": pa.string(), "double": pa.float64(), "float": pa.float64(), "boolean": pa.bool_(), "tinyint": pa.int8(),
     "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64(),
 }  # fmt: skip
-# Of ASCII: control characters but for the line end, and the backslash, by which text can hold anything.
-_UNUSUAL = bytes([*range(10), *range(11, 32), ord("\\")])
-_MINUS_ZERO = re.compile(rb":\s*-0[\s,}]")
+_QUOTE, _COLON, _BEGIN, _END, _LINE_END, _SPACE, _MINUS, _BACKSLASH = b'":{}\n -\\'
+# Where the integer -0 ends.
+_ENDS = (_SPACE, ord(","), _END)
 
 
 class Parsed(NamedTuple):
     """Records of one object in their order.
 
-    ``values`` has a column for each of the contract, with nulls where ``reasons`` is not empty. ``reasons`` and
-    ``drift`` are None when no record has any.
+    ``payloads`` is an Arrow array. ``values`` has a column for each of the contract, with nulls where ``reasons`` is
+    not empty. ``reasons`` and ``drift`` are None when no record has any.
     """
 
     lines: Sequence[int]
-    payloads: Sequence[bytes]
+    payloads: Any
     values: list[Any]
     reasons: Sequence[list[str]] | None
     drift: Sequence[tuple[str, ...]] | None
@@ -54,9 +54,10 @@ def read(body: bytes, key: str, columns: tuple[Column, ...]) -> Iterator[Parsed]
     while start < len(text):
         end = text.rfind(b"\n", start, start + BLOCK_BYTES) + 1 or _end_of_line(text, start)
         block = text[start:end].removesuffix(b"\n")
+        lines = block.count(b"\n") + 1
         if block.strip():
-            yield from _parsed(block.split(b"\n"), number, columns)
-        start, number = end, number + block.count(b"\n") + 1
+            yield from _parsed(block, range(number, number + lines), columns)
+        start, number = end, number + lines
 
 
 def of_records(records: Sequence[RawRecord], columns: tuple[Column, ...]) -> Parsed:
@@ -65,7 +66,8 @@ def of_records(records: Sequence[RawRecord], columns: tuple[Column, ...]) -> Par
     rows = [record.values or nothing for record in records]
     values = [pa.array([row[place] for row in rows], _type(column)) for place, column in enumerate(columns)]
     reasons, drift = [record.reasons for record in records], [record.drift for record in records]
-    return Parsed([record.line for record in records], [record.payload for record in records], values, reasons, drift)
+    payloads = pa.array([record.payload for record in records], pa.binary())
+    return Parsed([record.line for record in records], payloads, values, reasons, drift)
 
 
 def _end_of_line(text: bytes, start: int) -> int:
@@ -77,24 +79,26 @@ def _type(column: Column) -> Any:
     return _TYPES.get(column.physical_type, pa.string())
 
 
-def _parsed(lines: list[bytes], first: int, columns: tuple[Column, ...]) -> Iterator[Parsed]:
-    values = _values(lines, columns)
+def _parsed(block: bytes, lines: range, columns: tuple[Column, ...]) -> Iterator[Parsed]:
+    values = _values(block, len(lines), columns)
     if values is not None:
-        yield Parsed(range(first, first + len(lines)), lines, values, None, None)
+        payloads = compute.split_pattern(pa.array([block], pa.binary()), b"\n").flatten()
+        yield Parsed(lines, payloads, values, None, None)
     elif len(lines) <= FEW_LINES:
-        records = list(json_lines.of_lines(lines, first, columns))
+        records = list(json_lines.of_lines(block.split(b"\n"), lines.start, columns))
         if records:
             yield of_records(records, columns)
     else:
-        half = len(lines) // 2
-        yield from _parsed(lines[:half], first, columns)
-        yield from _parsed(lines[half:], first + half, columns)
+        half = len(block) // 2
+        cut = max(block.find(b"\n", half), block.rfind(b"\n", 0, half))
+        before = block.count(b"\n", 0, cut) + 1
+        yield from _parsed(block[:cut], lines[:before], columns)
+        yield from _parsed(block[cut + 1 :], lines[before:], columns)
 
 
-def _values(lines: list[bytes], columns: tuple[Column, ...]) -> list[Any] | None:
+def _values(block: bytes, number: int, columns: tuple[Column, ...]) -> list[Any] | None:
     """Return the values by column, or None when the strict reader could find others."""
-    block = b"\n".join(lines)
-    if not _is_usual(block, lines, columns):
+    if not _is_usual(block, columns):
         return None
     schema = pa.schema([(column.name, _type(column)) for column in columns])
     options = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
@@ -103,7 +107,7 @@ def _values(lines: list[bytes], columns: tuple[Column, ...]) -> list[Any] | None
         table = json.read_json(pa.BufferReader(block), whole, options).combine_chunks()
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(lines):
+    if table.num_rows != number:
         return None
     values = [_array(table.column(column.name)) for column in columns]
     if any(pa.types.is_floating(each.type) and not _is_finite(each) for each in values):
@@ -111,24 +115,44 @@ def _values(lines: list[bytes], columns: tuple[Column, ...]) -> list[Any] | None
     return values if block.isascii() else [_composed(each) for each in values]
 
 
-def _is_usual(block: bytes, lines: list[bytes], columns: tuple[Column, ...]) -> bool:
+def _is_usual(block: bytes, columns: tuple[Column, ...]) -> bool:
     """Each line is one flat object with a field for each column, and nothing in it is read in two ways.
 
     That a field is there twice, and another is missing, is an error of Arrow.
     """
-    number = len(lines)
+    if not (block.startswith(b"{") and block.endswith(b"}")):
+        return False
+    letters = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(letters == _LINE_END)
+    number = len(ends) + 1
     return (
-        block.startswith(b"{")
-        and block.endswith(b"}")
-        and block.count(b"{") == block.count(b"}") == number
-        and block.count(b"}\n{") == number - 1
-        and len(block) == len(block.translate(None, _UNUSUAL))
+        np.count_nonzero(letters == _BEGIN) == np.count_nonzero(letters == _END) == number
+        and bool((letters[ends - 1] == _END).all() and (letters[ends + 1] == _BEGIN).all())
+        # Control characters but for the line end, and the backslash, by which text can hold anything.
+        and np.count_nonzero(letters < _SPACE) == len(ends)
+        and not (letters == _BACKSLASH).any()
         and all(column.physical_type in _TYPES for column in columns)
-        and all(block.count(b'"%s":' % column.name.encode()) == number for column in columns)
-        and max(map(len, lines)) <= json_lines.MAXIMUM_LINE_BYTES
-        and _MINUS_ZERO.search(block) is None
+        and _has_fields(letters, number * len(columns))
+        and int(np.diff(ends, prepend=-1, append=len(block)).max()) - 1 <= json_lines.MAXIMUM_LINE_BYTES
+        and not _has_minus_zero(letters)
         and _is_text(block)
     )
+
+
+def _has_fields(letters: Any, number: int) -> bool:
+    """There are so many names of fields. A name ends with a quote and a colon; a text may begin with them.
+
+    Before the quote at which a text begins stands a colon or a space, and no column's name ends with either.
+    """
+    quotes = np.flatnonzero((letters[:-1] == _QUOTE) & (letters[1:] == _COLON))
+    before = letters[quotes - 1]
+    return len(quotes) == number and not ((before == _SPACE) | (before == _COLON)).any()
+
+
+def _has_minus_zero(letters: Any) -> bool:
+    """There may be the integer ``-0``, which the strict reader knows from ``0``; a text may hold the same."""
+    found = np.flatnonzero((letters[:-2] == _MINUS) & (letters[1:-1] == ord("0")))
+    return bool(np.isin(letters[found + 2], _ENDS).any())
 
 
 def _is_text(block: bytes) -> bool:
@@ -148,7 +172,7 @@ def _is_finite(values: Any) -> bool:
 
 def _composed(values: Any) -> Any:
     """Text in composed form, each different one composed once."""
-    if not pa.types.is_string(values.type):
+    if not pa.types.is_string(values.type) or compute.all(compute.string_is_ascii(values), min_count=0).as_py():
         return values
     found = values.dictionary_encode()
     words = [unicodedata.normalize("NFC", word) for word in found.dictionary.to_pylist()]

@@ -69,7 +69,9 @@ def _option(word: str, value: Column, setting: Any) -> tuple[str, Column]:
         case "exclusiveMaximum":
             return "range", value < F.lit(setting)
         case "minLength":
-            return "length", F.length(value) >= F.lit(setting)
+            # Spark counts letters by reading the whole text.
+            is_long = value != F.lit("") if setting == 1 else F.length(value) >= F.lit(setting)
+            return "length", is_long
         case "maxLength":
             return "length", F.length(value) <= F.lit(setting)
         case "pattern":

@@ -10,16 +10,14 @@ from lake.contract.model import Contract
 from lake.core.counts import Counts
 from lake.pseudonyms import spark
 from lake.pseudonyms.keys import KeyVersion
-from lake.records import drift, row_by_row, rules, typed
-from lake.tables.partition_files import merge
+from lake.records import drift, row_by_row, rules
+from lake.tables.partition_files import merge, valid_rows
 
 NO_KEY = "key:none"
-_IS_BAD = "is_bad"
 
 
 def validated(
     raw: DataFrame,
-    source: Contract,
     target: Contract,
     transformation: Callable[[DataFrame], DataFrame],
     keys: Sequence[KeyVersion],
@@ -30,7 +28,7 @@ def validated(
     ``keys`` are the key versions that tokens are made with: a record whose event time none of them covers is not valid.
     Raises TransformationRefused unless the transformation makes one row of each.
     """
-    rows = row_by_row.applied(typed.with_types(raw, source, target), transformation, target)
+    rows = row_by_row.applied(raw, transformation, target)
     rows = rules.with_reasons(rows, target)
     return _with_key(rows, target, keys)
 
@@ -87,28 +85,23 @@ def judged(
 ) -> DataFrame:
     """Return every row of ``validated`` as what becomes of it, in the shape of ``staging.staged_each``.
 
-    A valid row is one of the target as ``accepted`` makes it, with tokens of the ``schedule``, and null of the
-    quarantine; the other way round for a row with reasons, as ``rejected`` makes it, encrypted with ``keys``. No row is
-    filtered: Spark would compute all rules twice.
+    Valid rows are those of the target as ``accepted`` makes them, with tokens of the ``schedule``, packed; a row with
+    reasons is one of the quarantine, as ``rejected`` makes it, encrypted with ``keys``. No row is filtered: Spark would
+    compute all rules twice.
     """
     is_bad = F.size("reasons") > 0
-    rows = validated_rows.withColumn("run_id", F.lit(run_id)).withColumn(_IS_BAD, is_bad)
-    for column in target.encrypted:
-        rows = rows.withColumn(column.name, F.when(~F.col(_IS_BAD), F.col(column.name)))
-    rows = spark.with_tokens(rows, target, schedule, target.publish_granularity["date"])
-    # Nested before anything is added: the names of the target's columns are its own.
-    rows = rows.select(
-        *("source_object", "source_line", "arrived_at", "reasons", "run_id", _IS_BAD),
-        F.when(F.col(_IS_BAD), F.col("payload")).alias("payload"),
-        F.lit(target.version).alias("contract_version"),
-        merge.unit(target).alias("unit"),
-        merge.nested(target).alias("row"),
+    stored = (F.col(each.name).cast(each.stored_type) for each in valid_rows.columns(target))
+    rows = validated_rows.select(
+        *(F.when(is_bad, F.col(name)) for name in ("reasons", "payload")),
+        *stored,
     )
-    rows, quarantine = spark.with_encrypted_payload(rows, target, keys, "arrived_at"), target.quarantine()
-    return rows.select(
-        F.when(F.col(_IS_BAD), merge.unit(quarantine)).otherwise(F.col("unit")).alias(merge.UNIT),
-        F.when(~F.col(_IS_BAD), F.col("row")).alias(target.name),
-        F.when(F.col(_IS_BAD), merge.nested(quarantine)).alias(quarantine.name),
+    apart = rows.mapInArrow(valid_rows.setting_apart(target, schedule, keys, run_id), valid_rows.APART)
+    quarantine, is_packed = target.quarantine(), F.col("packed").isNotNull()
+    apart = spark.encrypted(apart).withColumns({"contract_version": F.lit(target.version), "run_id": F.lit(run_id)})
+    return apart.select(
+        F.when(is_packed, F.col(merge.UNIT)).otherwise(merge.unit(quarantine)).alias(merge.UNIT),
+        F.col("packed").alias(target.name),
+        F.when(~is_packed, merge.nested(quarantine)).alias(quarantine.name),
     )
 
 

@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 
 from glue_jobs.weather_iot import transform
 from localaws.client import running
-from tests.local_aws import LocalAws, spark_variables
+from tests.bench.jvm import variables
+from tests.local_aws import LocalAws
 from tests.place import MESSAGES, READINGS, Place, lake_of_its_own, refresh
 
 FOLDER = f"{MESSAGES.path}/year=2026/month=11/day=20"
@@ -49,7 +50,7 @@ def _session(aws: LocalAws, home: Path) -> SparkSession:
     configuration = home / "spark-conf"
     configuration.mkdir()
     os.environ.update(aws.environment)
-    os.environ.update(spark_variables(configuration, aws.endpoint, aws.environment["AWS_REGION"]))
+    os.environ.update(variables(configuration, aws.endpoint, aws.environment["AWS_REGION"]))
     return SparkSession.builder.getOrCreate()
 
 

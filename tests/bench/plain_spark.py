@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tests.local_aws import spark_variables
+from tests.bench.jvm import variables
 
 SCHEMA = (
     "sensor_id string, city string, timestamp timestamp, temperature_c double, humidity_pct double, aqi int, "
@@ -24,7 +24,7 @@ def main(source: str, target: str, kind: str) -> None:
     """Read, filter, hash and write; then say what was written."""
     # The settings of the lake's jobs, in which the compiler of the JVM and the memory count most; S3 is not asked.
     with TemporaryDirectory() as folder:
-        os.environ.update(spark_variables(Path(folder), "http://127.0.0.1:9", "us-east-1"))
+        os.environ.update(variables(Path(folder), "http://127.0.0.1:9", "us-east-1"))
         measure(SparkSession.builder.getOrCreate(), source, target, kind)
 
 

@@ -25,7 +25,8 @@ VALUES = (
     "-Infinity", "null", "true", "false", "True", "nul", '""', '"1"', '"text"', '"a\\u0301"', '"a\u0301"', '"\u00e1"',
     '"\\ud800"', '"a\\"b"', '"{"', '"}"', '"}\\n{"', '"\\\\"', '"a_int"', '"a_int:"', "[]", "[1]", "{}", '{"a": 1}',
     "127", "128", "-129", "2147483647", "2147483648", "9223372036854775808", "9007199254740993", "1" * 400, "01", "+1",
-    ".5", "1.", "0x10", "1_0", "'a'", "", '"\t"', '"\x01"', '"\x7f"', '"\u2028"', '"\u212b"', "1.7976931348623159e308",
+    ".5", "1.", "0x10", "1_0", "'a'", "", '"\t"', '"\x01"', '"\x7f"', '"\u2028"', '"\u212b"', '":"', '" :"',
+    '":x"', '" -0 "', '"a-0"', "1.7976931348623159e308",
     "0.1000000000000000055511151231257827", "123456789012345678901234567890",
 )  # fmt: skip
 # Whole lines that no field makes.
@@ -49,7 +50,9 @@ def flat(parsed: Iterator[arrow_lines.Parsed], columns: tuple[Column, ...]) -> l
         for place, number in enumerate(block.lines):
             reasons = list(block.reasons[place]) if block.reasons else []
             drift = tuple(block.drift[place]) if block.drift else ()
-            found.append(repr((number, bytes(block.payloads[place]), None if reasons else rows[place], reasons, drift)))
+            found.append(
+                repr((number, block.payloads[place].as_py(), None if reasons else rows[place], reasons, drift))
+            )
     return found
 
 
@@ -137,7 +140,13 @@ def test_two_records_on_one_line_are_not_made_up_for_by_one_on_two_lines() -> No
 
 
 def test_a_field_that_is_there_twice_is_not_made_up_for_by_one_that_is_missing() -> None:
-    check(line().replace(b'"a_int": 3', b'"a_int": 3, "a_int": 3') + b"\n" + line(a_int=None))
+    check(line().replace(b'"a_int": 3', b'"a_int": 3, "a_int": 3') + b"\n" + line(a_int=None) + b"\n")
+
+
+@pytest.mark.parametrize("text", ['":x"', '":"', '  ":x"'])
+def test_a_text_that_begins_like_the_end_of_a_name_does_not_make_up_for_a_missing_field(text: str) -> None:
+    check(line(a_string=text) + b"\n" + line(a_int=None) + b"\n")
+    check(line(a_string=text).replace(b": ", b":") + b"\n" + line(a_int=None) + b"\n")
 
 
 @pytest.mark.parametrize("odd", [0, 1])

@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from lake.contract import model
-from lake.records import typed as frames
 from lake.tables.partition_files import merge
 
 WEATHER = model.load("curated_weather")
@@ -79,32 +77,3 @@ def test_the_partition_file_is_that_of_the_hour_or_the_day_of_the_event(spark: S
     quarantine = model.load("curated_sensor_readings").quarantine()
     frame = spark.createDataFrame([("raw/a", 1, HOUR, ["x"], "1.0.0", "encrypted", 1, "r")], quarantine.ddl)
     assert [row["partition_file"] for row in merge.stored_rows(frame, quarantine).collect()] == ["2026-11-20_h13"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-11-20T13:00", HOUR),
-        ("2026-11-20T13:00:00Z", HOUR),
-        ("2026-11-20T18:45:00+05:45", HOUR),
-        ("2026-11-20T13:00:00.250000+00:00", HOUR + timedelta(milliseconds=250)),
-        (None, None),
-        ("2026-02-30T13:00", "type:timestamp"),
-        ("20 November 2026", "type:timestamp"),
-        ("1763643600", "type:timestamp"),
-        ("2026-11-20", "type:timestamp"),
-    ],
-)
-def test_text_becomes_an_instant_or_a_reason(spark: SparkSession, text: str | None, expected: Any) -> None:
-    source = model.load("raw_weather")
-    frame = spark.createDataFrame([(text, [])], "timestamp string, reasons array<string>")
-    for column in source.stored:
-        if column.name != "timestamp":
-            frame = frame.withColumn(column.name, F.lit(None).cast(column.physical_type))
-    typed = frames.with_types(frame, source, WEATHER)
-    row = typed.select(F.unix_micros("timestamp").alias("micros"), "reasons").collect()[0]
-    if isinstance(expected, str):
-        assert (row["micros"], row["reasons"]) == (None, [expected])
-    else:
-        assert row["reasons"] == []
-        assert row["micros"] == (expected and int(expected.timestamp() * 1_000_000))

@@ -37,21 +37,21 @@ BODIES = {
 
 def raw(spark: SparkSession, *objects: StoredObject) -> DataFrame:
     bodies = dict(BODIES)
-    return typed.of_records(spark, MESSAGES, list(objects), lambda stored: bodies[stored.key])
+    return typed.of_records(spark, MESSAGES, READINGS, list(objects), lambda stored: bodies[stored.key])
 
 
 def validated(spark: SparkSession, *objects: StoredObject) -> DataFrame:
-    return validation.validated(raw(spark, *objects), MESSAGES, READINGS, transform.sensor_readings, KEYS)
+    return validation.validated(raw(spark, *objects), READINGS, transform.sensor_readings, KEYS)
 
 
 def test_a_record_of_before_the_first_key_has_no_token_and_is_quarantined(spark: SparkSession) -> None:
     late = tuple(replace(version, valid_from=datetime(2026, 11, 20, 9, 30, tzinfo=UTC)) for version in KEYS)
-    rows = validation.validated(raw(spark, SECOND), MESSAGES, READINGS, transform.sensor_readings, late).collect()
+    rows = validation.validated(raw(spark, SECOND), READINGS, transform.sensor_readings, late).collect()
     assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [["key:none"], []]
 
 
 def test_a_record_that_breaks_a_rule_is_quarantined_for_that_and_not_for_its_key(spark: SparkSession) -> None:
-    rows = validation.validated(raw(spark, FIRST), MESSAGES, READINGS, transform.sensor_readings, ()).collect()
+    rows = validation.validated(raw(spark, FIRST), READINGS, transform.sensor_readings, ()).collect()
     assert [row["reasons"] for row in sorted(rows, key=lambda row: row["source_line"])] == [
         ["key:none"],
         ["range:temperature_c"],
@@ -93,7 +93,7 @@ def test_a_record_keeps_where_it_came_from_and_what_the_reader_said(spark: Spark
     assert found.rdd.getNumPartitions() == 2
     assert raw(spark).rdd.getNumPartitions() == 1
     many = [replace(FIRST, key=f"raw/{number}") for number in range(100)]
-    assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 4
+    assert raw(spark, *many).rdd.getNumPartitions() == spark.sparkContext.defaultParallelism * 2
 
 
 def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSession, area: staging.StagingArea) -> None:
@@ -104,10 +104,10 @@ def test_an_object_of_s3_is_read_by_its_version(aws: LocalAws, spark: SparkSessi
     ]
     entry = StoredObject("raw/x", "e", 1, NOON, versions[0])
     for asked, degrees in ((entry, 1.0), (replace(entry, version=None), 2.0)):
-        (row,) = typed.read_raw(spark, MESSAGES, bucket, [asked]).collect()
+        (row,) = typed.read_raw(spark, MESSAGES, READINGS, bucket, [asked]).collect()
         assert (row["source_object"], row["temperature_c"]) == ("raw/x", degrees)
     with pytest.raises(Exception, match=rf"RawObjectUnreadable: s3://{bucket}/raw/none: .*NoSuchKey"):
-        typed.read_raw(spark, MESSAGES, bucket, [replace(entry, key="raw/none", version=None)]).collect()
+        typed.read_raw(spark, MESSAGES, READINGS, bucket, [replace(entry, key="raw/none", version=None)]).collect()
 
 
 def test_every_object_is_counted_with_its_reasons_and_the_drift_of_all(spark: SparkSession) -> None:
@@ -185,9 +185,9 @@ def test_rows_of_a_file_lie_in_the_order_of_the_key(
 ) -> None:
     lines = [message(f"{number:02d}", 20, 9).replace("09:00:00Z", f"09:{number:02d}:00Z") for number in range(20)]
     bodies = {FIRST.key: "\n".join(lines).encode()}
-    many = typed.of_records(spark, MESSAGES, [FIRST], lambda entry: bodies[entry.key])
+    many = typed.of_records(spark, MESSAGES, READINGS, [FIRST], lambda entry: bodies[entry.key])
     accepted = validation.accepted(
-        validation.validated(many, MESSAGES, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
+        validation.validated(many, READINGS, transform.sensor_readings, KEYS), READINGS, KEYS, "r"
     )
     (only,) = staging.staged(area, READINGS, accepted).changes
     rows = spark.read.schema(READINGS.ddl).parquet(f"s3://{area.location.bucket}/{only.staged}").coalesce(1).collect()
@@ -236,10 +236,12 @@ def test_a_type_that_has_no_conversion_is_an_error(spark: SparkSession) -> None:
         replace(column, physical_type="date") if column.name == "aqi" else column for column in READINGS.columns
     )
     with pytest.raises(ContractError, match=rf"^{READINGS.name}\.aqi: no conversion from int to date$"):
-        typed.with_types(raw(spark, FIRST), MESSAGES, replace(READINGS, columns=columns))
+        typed.of_records(
+            spark, MESSAGES, replace(READINGS, columns=columns), [FIRST], lambda stored: BODIES[stored.key]
+        )
 
 
 def test_a_body_that_cannot_be_read_says_which(aws: LocalAws, area: staging.StagingArea, monkeypatch: Any) -> None:
-    monkeypatch.setattr(typed, "_storage", lambda: area.storage)
+    monkeypatch.setattr(typed, "storage_of_process", lambda: area.storage)
     with pytest.raises(RawObjectUnreadable, match=rf"^s3://{area.location.bucket}/raw/none: An error occurred"):
         typed.body_of(area.location.bucket, replace(FIRST, key="raw/none"))

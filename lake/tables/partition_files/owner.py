@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import boto3
 import numpy as np
 import pyarrow as pa
 from pyarrow import compute, parquet
 
 from lake.contract.model import Contract
-from lake.core.s3 import Location, Storage
-from lake.tables.partition_files import file_names, writer
+from lake.core.s3 import Location, Storage, storage_of_process
+from lake.tables.partition_files import file_names, packing, writer
 from lake.tables.partition_files.merge import UNIT, VERSION
 
 RESULT = f"{UNIT} string, before string, rows bigint, changed boolean, merged bigint, counts string"
@@ -69,7 +68,7 @@ def merging(destinations: Mapping[str, Destination]) -> Callable[[Iterable[Any]]
     """
 
     def merge(batches: Iterable[Any]) -> Iterator[Any]:
-        storage = Storage(boto3.client("s3"))
+        storage = storage_of_process()
         for unit, parts in groupby(writer.by_value(batches, UNIT), key=lambda part: part[0]):
             dataset, _, file = unit.partition("/")
             yield _merged(storage, unit, file, rows_of([batch for _, batch in parts], dataset), destinations[dataset])
@@ -78,11 +77,13 @@ def merging(destinations: Mapping[str, Destination]) -> Callable[[Iterable[Any]]
 
 
 def rows_of(batches: Sequence[Any], dataset: str) -> Any:
-    """Return the rows of one dataset as a table, out of their column; where that is null there is no row.
+    """Return the rows of one dataset as a table, out of their column: structures, or packed; null is no row.
 
     A column may hold null, whatever Spark knows of this one.
     """
     arrays = [batch.column(dataset).drop_null() for batch in batches]
+    if pa.types.is_binary(arrays[0].type):
+        return packing.unpacked(value for array in arrays for value in array)
     kind = arrays[0].type
     schema = pa.schema([kind.field(place).with_nullable(True) for place in range(kind.num_fields)])
     return pa.Table.from_batches([pa.RecordBatch.from_arrays(array.flatten(), schema=schema) for array in arrays])

@@ -51,8 +51,8 @@ def staged_each(area: StagingArea, contracts: Sequence[Contract], units: DataFra
     """Merge rows with the partition files they touch and write those that change to the staging folder, by dataset.
 
     ``units`` has the unit of each row (``merge.unit``), and a column with the name of each dataset that holds the row
-    (``merge.nested``) or null. Raises CountsNotReconciled when not every row was merged, or one partition file was not
-    in one task alone.
+    (``merge.nested``), several packed ones (``packing.packed``), or null. Raises CountsNotReconciled when not every row
+    was merged, or one partition file was not in one task alone.
     """
     destinations = {each.name: _destination(area, each) for each in contracts}
     by_unit = units.repartition(F.col(merge.UNIT)).sortWithinPartitions(merge.UNIT)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-import boto3
 import pyarrow as pa
 from pyarrow import parquet
 
-from lake.core.s3 import Location, Storage
+from lake.core.s3 import Location, storage_of_process
 from lake.tables.partition_files.file_names import FILE
 
 WRITTEN = f"{FILE} string, rows bigint"
@@ -31,7 +30,7 @@ def writer(folder: Location) -> Callable[[Iterable[Any]], Iterator[Any]]:
     """
 
     def write(batches: Iterable[Any]) -> Iterator[Any]:
-        storage = Storage(boto3.client("s3"))
+        storage = storage_of_process()
         for file, parts in groupby(by_value(batches, FILE), key=lambda part: part[0]):
             table = pa.Table.from_batches([batch for _, batch in parts])
             storage.put(folder.bucket, object_key(folder, file), encoded(table.drop_columns([FILE])))
