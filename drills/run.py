@@ -241,7 +241,7 @@ class Runner:
 
 
 def _has_applied(result: Result) -> bool:
-    """Whether one of its blocks was an apply of everything."""
+    """Return True if one of its blocks was an apply of everything."""
     return any(block.rpartition(".")[2] == "apply" for block in result.blocks)
 
 
