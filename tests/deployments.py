@@ -13,15 +13,22 @@ EARLIER = 3
 NOT_INPUT = {".terraform", "__pycache__"}
 
 
-def kept(folder: Path, inputs: Iterable[Path], make: Callable[[Path], None]) -> Path:
+def kept(
+    folder: Path,
+    inputs: Iterable[Path],
+    make: Callable[[Path], None],
+    good: Callable[[Path], bool] = lambda _snapshot: True,
+) -> Path:
     """The snapshot of these inputs, files or folders, in `folder`. The first that asks makes it, others wait for that.
 
-    `make` gets an empty folder; nothing is kept when it raises.
+    `make` gets an empty folder; nothing is kept when it raises. A snapshot that is not `good` any more is made anew.
     """
     snapshot = folder / fingerprint(inputs)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{snapshot.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if snapshot.is_dir() and not good(snapshot):
+            shutil.rmtree(snapshot)
         if snapshot.is_dir():
             snapshot.touch()
         else:

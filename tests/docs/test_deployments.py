@@ -40,6 +40,13 @@ def test_what_failed_is_not_kept(tmp_path: Path) -> None:
     assert (snapshot / "state").read_text() == "number 1"
 
 
+def test_what_is_no_longer_good_is_made_anew(tmp_path: Path) -> None:
+    make, cache = Maker(), tmp_path / "cache"
+    for good, number in ((True, 1), (True, 1), (False, 2)):
+        snapshot = kept(cache, [], make, lambda _snapshot, good=good: good)  # type: ignore[misc]
+        assert (snapshot / "state").read_text() == f"number {number}"
+
+
 def test_who_comes_second_waits_for_the_first(tmp_path: Path) -> None:
     at_work, may_end, found = threading.Event(), threading.Event(), []
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ __all__ = ["DEADLINE_SECONDS", "FORGOTTEN_SECONDS", "Deployed", "Invocation"]
 DEPLOYMENTS = REPOSITORY / ".cache/deployments"
 SAID = "said.json"
 KNOWN = "known.json"
+MOMENT = "moment"
+# More than a restored localaws takes until its clock goes on.
+TO_START = timedelta(minutes=1)
 # All that a deployment is made of and by. What the functions and the job are made of is in the artifacts.
 INPUTS = [
     REPOSITORY / name
@@ -96,9 +100,29 @@ def restored_after(played: Played, folder: Path) -> Iterator[tuple[Deployed, dic
     """dev in a localaws of one's own, as ``played`` has left it, and what is known of that."""
     build()
     inputs = [*INPUTS, Path(__file__), *played.inputs]
-    snapshot = deployments.kept(DEPLOYMENTS / played.name, inputs, partial(_keep_played, played))
-    with _started(snapshot, folder) as deployed:
-        yield deployed, json.loads((snapshot / KNOWN).read_text(encoding="utf-8"))
+    snapshot = deployments.kept(
+        DEPLOYMENTS / played.name, inputs, partial(_keep_played, played), partial(_is_ahead, least=TO_START)
+    )
+    # Another process may remove it as soon as it is no more ahead than that.
+    if _is_ahead(snapshot, least=2 * TO_START):
+        with _started(snapshot, folder) as deployed:
+            yield deployed, json.loads((snapshot / KNOWN).read_text(encoding="utf-8"))
+    else:
+        with restored(folder) as deployed:
+            yield deployed, json.loads(_known(played, deployed))
+
+
+def _is_ahead(snapshot: Path, least: timedelta) -> bool:
+    """Whether a lake can go on at the moment at which it was kept, for so long.
+
+    The clock of localaws is never behind real time: it would go on in a later hour, without the data of that time.
+    """
+    moment = datetime.fromisoformat((snapshot / MOMENT).read_text(encoding="ascii"))
+    return moment - datetime.now(UTC) > least
+
+
+def _known(played: Played, deployed: Deployed) -> str:
+    return json.dumps(played.play(deployed), default=str)
 
 
 @contextmanager
@@ -117,8 +141,8 @@ def _keep(snapshot: Path) -> None:
 def _keep_played(played: Played, snapshot: Path) -> None:
     """Play on a deployed lake, and keep it and what is to be known."""
     with tempfile.TemporaryDirectory(prefix="played-") as folder, restored(Path(folder)) as deployed:
-        known = json.dumps(played.play(deployed), default=str)
-        (snapshot / KNOWN).write_text(known, encoding="utf-8")
+        (snapshot / KNOWN).write_text(_known(played, deployed), encoding="utf-8")
+        (snapshot / MOMENT).write_text(deployed.now.isoformat(), encoding="ascii")
         _save(deployed, snapshot)
 
 
