@@ -6,12 +6,12 @@ Only a person can decide whether a sensor is stuck or the weather did not change
 import logging
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Row
 
-from lake.contract.model import Contract
+from lake.contract.model import Contract, Rule
 from lake.core.s3 import Location
 from lake.tables.base import TableChange
-from lake.tables.partition_files import merge
+from lake.tables.partition_files import reading
 from lake.tables.partition_files.staging import StagingArea
 
 # A fault of many sensors is not better known by the names of all.
@@ -27,19 +27,25 @@ def found(area: StagingArea, contract: Contract, changes: Sequence[TableChange])
     """
     if not contract.suspicions or not changes:
         return {}
-    rows = _days(area, contract, changes)  # read anew by each check, of which none needs all columns
-    answers = {rule.id: area.spark.sql(rule.condition, rows=rows).collect() for rule in contract.suspicions}
+    keys = _days(area, contract, changes)
+    answers = {rule.id: _answer(area, contract, rule, keys) for rule in contract.suspicions}
     named = {rule: sorted(str(row[0]) for row in answer) for rule, answer in answers.items() if answer}
     for rule, names in named.items():
         logger.warning("%s: %s: %d, e.g. %s", contract.name, rule, len(names), ", ".join(names[:NAMED]))
     return {rule: names[:NAMED] for rule, names in named.items()}
 
 
-def _days(area: StagingArea, contract: Contract, changes: Sequence[TableChange]) -> DataFrame:
+def _answer(area: StagingArea, contract: Contract, rule: Rule, keys: Sequence[str]) -> list[Row]:
+    none = area.spark.createDataFrame([], contract.ddl)
+    columns = reading.read_by(area.spark.sql(rule.condition, rows=none), contract)
+    rows = reading.rows(area.spark, contract, area.location.bucket, keys, columns)
+    return area.spark.sql(rule.condition, rows=rows).collect()
+
+
+def _days(area: StagingArea, contract: Contract, changes: Sequence[TableChange]) -> list[str]:
+    """Return the keys of the objects that hold the days of the changes, staged ones for those that are replaced."""
     location = area.locations[contract.name]
     replaced = {change.key for change in changes}
     folders = [Location(location.bucket, f"{location.prefix}{day}/") for day in {each.partition for each in changes}]
     there = [entry.key for folder in folders for entry in area.storage.list(folder) if entry.key not in replaced]
-    staged = [change.staged for change in changes]
-    unchanged = merge.read_files(area.spark, contract, location, sorted(there))
-    return unchanged.unionByName(merge.read_files(area.spark, contract, area.location, staged))
+    return [*sorted(there), *(change.staged for change in changes)]

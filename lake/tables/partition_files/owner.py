@@ -101,8 +101,9 @@ def existing(body: bytes | None, schema: Any) -> Any:
     """Return the rows of a published object in ``schema``: a column that it lacks is null; none for no object."""
     if body is None:
         return schema.empty_table()
-    table = parquet.read_table(pa.BufferReader(body))
-    there = set(table.column_names)
+    file = parquet.ParquetFile(pa.BufferReader(body))
+    there = set(file.schema_arrow.names)
+    table = file.read(columns=[field.name for field in schema if field.name in there])
     arrays = [
         table.column(field.name).cast(field.type) if field.name in there else pa.nulls(table.num_rows, field.type)
         for field in schema
