@@ -120,7 +120,8 @@ def _function(values: Mapping[str, Any]) -> Iterator[Usage]:
 
 
 def _job(values: Mapping[str, Any]) -> Iterator[Usage]:
-    load = base_load()["job"]
+    at_once = [of.get("max_concurrent_runs") or 1 for of in values.get("execution_property") or ()]
+    load = base_load()["job_by_hand" if max(at_once, default=1) > 1 else "job"]
     price = "glue_flex_dpu_hour" if values.get("execution_class") == "FLEX" else "glue_dpu_hour"
     worker, workers = str(values.get("worker_type") or "G.1X"), int(values.get("number_of_workers") or 2)
     yield Usage("", "", price, load["runs_a_month"] * cost.dpu_hours(worker, workers, load["seconds"]))

@@ -90,7 +90,7 @@ def _job(place: Place, folder: Path) -> "subprocess.CompletedProcess[str]":
         "--time_limit_minutes": "30",
         "--code_version": "1",
     }
-    java = {"SPARK_CONF_DIR": str(folder), "JAVA_HOME": str(local_spark.java_home()), "PYSPARK_PYTHON": sys.executable}
+    java = {**local_spark.environment(folder), "PYSPARK_PYTHON": sys.executable}
     command = [
         sys.executable,
         "-m",

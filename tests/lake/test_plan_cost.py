@@ -33,6 +33,13 @@ def test_a_job_costs_its_workers_at_the_base_load() -> None:
     assert found.usd_a_month == pytest.approx(hours * 0.44)
 
 
+def test_a_job_for_repairs_does_not_run_every_hour() -> None:
+    job = {"worker_type": "G.1X", "number_of_workers": 2, "execution_property": [{"max_concurrent_runs": 3}]}
+    load = plan_cost.base_load()["job_by_hand"]
+    hours = load["runs_a_month"] * cost.dpu_hours("G.1X", 2, load["seconds"])
+    assert difference(entry("aws_glue_job", None, job)).usd_a_month == pytest.approx(hours * 0.44)
+
+
 def test_a_schedule_is_read_where_it_is_a_rate() -> None:
     one, two = ({"schedule_expression": f"rate({text})"} for text in ("1 hour", "5 minutes"))
     assert difference(entry("aws_scheduler_schedule", one, two)).usd_a_month == pytest.approx((8760 - 730) / 1e6)

@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -210,14 +211,15 @@ class Killed(Storage):
 
     def __init__(self, client: Any, publish: int, after: bool) -> None:
         super().__init__(client)
-        self._left, self._after = publish, after
+        self._number, self._publish, self._after = count(1), publish, after
 
     def replace(self, bucket: str, source: str, key: str, before: str | None, run_id: str) -> None:
-        self._left -= 1
-        if self._left == 0 and not self._after:
+        # Several are put at the same time.
+        is_it = next(self._number) == self._publish
+        if is_it and not self._after:
             os.kill(os.getpid(), signal.SIGKILL)
         super().replace(bucket, source, key, before, run_id)
-        if self._left == 0:
+        if is_it:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -72,7 +72,7 @@ run "then_it_gets_the_key" {
 run "repairs_have_a_job_of_their_own_that_differs_in_nothing_but_how_many_run_at_once" {
   command = plan
   assert {
-    condition     = { for name, job in aws_glue_job.this : name => job.execution_property[0].max_concurrent_runs } == tomap({ lake-load-test = 1, lake-load-repairs-test = 3 })
+    condition     = jsonencode({ for name, job in aws_glue_job.this : name => job.execution_property[0].max_concurrent_runs }) == jsonencode({ lake-load-test = 1, lake-load-repairs-test = 3 })
     error_message = "Loads run one after the other, repairs beside them."
   }
   assert {
