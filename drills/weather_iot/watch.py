@@ -131,8 +131,8 @@ def losing(lake: Lake) -> int:
     faults.edit_script(
         lake,
         "def main(",
-        "_run = Job.run\n\n\ndef _lose(self, name, step):\n    _run(self, name, "
-        "lambda frame: step(frame).where('temperature_c <= 0'))\n\n\nJob.run = _lose\n\n\ndef main(",
+        "from lake.records import validation\n_judged = validation.judged\n\n\ndef _lose(rows, *rest):\n"
+        "    return _judged(rows.where('temperature_c <= 0'), *rest)\n\n\nvalidation.judged = _lose\n\n\ndef main(",
     )
     return transform.fail(lake)
 
