@@ -21,8 +21,9 @@ class Drill:
     stands there; before a block of ``waits``, or before the ``proof``, so many simulated seconds pass. ``reads`` says
     what the reader copies from what the first block prints: variable => pattern with one group. Blocks of ``refused``
     end with an error, and that is the point of them. With ``plans_nothing`` the last block is a plan, and must find
-    nothing to do in any root. ``proof`` returns a sentence with the data that shows that all is well, and raises
-    DrillFailed when it is not. ``pipeline`` is set by the catalogue: the folder of the drill.
+    nothing to do in any root. One that is ``unheard`` lets nobody get mail, so those before it are waited for first.
+    ``proof`` returns a sentence with the data that shows that all is well, and raises DrillFailed when it is not.
+    ``pipeline`` is set by the catalogue: the folder of the drill.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Drill:
     cleanup: Callable[[Lake, Any], None] = lambda _lake, _found: None
     fresh_account: bool = False
     plans_nothing: bool = False
+    unheard: bool = False
     pipeline: str = ""
 
     def names(self) -> list[str]:

@@ -134,7 +134,7 @@ class Runner:
         self.say(f"{result.id}  {result.problem}")
 
     def _run(self, drill: Drill, result: Result) -> None:
-        self.drain(drill.alarms)
+        self.drain(None if drill.unheard else drill.alarms)
         self._wait_until_over(drill.alarms)
         mails, started = len(self.lake.mail()), self.lake.now
         lake, found = self.lake.of(drill.pipeline), None

@@ -278,7 +278,7 @@ DRILLS = (
     ),
     Drill(
         "7l", "alerts-unheard", "the only address unsubscribed", unsubscribed, ("confirm", "apply", "verify"), heard,
-        alarms=("alerts-unheard",),
+        alarms=("alerts-unheard",), unheard=True,
     ),
     Drill(
         "7k", "schema-drift", "a producer sends a new field", drifting, ("confirm",), drift_counted,
