@@ -4,7 +4,7 @@ variable "datasets" {
 }
 
 variable "jobs" {
-  description = "Name => job that does the repairs."
+  description = "Name => job that repairs, or loads what was corrected."
   type        = map(object({ arn = string }))
 }
 

@@ -3,6 +3,7 @@
 module "repair_access" {
   source   = "../../modules/repair_access"
   datasets = { for name, dataset in module.dataset : name => dataset.dataset }
-  jobs     = { repairs = module.transform.job.repairs }
+  # A correction is a new raw object, which a load brings.
+  jobs     = { transform = module.transform.job, repairs = module.transform.job.repairs }
   platform = local.platform
 }
