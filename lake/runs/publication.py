@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from lake.core.errors import OutsideWriter, StagingExpired
 from lake.core.s3 import PreconditionFailed, SourceGone
@@ -21,28 +20,23 @@ def publish(context: RunContext, lock: Lock, manifest: Manifest) -> None:
     changes, step = manifest.partition_files, context.bounds.step
     done = lock.published if lock.unfinished == manifest.run_id else 0
     for start in range(done, len(changes), step):
-        _Step(context, lock, manifest).put(changes[start : start + step], start)
+        _put_at_once(context, lock, manifest, changes[start : start + step], start)
 
 
-class _Step:
-    """Some partition files that are put at the same time, after the ledger has been told how many are there."""
+def _put_at_once(
+    context: RunContext, lock: Lock, manifest: Manifest, changes: Sequence[TableChange], published: int
+) -> None:
+    """Tell the ledger how many are there, then put these at the same time."""
+    lease_end = context.ledger.mark_published(lock, published)
 
-    def __init__(self, context: RunContext, lock: Lock, manifest: Manifest) -> None:
-        self._context = context
-        self._lock = lock
-        self._manifest = manifest
-
-    def put(self, changes: Sequence[TableChange], published: int) -> None:
-        self._lease_end = self._context.ledger.mark_published(self._lock, published)
-        with ThreadPoolExecutor(self._context.bounds.at_once) as pool:
-            for _ in pool.map(self._put, changes):
-                pass
-
-    def _put(self, change: TableChange) -> None:
-        if self._context.now() >= self._lease_end:
+    def put_one(change: TableChange) -> None:
+        if context.now() >= lease_end:
             # Who has slept must not even try.
-            self._context.ledger.renew(self._lock)
-        put(self._context, self._manifest, change)
+            context.ledger.renew(lock)
+        put(context, manifest, change)
+
+    with ThreadPoolExecutor(context.bounds.at_once) as pool:
+        list(pool.map(put_one, changes))
 
 
 def put(context: RunContext, manifest: Manifest, change: TableChange) -> None:
@@ -66,5 +60,5 @@ def put(context: RunContext, manifest: Manifest, change: TableChange) -> None:
             return
         raise StagingExpired(
             f"{manifest.dataset}: run {manifest.run_id} was prepared at {manifest.ended_at} and cannot be finished: "
-            f"{table.place(replace(change, key=change.staged))} is gone"
+            f"{change.staged}, which was to become {table.place(change)}, is gone"
         ) from gone

@@ -177,21 +177,24 @@ def _taken(
     return context.bounds.first(waiting, deaths) if work.kind == "refresh" else waiting
 
 
-def _lock(context: Context, work: Work[Context]) -> Lock | Held:
-    target, run_id = work.target, _new_run_id(context)
-    lock, end = context.ledger.lock(target.name, run_id), context.now() + context.bounds.waits
-    while isinstance(lock, Held) and work.kind != "refresh" and context.now() < end:
+def _free(context: RunContext, target: Contract) -> Lock:
+    """Lock the dataset as soon as whoever holds it lets go; raises DatasetHeld when that takes too long."""
+    run_id, end = _new_run_id(context), context.now() + context.bounds.waits
+    lock = context.ledger.lock(target.name, run_id)
+    if isinstance(lock, Held) and context.now() < end:
         logger.info("%s is held by run %s until %s; waiting for it", target.name, lock.owner, lock.until)
+    while isinstance(lock, Held) and context.now() < end:
         context.pause()
         lock = context.ledger.lock(target.name, run_id)
+    if isinstance(lock, Held):
+        raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
     return lock
 
 
 def _locked(context: Context, work: Work[Context]) -> _Done:
-    """Do the work if nobody holds the dataset."""
-    target, lock = work.target, _lock(context, work)
-    if isinstance(lock, Held) and work.kind != "refresh":
-        raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
+    """Do the work; a refresh only if nobody holds the dataset: the next one does the same."""
+    target = work.target
+    lock = context.ledger.lock(target.name, _new_run_id(context)) if work.kind == "refresh" else _free(context, target)
     if isinstance(lock, Held):
         logger.warning("%s is held by run %s until %s; nothing to do here", target.name, lock.owner, lock.until)
         return _Done(None)
@@ -213,11 +216,10 @@ def abandon(context: RunContext, target: Contract, run_id: str, by: str) -> tupl
     """Abandon a prepared run for ``by``, the requester's IAM ARN; returns its partition files, published ones and all.
 
     Published files stay. Objects that it had claimed are read again by the next refresh, which puts the same rows where
-    they already are. Raises DatasetHeld while another run holds the dataset, NotPrepared when there is no such run.
+    they already are. Waits for a run that holds the dataset; raises DatasetHeld when that takes too long, NotPrepared
+    when there is no such run.
     """
-    lock = context.ledger.lock(target.name, _new_run_id(context))
-    if isinstance(lock, Held):
-        raise DatasetHeld(f"{target.name} is held by run {lock.owner} until {lock.until}; nothing was done, try again")
+    lock = _free(context, target)
     try:
         found = published(context, lock, target, run_id)
         _abandon(context, lock, target, run_id, f"abandoned by {by}")

@@ -133,6 +133,20 @@ class DiesAtLock(Ledger):
         return super().lock(dataset, owner)
 
 
+class ArrivesAtLock(Ledger):
+    """An object arrives before its n-th lock."""
+
+    def __init__(self, place: Place, number: int) -> None:
+        super().__init__(place.aws.client("dynamodb"), place.bucket, place.clock)
+        self._place, self._left = place, number
+
+    def lock(self, dataset: str, owner: str) -> Lock | Held:
+        self._left -= 1
+        if self._left == 0:
+            self._place.put("b.json", line(11, 3.0, day=20))
+        return super().lock(dataset, owner)
+
+
 @pytest.mark.parametrize("between", [True, False], ids=["between two windows", "in the second before it publishes"])
 def test_a_backfill_that_died_goes_on_where_it_was_and_no_reader_misses_a_row(place: Place, between: bool) -> None:
     place.put("a.json", *(line(1, float(day), day=day) for day in (1, 2)))
@@ -173,16 +187,10 @@ def _hotter_than_40_is_none(raw: DataFrame) -> DataFrame:
 def test_what_arrives_while_a_long_backfill_works_is_loaded_between_its_runs(place: Place) -> None:
     place.put("a.json", line(10, 1.0, day=19), line(10, 2.0, day=20))
     place.run()
-    first_lock = place.lake.ledger.lock
-
-    def locked(dataset: str, owner: str) -> Lock | Held:
-        if committed(place, "backfill") and len(place.rows(TARGET)) == 2:
-            place.put("b.json", line(11, 3.0, day=20))
-        return first_lock(dataset, owner)
-
-    place.lake.ledger.lock = locked  # type: ignore[method-assign]
     warmer = replace(
-        place, transformation=lambda raw: weather(raw).withColumn("temperature_c", F.col("temperature_c") + 1)
+        place,
+        lake=replace(place.lake, ledger=ArrivesAtLock(place, 2)),
+        transformation=lambda raw: weather(raw).withColumn("temperature_c", F.col("temperature_c") + 1),
     )
     rows = warmer.perform("backfill", first="2026-11-19", last="2026-11-20", days=1)
     assert [row["kind"] for row in rows] == ["backfill", "backfill"]

@@ -15,7 +15,7 @@ from lake.runs.bounds import Bounds
 from lake.runs.context import RunContext
 from lake.runs.ledger import LEASE, Lock
 from lake.runs.manifest import Manifest
-from lake.runs.run import Outcome, run, run_all
+from lake.runs.run import Outcome, abandon, run, run_all
 from lake.tables.base import TableChange
 from tests.memory_aws import MemoryPlace
 from tests.place import SOURCE, TARGET
@@ -241,6 +241,18 @@ def test_a_repair_does_not_wait_for_ever() -> None:
     with pytest.raises(DatasetHeld, match=r"is held by run another until .*; nothing was done, try again"):
         run(replace(place.lake, pause=pause), REREAD)
     assert runs_of(place) == []
+
+
+def test_who_gives_a_run_up_waits_for_whoever_holds_its_dataset() -> None:
+    place = filled(Bounds(waits=timedelta(minutes=16), step=1, at_once=1), days=2)
+    with pytest.raises(Died):
+        run(place.lake_on(Wire(Fault.DIES_AFTER, copies_of(place.bounds, days=2)[0])), REFRESH)
+
+    def pause() -> None:
+        place.clock.shift += timedelta(minutes=1)
+
+    (prepared,) = runs_of(place)
+    assert abandon(replace(place.lake, pause=pause), TARGET, prepared["run_id"], "somebody") == (1, 2)
 
 
 def test_whoever_gave_an_order_finds_its_runs() -> None:
