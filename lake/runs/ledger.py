@@ -274,7 +274,7 @@ class Ledger:
             ),
         }
         try:
-            self._transact([{"Update": abandoned}, {"Update": self._check(lock, "REMOVE unfinished, published", {})}])
+            self._transact([{"Update": abandoned}, {"Update": self._check(lock, "REMOVE unfinished", {})}])
         except ClientError as error:
             raise self._lost(lock, error) from error
 
@@ -305,7 +305,7 @@ class Ledger:
         finished = {
             "TableName": self._table,
             "Key": _typed(_key(dataset, "lock")),
-            "UpdateExpression": "REMOVE unfinished, published",
+            "UpdateExpression": "REMOVE unfinished",
             "ConditionExpression": "unfinished = :run",
             "ExpressionAttributeValues": _typed({":run": run_id}),
         }
